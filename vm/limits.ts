@@ -1,0 +1,67 @@
+/**
+ * Every limit of the engine in one place, with its unit and reason. Limits on modules are those
+ * of the JavaScript API's appendix (spec: js-api "Implementation-defined Limits"), so that a module
+ * accepted by browsers is accepted here.
+ */
+
+/** Bytes of a module. */
+export const MAX_MODULE_BYTES = 1_073_741_824;
+export const MAX_TYPES = 1_000_000;
+export const MAX_REC_GROUPS = 1_000_000;
+/** Types in one recursion group. */
+export const MAX_REC_GROUP_TYPES = 1_000_000;
+/** Length of a chain of supertypes: displays are this long at most. */
+export const MAX_SUBTYPING_DEPTH = 63;
+export const MAX_FUNCS = 1_000_000;
+export const MAX_IMPORTS = 1_000_000;
+export const MAX_EXPORTS = 1_000_000;
+export const MAX_GLOBALS = 1_000_000;
+export const MAX_TAGS = 1_000_000;
+export const MAX_DATA_SEGMENTS = 100_000;
+export const MAX_TABLES = 100_000;
+export const MAX_MEMORIES = 100;
+export const MAX_ELEMENT_SEGMENTS = 10_000_000;
+/** Elements in one segment. */
+export const MAX_SEGMENT_ELEMENTS = 10_000_000;
+/** Bytes of one function body. */
+export const MAX_BODY_BYTES = 7_654_321;
+/** Locals of one function, its parameters included. */
+export const MAX_LOCALS = 50_000;
+export const MAX_PARAMS = 1_000;
+export const MAX_RESULTS = 1_000;
+export const MAX_FIELDS = 10_000;
+/** Operands of array.new_fixed. */
+export const MAX_ARRAY_FIXED = 10_000;
+/** Targets of one br_table, without the default. */
+export const MAX_BR_TABLE = 65_520;
+/** Bytes of a name of an import, export or custom section. */
+export const MAX_NAME_BYTES = 100_000;
+/** Blocks inside each other in one body, binary or text. Memory per level is some 50 bytes. */
+export const MAX_NESTING = 1_000_000;
+/** Elements a table may be given at instantiation or by growth. */
+export const MAX_TABLE_ELEMENTS = 10_000_000;
+/** Pages of 64 KiB a memory may have: 4 GiB, the largest buffer of Node 20. Declarations may be larger. */
+export const MAX_MEMORY_PAGES = 65_536;
+/** Bytes of a text module or script. */
+export const MAX_TEXT_BYTES = 1_073_741_824;
+/** Live canonical types of one engine. */
+export const MAX_CANONICAL_TYPES = 4_000_000;
+
+export const PAGE_BYTES = 65_536;
+
+/** Frames that a backtrace names: a trap stays cheap at any depth. */
+export const MAX_BACKTRACE_FRAMES = 64;
+/** Slots of 8 bytes of one invocation's frame stack, unless the store says otherwise. */
+export const DEFAULT_FRAME_SLOTS = 1_048_576;
+/** Slots a frame stack starts with. */
+export const INITIAL_FRAME_SLOTS = 256;
+/** Fuel between two safe points of straight-line code. */
+export const STRAIGHT_LINE_FUEL = 1_000;
+/** Price of one instruction, as configured. */
+export const MAX_PRICE = 1_000;
+/** Fuel of one turn: counts fit in an int32 with room for positions and debts. */
+export const MAX_TURN_FUEL = 1_073_741_824;
+/** Fuel of one body read from its first to its last instruction. */
+export const MAX_BODY_FUEL = 1_073_741_824;
+/** Bytes that one step of a bulk operation moves. */
+export const BULK_BLOCK_BYTES = 4_096;
