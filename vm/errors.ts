@@ -48,6 +48,8 @@ export type MalformedMessage =
   | "malformed catch kind"
   | "malformed elements segment kind"
   | "malformed data segment kind"
+  | "malformed definition type"
+  | "malformed element kind"
   | "malformed export kind"
   | "malformed field type"
   | "malformed heap type"
@@ -217,6 +219,25 @@ export function malformed(message: MalformedMessage, place: SourcePlace, detail?
 
 export function invalid(message: InvalidMessage, place: SourcePlace, detail?: string): CompileError {
   return new CompileError("invalid", withDetail(message, detail), place);
+}
+
+/** The index spaces by the words of the suite's messages "unknown … 3". */
+export type IndexSpace =
+  | "data segment"
+  | "elem segment"
+  | "field"
+  | "function"
+  | "global"
+  | "label"
+  | "local"
+  | "memory"
+  | "table"
+  | "tag"
+  | "type";
+
+/** An index that its space does not have. */
+export function invalidIndex(space: IndexSpace, index: number, place: SourcePlace): CompileError {
+  return new CompileError("invalid", `unknown ${space} ${index}`, place);
 }
 
 export function limitExceeded(message: string, place: SourcePlace = {}): CompileError {

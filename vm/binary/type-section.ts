@@ -1,0 +1,105 @@
+/** The type section (spec: binary-types): recursion groups, sub types and composite types, read one type at a time. */
+
+import { limitExceeded } from "../errors.ts";
+import { MAX_FIELDS, MAX_PARAMS, MAX_REC_GROUPS, MAX_REC_GROUP_TYPES, MAX_RESULTS, MAX_TYPES } from "../limits.ts";
+import type { CompType, FieldType, SubType, ValType } from "../types.ts";
+import { readMutability, readStorageType, readValType } from "./read-types.ts";
+import type { Reader } from "./reader.ts";
+
+/** The bytes that open a type. */
+const enum Form {
+  Rec = 0x4e,
+  SubFinal = 0x4f,
+  Sub = 0x50,
+  Array = 0x5e,
+  Struct = 0x5f,
+  Func = 0x60,
+}
+
+const NO_TYPES: readonly ValType[] = [];
+const NO_SUPERS: readonly number[] = [];
+
+export class TypeSection {
+  readonly types: SubType[] = [];
+  readonly recGroups: number[] = [];
+  readonly #reader: Reader;
+  /** Recursion groups of the section, then types of the present group, that are still to read. */
+  #groupsLeft = 0;
+  #typesLeft = 0;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  begin(): void {
+    this.#groupsLeft = this.#reader.countUpTo(MAX_REC_GROUPS, "recursion groups");
+  }
+
+  /** Reads one type, or the head of a group. Returns false at the end of the section. */
+  next(): boolean {
+    const reader = this.#reader;
+    if (this.#typesLeft > 0) {
+      this.#typesLeft--;
+      this.types.push(this.#subType());
+      return true;
+    }
+    if (this.#groupsLeft === 0) return false;
+    this.#groupsLeft--;
+    if (reader.bytes[reader.position] === Form.Rec) {
+      reader.skip(1);
+      this.#typesLeft = reader.countUpTo(MAX_REC_GROUP_TYPES, "types in a recursion group");
+    } else this.#typesLeft = 1;
+    this.recGroups.push(this.#typesLeft);
+    const total = this.types.length + this.#typesLeft;
+    if (total > MAX_TYPES) throw limitExceeded(`more than ${MAX_TYPES} types`, reader.placeAt(reader.position));
+    return true;
+  }
+
+  #subType(): SubType {
+    const reader = this.#reader;
+    const form = reader.u8();
+    if (form !== Form.Sub && form !== Form.SubFinal) return { final: true, supers: NO_SUPERS, comp: this.#compType(form) };
+    let supers: readonly number[] = NO_SUPERS;
+    const count = reader.count();
+    if (count > 0) supers = this.#indices(count);
+    return { final: form === Form.SubFinal, supers, comp: this.#compType(reader.u8()) };
+  }
+
+  #indices(count: number): number[] {
+    const indices: number[] = [];
+    for (let i = 0; i < count; i++) indices.push(this.#reader.u32());
+    return indices;
+  }
+
+  #compType(form: number): CompType {
+    const reader = this.#reader;
+    switch (form) {
+      case Form.Func: {
+        const params = this.#valTypes(reader.countUpTo(MAX_PARAMS, "parameters"));
+        return { kind: "func", params, results: this.#valTypes(reader.countUpTo(MAX_RESULTS, "results")) };
+      }
+      case Form.Struct: {
+        const fields: FieldType[] = [];
+        for (let count = reader.countUpTo(MAX_FIELDS, "fields"); count > 0; count--) fields.push(this.#fieldType());
+        return { kind: "struct", fields };
+      }
+      case Form.Array:
+        return { kind: "array", field: this.#fieldType() };
+      default:
+        if (form >= 0x80) throw reader.malformed("integer representation too long");
+        throw reader.malformed("malformed definition type", reader.position - 1);
+    }
+  }
+
+  #valTypes(count: number): readonly ValType[] {
+    if (count === 0) return NO_TYPES;
+    const types: ValType[] = [];
+    for (let i = 0; i < count; i++) types.push(readValType(this.#reader));
+    return types;
+  }
+
+  #fieldType(): FieldType {
+    const storage = readStorageType(this.#reader);
+    return { storage, mutable: readMutability(this.#reader) };
+  }
+}
