@@ -1,0 +1,142 @@
+/** How results are shown: a table with a row per folder, then failures and skips, then one last line. */
+
+import { type FileResult, type Finding, RATIOS, type RatioName } from "./result.ts";
+
+/** Sums of one row. */
+export interface Totals {
+  readonly folder: string;
+  files: number;
+  passed: number;
+  failed: number;
+  skipped: number;
+  readonly ratios: Record<RatioName, { passed: number; total: number }>;
+  pauses: number;
+  fuel: number;
+  seconds: number;
+}
+
+function emptyTotals(folder: string): Totals {
+  const ratios = Object.fromEntries(RATIOS.map((name) => [name, { passed: 0, total: 0 }])) as Totals["ratios"];
+  return { folder, files: 0, passed: 0, failed: 0, skipped: 0, ratios, pauses: 0, fuel: 0, seconds: 0 };
+}
+
+function add(totals: Totals, result: FileResult): void {
+  totals.files++;
+  totals.passed += result.passed;
+  totals.failed += result.failures.length;
+  totals.skipped += result.skips.length;
+  totals.pauses += result.pauses;
+  totals.fuel += result.fuel;
+  totals.seconds += result.seconds;
+  for (const name of RATIOS) {
+    totals.ratios[name].passed += result.ratios[name].passed;
+    totals.ratios[name].total += result.ratios[name].total;
+  }
+}
+
+export function totalsOf(name: string, results: readonly FileResult[]): Totals {
+  const totals = emptyTotals(name);
+  for (const result of results) add(totals, result);
+  return totals;
+}
+
+/** One row per folder in the order of the run, and the sum. */
+export function folderTotals(results: readonly FileResult[]): Totals[] {
+  const folders = new Map<string, Totals>();
+  for (const result of results) {
+    const name = result.file.folder;
+    const totals = folders.get(name) ?? emptyTotals(name);
+    folders.set(name, totals);
+    add(totals, result);
+  }
+  return [...folders.values(), totalsOf("all", results)];
+}
+
+const HEADINGS = [
+  "folder",
+  "files",
+  "passed",
+  "failed",
+  "skipped",
+  "malformed",
+  "invalid",
+  "valid texts",
+  "valid binaries",
+  "pauses",
+  "fuel",
+  "seconds",
+];
+
+export function tableText(results: readonly FileResult[]): string {
+  const rows = folderTotals(results).map((totals) => [
+    totals.folder,
+    String(totals.files),
+    String(totals.passed),
+    String(totals.failed),
+    String(totals.skipped),
+    ...RATIOS.map((name) => `${totals.ratios[name].passed}/${totals.ratios[name].total}`),
+    String(totals.pauses),
+    String(totals.fuel),
+    totals.seconds.toFixed(1),
+  ]);
+  return columns([HEADINGS, ...rows]);
+}
+
+/** Columns of equal width; the first is aligned to the left, the others to the right. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    });
+  }
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return rows.map(line).join("\n");
+}
+
+/** Skips by reason, with how many assertions and which scripts: nothing is left out in silence. */
+export function skipsText(results: readonly FileResult[]): string {
+  const byReason = new Map<string, { count: number; files: Set<string> }>();
+  for (const { file, skips } of results) {
+    for (const { detail } of skips) {
+      const group = byReason.get(detail) ?? { count: 0, files: new Set() };
+      byReason.set(detail, group);
+      group.count++;
+      group.files.add(file.name);
+    }
+  }
+  return [...byReason]
+    .toSorted(([, one], [, other]) => other.count - one.count)
+    .map(([reason, { count, files }]) => `skipped ${count}: ${reason} (${[...files].join(", ")})`)
+    .join("\n");
+}
+
+/** The name under which a failure stands in known-failures.json. */
+export function failureKey(result: FileResult, finding: Finding): string {
+  return `${result.file.name}:${finding.line}`;
+}
+
+/** At most `limit` failures, one line each. */
+export function failuresText(results: readonly FileResult[], limit: number): string {
+  const lines = results.flatMap((result) =>
+    result.failures.map((failure) => `${failureKey(result, failure)} ${failure.command}: ${failure.detail}`),
+  );
+  const more = lines.length > limit ? [`and ${lines.length - limit} more`] : [];
+  return [...lines.slice(0, limit), ...more].join("\n");
+}
+
+export function lastLine(results: readonly FileResult[]): string {
+  const { passed, failed, skipped } = totalsOf("all", results);
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/** What a machine reads: everything the text shows, with every failure and skip. */
+export function resultsJson(mode: string, results: readonly FileResult[]): string {
+  const folders = folderTotals(results);
+  const files = results.map(({ file, trace: _, ...rest }) => ({ folder: file.folder, name: file.name, ...rest }));
+  return `${JSON.stringify({ mode, folders, files }, null, 1)}\n`;
+}

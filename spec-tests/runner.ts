@@ -1,0 +1,325 @@
+/**
+ * Executes one script on the engine, command by command, in turns of the given size. A command that
+ * needs what this version cannot run is skipped with the engine's reason, and so is whatever
+ * depends on it; nothing of that counts as passed.
+ */
+
+import { readFileSync } from "node:fs";
+import { assertNever } from "../vm/errors.ts";
+import {
+  type CompiledModule,
+  compileSync,
+  type Engine,
+  type Extern,
+  Func,
+  Global,
+  type Instance,
+  type Invocation,
+  LinkError,
+  Store,
+  Trap,
+} from "../vm/index.ts";
+import type { Action, Command, ModuleSource } from "../vm/text/commands.ts";
+import { parseScript } from "../vm/text/script.ts";
+import { judgeAcceptance, judgeRejection } from "./modules.ts";
+import type { Mode } from "./options.ts";
+import { FileResult } from "./result.ts";
+import { spectestExterns } from "./spectest.ts";
+import type { SuiteFile } from "./suite.ts";
+import { argumentOf, matches, patternText, valueText } from "./values.ts";
+import { errorText, failed, messageFits, PASSED, unsupported, type Verdict } from "./verdict.ts";
+
+export interface RunOptions {
+  readonly mode: Mode;
+  readonly engine: Engine;
+  /** Keep a line per action for the comparison of modes. */
+  readonly trace: boolean;
+}
+
+/** An instance or definition that could not be made: what that means for those who need it. */
+interface Missing {
+  readonly kind: "missing";
+  readonly verdict: Verdict;
+}
+
+type Loaded<T> = { readonly kind: "loaded"; readonly value: T } | Missing;
+
+/** How an action ended. */
+type Ending =
+  | { readonly kind: "values"; readonly values: readonly unknown[] }
+  | { readonly kind: "error"; readonly error: unknown }
+  | Missing;
+
+/** An assertion about the end of an instantiation. */
+type AssertInstantiation = {
+  readonly line: number;
+  readonly kind: string;
+  readonly source: ModuleSource;
+  readonly message: string;
+};
+
+/** What a sequence of commands can name: the script has one, and each of its threads. */
+class Scope {
+  readonly instances = new Map<string, Loaded<Instance>>();
+  readonly definitions = new Map<string, Loaded<CompiledModule>>();
+  readonly registered = new Map<string, Loaded<Instance>>();
+  readonly threads = new Map<string, Promise<void>>();
+  latest: Loaded<Instance> = { kind: "missing", verdict: failed("there is no instance yet") };
+  latestDefinition: Loaded<CompiledModule> = { kind: "missing", verdict: failed("there is no definition yet") };
+}
+
+/** Runs the script and says what it found; a script that cannot be read is one failure. */
+export async function runScript(file: SuiteFile, options: RunOptions): Promise<FileResult> {
+  const result = new FileResult(file);
+  const start = performance.now();
+  try {
+    const script = parseScript(readFileSync(file.path, "utf8"));
+    await new ScriptRun(result, options).execute(script.commands, new Scope());
+  } catch (error) {
+    result.commandFailed(0, "script", errorText(error));
+  }
+  result.seconds = (performance.now() - start) / 1000;
+  return result;
+}
+
+class ScriptRun {
+  readonly #result: FileResult;
+  readonly #options: RunOptions;
+  readonly #store: Store;
+  readonly #spectest: ReadonlyMap<string, Extern>;
+  readonly #turn: { readonly fuel: number; readonly exact: boolean };
+  #liveThreads = 0;
+
+  constructor(result: FileResult, options: RunOptions) {
+    this.#result = result;
+    this.#options = options;
+    this.#store = new Store({ engine: options.engine });
+    this.#spectest = spectestExterns(this.#store, options.engine);
+    const { mode } = options;
+    this.#turn = {
+      fuel: mode.kind === "unlimited" ? Number.POSITIVE_INFINITY : mode.fuel,
+      exact: mode.kind === "exact",
+    };
+  }
+
+  async execute(commands: readonly Command[], scope: Scope): Promise<void> {
+    for (const command of commands) await this.#command(command, scope);
+    await Promise.all(scope.threads.values());
+  }
+
+  async #command(command: Command, scope: Scope): Promise<void> {
+    const { line } = command;
+    if (judgeRejection(command, this.#result)) return;
+    switch (command.kind) {
+      case "module":
+        return this.#module(command, scope);
+      case "instance": {
+        const definition =
+          command.module === null ? scope.latestDefinition : named(scope.definitions, command.module, "definition");
+        await this.#instantiate(command, definition, command.name, scope);
+        return;
+      }
+      case "register":
+        scope.registered.set(command.as, instanceOf(scope, command.module));
+        return;
+      case "action": {
+        const ending = await this.#action(command.action, line, scope);
+        if (ending.kind === "error") this.#commandFailed(command, ending.error);
+        return;
+      }
+      case "assert_return": {
+        const ending = await this.#action(command.action, line, scope);
+        const verdict =
+          ending.kind === "missing"
+            ? ending.verdict
+            : ending.kind === "error"
+              ? (unsupported(ending.error) ?? failed(`expected results, got ${errorText(ending.error)}`))
+              : judgeValues(ending.values, command.results);
+        this.#result.assertion(line, command.kind, verdict);
+        return;
+      }
+      case "assert_trap":
+      case "assert_exhaustion": {
+        const ending = await this.#action(command.action, line, scope);
+        this.#result.assertion(line, command.kind, judgeError(ending, Trap, command.message));
+        return;
+      }
+      case "assert_module_trap":
+        return this.#assertInstantiation(command, Trap, scope);
+      case "assert_unlinkable":
+        return this.#assertInstantiation(command, LinkError, scope);
+      case "assert_exception":
+      case "assert_suspension": {
+        const ending = await this.#action(command.action, line, scope);
+        const wanted = command.kind === "assert_exception" ? "an exception" : "a suspension";
+        const verdict =
+          ending.kind === "missing"
+            ? ending.verdict
+            : ((ending.kind === "error" ? unsupported(ending.error) : null) ??
+              failed(`expected ${wanted}, got ${endingText(ending)}`));
+        this.#result.assertion(line, command.kind, verdict);
+        return;
+      }
+      case "thread":
+        this.#thread(command, scope);
+        return;
+      case "wait": {
+        const thread = scope.threads.get(command.thread);
+        if (thread === undefined) this.#result.commandFailed(line, command.kind, `unknown thread ${command.thread}`);
+        await thread;
+        return;
+      }
+      case "assert_malformed":
+      case "assert_malformed_custom":
+      case "assert_invalid":
+      case "assert_invalid_custom":
+        return;
+      default:
+        assertNever(command);
+    }
+  }
+
+  async #module(command: Command & { kind: "module" }, scope: Scope): Promise<void> {
+    const compiled = this.#compile(command, command.source);
+    if (command.definition) {
+      scope.latestDefinition = compiled;
+      if (command.name !== null) scope.definitions.set(command.name, compiled);
+    } else {
+      await this.#instantiate(command, compiled, command.name, scope);
+    }
+  }
+
+  #compile(command: { readonly line: number; readonly kind: string }, source: ModuleSource): Loaded<CompiledModule> {
+    const { engine } = this.#options;
+    const compiled = judgeAcceptance(command, source, this.#result, (bytes) => compileSync(bytes, { engine }));
+    if (compiled !== null) return { kind: "loaded", value: compiled };
+    return { kind: "missing", verdict: failed(`the module at line ${command.line} was refused`) };
+  }
+
+  async #instantiate(
+    command: Command,
+    module: Loaded<CompiledModule>,
+    name: string | null,
+    scope: Scope,
+  ): Promise<void> {
+    let loaded: Loaded<Instance>;
+    const ending = module.kind === "missing" ? module : await this.#instantiation(module.value, command.line, scope);
+    if (ending.kind === "values") loaded = { kind: "loaded", value: ending.values[0] as Instance };
+    else if (ending.kind === "missing") loaded = ending;
+    else {
+      const skip = unsupported(ending.error);
+      if (skip === null) this.#commandFailed(command, ending.error);
+      const verdict = skip ?? failed(`the module at line ${command.line} was not instantiated`);
+      loaded = { kind: "missing", verdict };
+    }
+    scope.latest = loaded;
+    if (name !== null) scope.instances.set(name, loaded);
+  }
+
+  async #assertInstantiation(
+    command: AssertInstantiation,
+    wanted: typeof Trap | typeof LinkError,
+    scope: Scope,
+  ): Promise<void> {
+    const module = this.#compile(command, command.source);
+    const ending = module.kind === "missing" ? module : await this.#instantiation(module.value, command.line, scope);
+    this.#result.assertion(command.line, command.kind, judgeError(ending, wanted, command.message));
+  }
+
+  async #instantiation(module: CompiledModule, line: number, scope: Scope): Promise<Ending> {
+    for (const { module: name } of module.imports) {
+      const provider = scope.registered.get(name);
+      if (provider?.kind === "missing") return provider;
+    }
+    return this.#finish(line, () =>
+      this.#store.instantiation(module, (moduleName, name) => {
+        const provider = scope.registered.get(moduleName);
+        if (provider?.kind === "loaded") return provider.value.export(name);
+        return moduleName === "spectest" ? this.#spectest.get(name) : undefined;
+      }),
+    );
+  }
+
+  async #action(action: Action, line: number, scope: Scope): Promise<Ending> {
+    const loaded = instanceOf(scope, action.module);
+    if (loaded.kind === "missing") return loaded;
+    const extern = loaded.value.export(action.name);
+    if (action.kind === "get") {
+      if (extern instanceof Global) return { kind: "values", values: [extern.bits] };
+      return { kind: "error", error: new TypeError(`there is no global "${action.name}"`) };
+    }
+    if (!(extern instanceof Func)) {
+      return { kind: "error", error: new TypeError(`there is no function "${action.name}"`) };
+    }
+    return this.#finish(line, () => this.#store.invoke(extern, action.args.map(argumentOf), { bits: true }));
+  }
+
+  /** Gives the invocation turns until it ends, and counts them and their fuel. */
+  async #finish(line: number, begin: () => Invocation): Promise<Ending> {
+    let invocation: Invocation | null = null;
+    let ending: Ending;
+    try {
+      invocation = begin();
+      ending = { kind: "values", values: await this.#turns(invocation) };
+    } catch (error) {
+      ending = { kind: "error", error };
+    }
+    const fuel = invocation?.fuelUsed ?? 0;
+    this.#result.fuel += fuel;
+    if (this.#options.trace) this.#result.trace.push(`${line}: ${endingText(ending)}, fuel ${fuel}`);
+    return ending;
+  }
+
+  async #turns(invocation: Invocation): Promise<readonly unknown[]> {
+    for (;;) {
+      const outcome = invocation.run(this.#turn);
+      if (outcome.kind === "returned") return outcome.values;
+      if (outcome.kind === "yielded") this.#result.pauses++;
+      if (outcome.kind === "waiting") await outcome.promise;
+      // Threads take turns with each other; a script without any need not go through the event loop.
+      if (this.#liveThreads > 0) await null;
+    }
+  }
+
+  #thread(command: Command & { kind: "thread" }, scope: Scope): void {
+    const inner = new Scope();
+    for (const name of command.shared) inner.instances.set(name, named(scope.instances, name, "instance"));
+    this.#liveThreads++;
+    const end = this.execute(command.commands, inner).finally(() => this.#liveThreads--);
+    scope.threads.set(command.name, end);
+  }
+
+  #commandFailed(command: Command, error: unknown): void {
+    if (unsupported(error) === null) this.#result.commandFailed(command.line, command.kind, errorText(error));
+  }
+}
+
+function named<T>(map: ReadonlyMap<string, Loaded<T>>, name: string, what: string): Loaded<T> {
+  return map.get(name) ?? { kind: "missing", verdict: failed(`there is no ${what} ${name}`) };
+}
+
+function instanceOf(scope: Scope, name: string | null): Loaded<Instance> {
+  return name === null ? scope.latest : named(scope.instances, name, "instance");
+}
+
+function judgeValues(values: readonly unknown[], patterns: (Command & { kind: "assert_return" })["results"]): Verdict {
+  if (values.length === patterns.length && patterns.every((pattern, index) => matches(values[index], pattern))) {
+    return PASSED;
+  }
+  return failed(`expected ${patterns.map(patternText).join(" ")}, got ${values.map(valueText).join(" ")}`);
+}
+
+function judgeError(ending: Ending, wanted: typeof Trap | typeof LinkError, expected: string): Verdict {
+  if (ending.kind === "missing") return ending.verdict;
+  if (ending.kind === "error") {
+    const skip = unsupported(ending.error);
+    if (skip !== null) return skip;
+    if (ending.error instanceof wanted && messageFits(ending.error.message, expected)) return PASSED;
+  }
+  return failed(`expected ${wanted.name} "${expected}", got ${endingText(ending)}`);
+}
+
+function endingText(ending: Ending): string {
+  if (ending.kind === "values") return `[${ending.values.map(valueText).join(" ")}]`;
+  return ending.kind === "error" ? errorText(ending.error) : "nothing";
+}
