@@ -1,0 +1,42 @@
+/** One call of a WASI function: arguments as they are meant, failures as an errno. */
+
+import { Errno, errnoOf } from "./abi.ts";
+import type { Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
+import type { WasiState } from "./state.ts";
+
+/**
+ * Errors with a POSIX `code` become the errno. Others, {@link ProcessExit} among them, are thrown
+ * or rejected: they end the guest's run.
+ */
+export function callWasi(
+  state: WasiState,
+  definition: WasiFunction,
+  guest: Guest,
+  args: readonly (number | bigint)[],
+): Errno | Promise<Completion> {
+  try {
+    const answer = definition.call(state, guest, args.map(unsigned));
+    return answer instanceof Promise ? answer.catch(toErrno) : answer;
+  } catch (error) {
+    return toErrno(error);
+  }
+}
+
+/** The errno of a call that has waited, after its results are in memory. */
+export function complete(memory: GuestMemory, completion: Completion): Errno {
+  try {
+    return typeof completion === "number" ? completion : completion(memory);
+  } catch (error) {
+    return toErrno(error);
+  }
+}
+
+function unsigned(arg: number | bigint): number | bigint {
+  return typeof arg === "number" ? arg >>> 0 : arg;
+}
+
+function toErrno(error: unknown): Errno {
+  const errno = errnoOf(error);
+  if (errno === null) throw error;
+  return errno;
+}

@@ -1,0 +1,82 @@
+/**
+ * How a WASI function is written down: its WebAssembly type and its meaning, once. The engine is
+ * seen here only through what a function needs of its caller; import.ts makes the connection.
+ */
+
+import type { Errno } from "./abi.ts";
+import type { WasiState } from "./state.ts";
+
+/**
+ * The caller's linear memory. Addresses are unsigned, every access is checked, and a view given by
+ * `withBytes` ends with the call.
+ */
+export interface GuestMemory {
+  readonly byteLength: number;
+  read(address: number, length: number): Uint8Array;
+  write(address: number, bytes: Uint8Array): void;
+  withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T;
+  readU8(address: number): number;
+  readU32(address: number): number;
+  readU64(address: number): bigint;
+  writeU8(address: number, value: number): void;
+  writeU32(address: number, value: number): void;
+  writeU64(address: number, value: bigint): void;
+}
+
+/** Who calls. Only for the synchronous part of a function: what comes later is a {@link Completion}. */
+export interface Guest {
+  readonly memory: GuestMemory;
+  /** Adds to the fuel that the call costs. */
+  charge(fuel: number): void;
+}
+
+/** What is left to do in guest memory when the guest continues after waiting. */
+export type Completion = Errno | ((memory: GuestMemory) => Errno);
+
+/** A promise suspends the guest. Errors with a POSIX `code`, thrown or rejected, become the errno. */
+export type Answer = Errno | Promise<Completion>;
+
+export type WasiValType = "i32" | "i64";
+
+/** An i32 arrives unsigned, an i64 signed. */
+type Args<Params extends readonly WasiValType[]> = {
+  -readonly [K in keyof Params]: Params[K] extends "i64" ? bigint : number;
+};
+
+export interface WasiFunction {
+  readonly params: readonly WasiValType[];
+  readonly results: readonly WasiValType[];
+  call(state: WasiState, guest: Guest, args: readonly (number | bigint)[]): Answer;
+}
+
+/** A function that answers with an errno. */
+export function define<const Params extends readonly WasiValType[]>(
+  params: Params,
+  call: (state: WasiState, guest: Guest, ...args: Args<Params>) => Answer,
+): WasiFunction {
+  return { params, results: ["i32"], call: (state, guest, args) => call(state, guest, ...(args as Args<Params>)) };
+}
+
+/** A function that does not return. */
+export function defineEnd<const Params extends readonly WasiValType[]>(
+  params: Params,
+  call: (state: WasiState, guest: Guest, ...args: Args<Params>) => never,
+): WasiFunction {
+  return { params, results: [], call: (state, guest, args) => call(state, guest, ...(args as Args<Params>)) };
+}
+
+/** The guest gave an address outside its memory. */
+export class GuestFault extends Error {
+  override readonly name = "GuestFault";
+  readonly code = "EFAULT";
+}
+
+/** Called for results before anything happens, so that a bad address has no effect. */
+export function checkRange(memory: GuestMemory, address: number, byteLength: number): void {
+  if (address + byteLength > memory.byteLength) throw new GuestFault();
+}
+
+/** Fuel for bytes that the host moves for the guest: the engine's price of `memory.copy`. */
+export function fuelOfBytes(byteLength: number): number {
+  return Math.ceil(byteLength / 64);
+}

@@ -1,0 +1,126 @@
+/**
+ * The descriptors of one guest: what a number stands for, and which number comes next. As in
+ * POSIX a new descriptor gets the lowest free number.
+ */
+
+import type { Directory, InputStream, OpenFile, OutputStream } from "../system.ts";
+import { SystemError } from "../system.ts";
+import type { Listing } from "./listing.ts";
+
+export interface InputDescriptor {
+  readonly kind: "input";
+  readonly stream: InputStream;
+  flags: number;
+  rights: bigint;
+}
+
+export interface OutputDescriptor {
+  readonly kind: "output";
+  readonly stream: OutputStream;
+  flags: number;
+  rights: bigint;
+}
+
+export interface FileDescriptor {
+  readonly kind: "file";
+  readonly file: OpenFile;
+  position: bigint;
+  flags: number;
+  rights: bigint;
+}
+
+export interface DirectoryDescriptor {
+  readonly kind: "directory";
+  readonly directory: Directory;
+  /** Nothing below it may be changed through it. */
+  readonly readOnly: boolean;
+  /** The guest's name of a preopened directory, else null. */
+  readonly preopenName: string | null;
+  /** What fd_readdir goes through, from its first call on. */
+  listing: Listing | null;
+  flags: number;
+  rights: bigint;
+  /** What its descendants may be given. */
+  inheritingRights: bigint;
+}
+
+export type Descriptor = InputDescriptor | OutputDescriptor | FileDescriptor | DirectoryDescriptor;
+
+/** Open descriptors of one guest: each may hold one of the host's, which are some thousand as a rule. */
+export const DEFAULT_MAX_DESCRIPTORS = 1_024;
+
+export class DescriptorTable {
+  readonly #entries: (Descriptor | null)[] = [];
+  readonly #limit: number;
+  /** No number below it is free. */
+  #firstFree = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Throws EBADF for a number that is not open. */
+  get(fd: number): Descriptor {
+    const descriptor = this.#entries[fd];
+    if (descriptor == null) throw new SystemError("EBADF");
+    return descriptor;
+  }
+
+  directory(fd: number): DirectoryDescriptor {
+    const descriptor = this.get(fd);
+    if (descriptor.kind !== "directory") throw new SystemError("ENOTDIR");
+    return descriptor;
+  }
+
+  /** Throws EMFILE when no number is left; callers ask before they open anything. */
+  checkRoom(): void {
+    if (this.#lowestFree() >= this.#limit) throw new SystemError("EMFILE");
+  }
+
+  add(descriptor: Descriptor): number {
+    this.checkRoom();
+    const fd = this.#lowestFree();
+    this.#entries[fd] = descriptor;
+    this.#firstFree = fd + 1;
+    return fd;
+  }
+
+  /** Takes the number out and leaves closing to the caller. */
+  remove(fd: number): Descriptor {
+    const descriptor = this.get(fd);
+    this.#entries[fd] = null;
+    if (fd < this.#firstFree) this.#firstFree = fd;
+    return descriptor;
+  }
+
+  /** Gives the descriptor `from` the number `to`, and returns what `to` stood for. Both must be open. */
+  renumber(from: number, to: number): Descriptor | null {
+    const replaced = this.get(to);
+    const moved = this.get(from);
+    if (from === to) return null;
+    this.#entries[to] = moved;
+    this.remove(from);
+    return replaced;
+  }
+
+  /** Takes out everything. */
+  removeAll(): Descriptor[] {
+    const open = this.#entries.filter((descriptor) => descriptor !== null);
+    this.#entries.length = 0;
+    this.#firstFree = 0;
+    return open;
+  }
+
+  #lowestFree(): number {
+    let fd = this.#firstFree;
+    while (fd < this.#entries.length && this.#entries[fd] !== null) fd++;
+    this.#firstFree = fd;
+    return fd;
+  }
+}
+
+/** Closes what the descriptor holds of the host. Streams belong to whoever passed them in. */
+export async function closeDescriptor(descriptor: Descriptor): Promise<void> {
+  if (descriptor.kind === "file") await descriptor.file.close();
+  else if (descriptor.kind === "directory") await descriptor.directory.close();
+}

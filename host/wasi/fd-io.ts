@@ -1,0 +1,156 @@
+/** Bytes through descriptors (fd_read, fd_write and their like, fd_readdir). */
+
+import { SystemError } from "../system.ts";
+import { Errno, FdFlag } from "./abi.ts";
+import type { Answer, Completion, Guest, WasiFunction } from "./define.ts";
+import { checkRange, define, fuelOfBytes } from "./define.ts";
+import type { Descriptor, DirectoryDescriptor, FileDescriptor, InputDescriptor, OutputDescriptor } from "./descriptors.ts";
+import type { Vector } from "./iovec.ts";
+import { gather, readVector, scatter } from "./iovec.ts";
+import { encodeEntries, readListing } from "./listing.ts";
+import { RIGHT_READ, RIGHT_WRITE } from "./abi.ts";
+
+/** What a directory's listing may return in one call. */
+const MAX_LISTING_BYTES = 1_048_576;
+
+function requireRight(descriptor: Descriptor, right: bigint): void {
+  if ((descriptor.rights & right) === 0n) throw new SystemError("ENOTCAPABLE");
+}
+
+/** A descriptor that has a position. */
+export function asFile(descriptor: Descriptor): FileDescriptor {
+  if (descriptor.kind === "file") return descriptor;
+  throw new SystemError(descriptor.kind === "directory" ? "EISDIR" : "ESPIPE");
+}
+
+/** Offsets are unsigned in preview 1, but no file reaches the upper half. */
+export function asPosition(offset: bigint): bigint {
+  if (offset < 0n) throw new SystemError("EINVAL");
+  return offset;
+}
+
+function store(vector: Vector, bytes: Uint8Array, count: number): Completion {
+  return (memory) => {
+    scatter(memory, vector, bytes);
+    memory.writeU32(count, bytes.length);
+    return Errno.Success;
+  };
+}
+
+function readStream(guest: Guest, descriptor: InputDescriptor, vector: Vector, count: number): Answer {
+  const { stream } = descriptor;
+  if (vector.byteLength === 0) {
+    guest.memory.writeU32(count, 0);
+    return Errno.Success;
+  }
+  if (stream.available === null && (descriptor.flags & FdFlag.Nonblock) !== 0) return Errno.Again;
+  const bytes = stream.read(vector.byteLength);
+  if (bytes instanceof Promise) return bytes.then((read) => store(vector, read, count));
+  scatter(guest.memory, vector, bytes);
+  guest.memory.writeU32(count, bytes.length);
+  return Errno.Success;
+}
+
+async function readFile(
+  descriptor: FileDescriptor,
+  vector: Vector,
+  position: bigint | null,
+  count: number,
+): Promise<Completion> {
+  const bytes = new Uint8Array(vector.byteLength);
+  const length = bytes.length === 0 ? 0 : await descriptor.file.read(bytes, position ?? descriptor.position);
+  if (position === null) descriptor.position += BigInt(length);
+  return store(vector, bytes.subarray(0, length), count);
+}
+
+function writeStream(guest: Guest, descriptor: OutputDescriptor, vector: Vector, count: number): Answer {
+  const { memory } = guest;
+  const { stream } = descriptor;
+  if (!stream.isWritable && (descriptor.flags & FdFlag.Nonblock) !== 0) return Errno.Again;
+  const drained = vector.byteLength === 0 ? undefined : stream.write(gather(memory, vector));
+  memory.writeU32(count, vector.byteLength);
+  return drained === undefined ? Errno.Success : drained.then(() => Errno.Success);
+}
+
+async function writeFile(
+  guest: Guest,
+  descriptor: FileDescriptor,
+  vector: Vector,
+  position: bigint | null,
+  count: number,
+): Promise<Completion> {
+  const bytes = gather(guest.memory, vector);
+  const appends = position === null && (descriptor.flags & FdFlag.Append) !== 0;
+  const at = appends ? null : (position ?? descriptor.position);
+  const length = bytes.length === 0 ? 0 : await descriptor.file.write(bytes, at);
+  if (at === null) descriptor.position = (await descriptor.file.stat()).size;
+  else if (position === null) descriptor.position += BigInt(length);
+  return (memory) => {
+    memory.writeU32(count, length);
+    return Errno.Success;
+  };
+}
+
+/** Goes on at `cookie`; 0 reads the directory anew. */
+async function readDirectory(
+  descriptor: DirectoryDescriptor,
+  address: number,
+  byteLength: number,
+  cookie: number,
+  used: number,
+): Promise<Completion> {
+  if (descriptor.listing === null || cookie === 0) descriptor.listing = await readListing(descriptor.directory);
+  const bytes = await encodeEntries(descriptor.directory, descriptor.listing, cookie, byteLength);
+  return (memory) => {
+    memory.write(address, bytes);
+    memory.writeU32(used, bytes.length);
+    return Errno.Success;
+  };
+}
+
+export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
+  fd_read: define(["i32", "i32", "i32", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, count) => {
+    const descriptor = descriptors.get(fd);
+    requireRight(descriptor, RIGHT_READ);
+    checkRange(guest.memory, count, 4);
+    const vector = readVector(guest, vectors, vectorCount);
+    return descriptor.kind === "input"
+      ? readStream(guest, descriptor, vector, count)
+      : readFile(asFile(descriptor), vector, null, count);
+  }),
+
+  fd_pread: define(["i32", "i32", "i32", "i64", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
+    const file = asFile(descriptors.get(fd));
+    requireRight(file, RIGHT_READ);
+    checkRange(guest.memory, count, 4);
+    return readFile(file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
+  }),
+
+  fd_write: define(["i32", "i32", "i32", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, count) => {
+    const descriptor = descriptors.get(fd);
+    requireRight(descriptor, RIGHT_WRITE);
+    checkRange(guest.memory, count, 4);
+    const vector = readVector(guest, vectors, vectorCount);
+    return descriptor.kind === "output"
+      ? writeStream(guest, descriptor, vector, count)
+      : writeFile(guest, asFile(descriptor), vector, null, count);
+  }),
+
+  fd_pwrite: define(["i32", "i32", "i32", "i64", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
+    const file = asFile(descriptors.get(fd));
+    requireRight(file, RIGHT_WRITE);
+    checkRange(guest.memory, count, 4);
+    return writeFile(guest, file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
+  }),
+
+  fd_readdir: define(["i32", "i32", "i32", "i64", "i32"], ({ descriptors }, guest, fd, address, byteLength, cookie, used) => {
+    const descriptor = descriptors.directory(fd);
+    checkRange(guest.memory, address, byteLength);
+    checkRange(guest.memory, used, 4);
+    // More would be an answer that looks like the end of the directory: a short one.
+    if (byteLength > MAX_LISTING_BYTES) throw new SystemError("EINVAL");
+    if (cookie < 0n || cookie > 0xffff_ffffn) throw new SystemError("EINVAL");
+    guest.charge(fuelOfBytes(byteLength));
+    return readDirectory(descriptor, address, byteLength, Number(cookie), used);
+  }),
+};

@@ -1,0 +1,213 @@
+/** The state of descriptors and open files (fd_fdstat_*, fd_filestat_*, fd_prestat_*, fd_seek, fd_close, …). */
+
+import { SystemError } from "../system.ts";
+import {
+  ALL_FD_FLAGS,
+  Errno,
+  FDSTAT_BYTES,
+  FILESTAT_BYTES,
+  FileType,
+  PRESTAT_BYTES,
+  STREAM_STAT,
+  Whence,
+  writeFdstat,
+  writeFilestat,
+} from "./abi.ts";
+import type { Answer, Completion, Guest, WasiFunction } from "./define.ts";
+import { checkRange, define } from "./define.ts";
+import type { Descriptor, FileDescriptor } from "./descriptors.ts";
+import { closeDescriptor } from "./descriptors.ts";
+import { asFile, asPosition } from "./fd-io.ts";
+import { RIGHTS_OF_WRITERS } from "./abi.ts";
+import { newTimes } from "./times.ts";
+
+const LARGEST_POSITION = 0x7fff_ffff_ffff_ffffn;
+
+function requireWritable(descriptor: FileDescriptor): void {
+  if ((descriptor.rights & RIGHTS_OF_WRITERS) === 0n) throw new SystemError("ENOTCAPABLE");
+}
+
+/** Waits, then success without a result. */
+async function done(work: Promise<void>): Promise<Completion> {
+  await work;
+  return Errno.Success;
+}
+
+/** The descriptor's type without asking the file: of files only those open as such reach a guest. */
+function typeOf(descriptor: Descriptor): FileType {
+  switch (descriptor.kind) {
+    case "input":
+    case "output":
+      return descriptor.stream.isTerminal ? FileType.CharacterDevice : FileType.Unknown;
+    case "file":
+      return FileType.RegularFile;
+    case "directory":
+      return FileType.Directory;
+  }
+}
+
+async function statTo(descriptor: Descriptor, address: number): Promise<Completion> {
+  const stat = await (descriptor.kind === "file"
+    ? descriptor.file.stat()
+    : descriptor.kind === "directory"
+      ? descriptor.directory.stat()
+      : { ...STREAM_STAT, kind: descriptor.stream.isTerminal ? ("character-device" as const) : STREAM_STAT.kind });
+  return (memory) => {
+    writeFilestat(memory, address, stat);
+    return Errno.Success;
+  };
+}
+
+function moveTo(guest: Guest, descriptor: FileDescriptor, position: bigint, result: number): Errno {
+  if (position < 0n) throw new SystemError("EINVAL");
+  if (position > LARGEST_POSITION) throw new SystemError("EOVERFLOW");
+  descriptor.position = position;
+  guest.memory.writeU64(result, position);
+  return Errno.Success;
+}
+
+async function seekFromEnd(descriptor: FileDescriptor, offset: bigint, result: number): Promise<Completion> {
+  const { size } = await descriptor.file.stat();
+  return (memory) => moveTo({ memory, charge: () => {} }, descriptor, size + offset, result);
+}
+
+function seek(guest: Guest, descriptor: Descriptor, offset: bigint, whence: number, result: number): Answer {
+  const file = asFile(descriptor);
+  checkRange(guest.memory, result, 8);
+  switch (whence) {
+    case Whence.Set:
+      return moveTo(guest, file, offset, result);
+    case Whence.Current:
+      return moveTo(guest, file, file.position + offset, result);
+    case Whence.End:
+      return seekFromEnd(file, offset, result);
+    default:
+      throw new SystemError("EINVAL");
+  }
+}
+
+async function sync(descriptor: Descriptor, dataOnly: boolean): Promise<Completion> {
+  if (descriptor.kind === "file") await descriptor.file.sync(dataOnly);
+  else if (descriptor.kind === "directory") await descriptor.directory.sync(dataOnly);
+  return Errno.Success;
+}
+
+async function allocate(descriptor: FileDescriptor, end: bigint): Promise<Completion> {
+  if ((await descriptor.file.stat()).size < end) await descriptor.file.setSize(end);
+  return Errno.Success;
+}
+
+/** The name of a preopened directory; every other descriptor is EBADF, which is how a guest finds the end of the list. */
+function preopenName(descriptor: Descriptor): Uint8Array {
+  if (descriptor.kind !== "directory" || descriptor.preopenName === null) throw new SystemError("EBADF");
+  return new TextEncoder().encode(descriptor.preopenName);
+}
+
+export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
+  fd_advise: define(["i32", "i64", "i64", "i32"], ({ descriptors }, _guest, fd, _offset, _length, advice) => {
+    asFile(descriptors.get(fd));
+    return advice <= 5 ? Errno.Success : Errno.Inval;
+  }),
+
+  fd_allocate: define(["i32", "i64", "i64"], ({ descriptors }, _guest, fd, offset, length) => {
+    const file = asFile(descriptors.get(fd));
+    requireWritable(file);
+    if (length === 0n) throw new SystemError("EINVAL");
+    const end = asPosition(offset) + asPosition(length);
+    if (end > LARGEST_POSITION) throw new SystemError("EFBIG");
+    return allocate(file, end);
+  }),
+
+  fd_close: define(["i32"], ({ descriptors }, _guest, fd) => {
+    const descriptor = descriptors.remove(fd);
+    return descriptor.kind === "file" || descriptor.kind === "directory"
+      ? done(closeDescriptor(descriptor))
+      : Errno.Success;
+  }),
+
+  fd_datasync: define(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), true)),
+
+  fd_sync: define(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), false)),
+
+  fd_fdstat_get: define(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
+    const descriptor = descriptors.get(fd);
+    checkRange(memory, address, FDSTAT_BYTES);
+    const inheriting = descriptor.kind === "directory" ? descriptor.inheritingRights : 0n;
+    writeFdstat(memory, address, typeOf(descriptor), descriptor.flags, descriptor.rights, inheriting);
+    return Errno.Success;
+  }),
+
+  fd_fdstat_set_flags: define(["i32", "i32"], ({ descriptors }, _guest, fd, flags) => {
+    const descriptor = descriptors.get(fd);
+    if (flags > ALL_FD_FLAGS) throw new SystemError("EINVAL");
+    descriptor.flags = flags;
+    return Errno.Success;
+  }),
+
+  fd_fdstat_set_rights: define(["i32", "i64", "i64"], ({ descriptors }, _guest, fd, base, inheriting) => {
+    const descriptor = descriptors.get(fd);
+    const inheritable = descriptor.kind === "directory" ? descriptor.inheritingRights : 0n;
+    if ((base & ~descriptor.rights) !== 0n || (inheriting & ~inheritable) !== 0n) throw new SystemError("ENOTCAPABLE");
+    descriptor.rights = base;
+    if (descriptor.kind === "directory") descriptor.inheritingRights = inheriting;
+    return Errno.Success;
+  }),
+
+  fd_filestat_get: define(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
+    checkRange(memory, address, FILESTAT_BYTES);
+    return statTo(descriptors.get(fd), address);
+  }),
+
+  fd_filestat_set_size: define(["i32", "i64"], ({ descriptors }, _guest, fd, size) => {
+    const file = asFile(descriptors.get(fd));
+    requireWritable(file);
+    return done(file.file.setSize(asPosition(size)));
+  }),
+
+  fd_filestat_set_times: define(
+    ["i32", "i64", "i64", "i32"],
+    ({ clock, descriptors }, _guest, fd, accessed, modified, flags) => {
+      const times = newTimes(clock, accessed, modified, flags);
+      const descriptor = descriptors.get(fd);
+      if (descriptor.kind === "directory") {
+        if (descriptor.readOnly) throw new SystemError("EROFS");
+        return done(descriptor.directory.setTimes(times));
+      }
+      const file = asFile(descriptor);
+      requireWritable(file);
+      return done(file.file.setTimes(times));
+    },
+  ),
+
+  fd_prestat_get: define(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
+    const name = preopenName(descriptors.get(fd));
+    checkRange(memory, address, PRESTAT_BYTES);
+    memory.writeU32(address, 0);
+    memory.writeU32(address + 4, name.length);
+    return Errno.Success;
+  }),
+
+  fd_prestat_dir_name: define(["i32", "i32", "i32"], ({ descriptors }, { memory }, fd, address, byteLength) => {
+    const name = preopenName(descriptors.get(fd));
+    if (byteLength < name.length) throw new SystemError("ENAMETOOLONG");
+    checkRange(memory, address, name.length);
+    memory.write(address, name);
+    return Errno.Success;
+  }),
+
+  fd_renumber: define(["i32", "i32"], ({ descriptors }, _guest, from, to) => {
+    const replaced = descriptors.renumber(from, to);
+    return replaced === null ? Errno.Success : done(closeDescriptor(replaced));
+  }),
+
+  fd_seek: define(["i32", "i64", "i32", "i32"], ({ descriptors }, guest, fd, offset, whence, result) =>
+    seek(guest, descriptors.get(fd), offset, whence, result),
+  ),
+
+  fd_tell: define(["i32", "i32"], ({ descriptors }, { memory }, fd, result) => {
+    const file = asFile(descriptors.get(fd));
+    checkRange(memory, result, 8);
+    memory.writeU64(result, file.position);
+    return Errno.Success;
+  }),
+};
