@@ -29,6 +29,7 @@ export type MalformedMessage =
   | "function and code section have inconsistent lengths"
   | "i8 constant out of range"
   | "illegal character"
+  | "illegal escape"
   | "illegal opcode"
   | "import after function"
   | "import after global"
