@@ -538,6 +538,6 @@ function addressType(flags: number): Num.I32 | Num.I64 {
 /** Decodes a whole module. Throws a `CompileError` of kind `malformed` or `limit` with the byte offset. */
 export function decodeModule(bytes: Uint8Array): Module {
   const decoding = new Decoding(bytes);
-  while (!decoding.step(Infinity));
+  while (!decoding.step(0x3fff_ffff));
   return decoding.module;
 }

@@ -115,14 +115,14 @@ export class Reader {
    * 2^32 stays so, hence it serves for range checks.
    */
   u64AsNumber(): number {
-    const position = this.position;
-    if (position < this.end) {
-      const byte = this.bytes[position]!;
-      if (byte < 0x80) {
-        this.position = position + 1;
-        return byte;
-      }
+    const start = this.position;
+    let result = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.u8();
+      result |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return result;
     }
+    this.position = start;
     const { low, high } = this.#halves(0x7e, 0);
     return (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
   }

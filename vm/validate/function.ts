@@ -1,0 +1,724 @@
+/**
+ * Validates bodies and constant expressions: one forward pass with the algorithm of the
+ * specification's appendix (spec: algo-valid), never recursive, which can stop after any
+ * instruction and go on later. The table gives most instructions their type; those that depend on
+ * context have cases here, references and aggregates in references.ts.
+ */
+
+import { illegalOpcode, readFenceOrder, readLabelCount } from "../binary/instructions.ts";
+import { EMPTY_BLOCK, readBlockType, readValType } from "../binary/read-types.ts";
+import { Reader } from "../binary/reader.ts";
+import { checkLocalCount } from "../binary/skip-expr.ts";
+import { limitExceeded, type CompileError } from "../errors.ts";
+import { MAX_CATCHES } from "../limits.ts";
+import type { Expr } from "../module.ts";
+import { Op } from "../opcodes.ts";
+import { EXNREF, FUNCREF, Heap, isDefaultable, isRefType, Num, refType, valTypeText, type AddressType, type ValType } from "../types.ts";
+import type { ModuleContext } from "./context.ts";
+import { Lookups } from "./lookups.ts";
+import { grown, NO_TYPES, type ValTypes } from "./operands.ts";
+import { validateReference } from "./references.ts";
+import {
+  CONSTANT,
+  LANES,
+  NATURAL_ALIGNMENTS,
+  PARAMS_1,
+  PARAMS_2,
+  PARAMS_3,
+  RESULTS,
+  Shape,
+  SHAPES,
+  SKIP_BYTES,
+} from "./rows.ts";
+
+/** Locals are expanded up to the body's size and this: many declared locals cost nothing per body. */
+const EXPANDED_LOCALS = 256;
+const MAX_OFFSET_32 = 0xffff_ffff;
+const NONNULL_EXNREF: ValType = refType(Heap.Exn, false);
+
+export class FunctionValidator extends Lookups {
+  readonly #singles = new Map<ValType, ValTypes>();
+  #results: ValTypes = NO_TYPES;
+
+  /** The globals that a constant expression may read: those before it. */
+  #visibleGlobals = 0;
+
+  /** Local declarations that are still to read. */
+  #groupsLeft = 0;
+  #declarationsPosition = 0;
+  /** Runs of equal locals: each run's type and the index after its last local. */
+  #groupCount = 0;
+  #groupTypes = new Int32Array(16);
+  #groupEnds = new Int32Array(16);
+  #localCount = 0;
+  /** The types of the first locals, one by one. */
+  #locals = new Int32Array(EXPANDED_LOCALS);
+  #expandedLocals = 0;
+  #paramCount = 0;
+  /** Locals without default must be set before they are read (spec: valid-local): the stamp of the body where they are. */
+  #hasNonDefaultable = false;
+  #setIn = new Int32Array(16);
+  #stamp = 0;
+  /** The locals set, in order: leaving a block forgets those set inside. */
+  readonly #inits: number[] = [];
+  /** br_table looks at each block once: the stamp of the instruction that did. */
+  #seenBlocks = new Int32Array(16);
+  #tableStamp = 0;
+
+  constructor(context: ModuleContext) {
+    super(context);
+    this.reader = new Reader(context.module.bytes);
+  }
+
+  /** Begins the body of a function that is not imported. */
+  beginBody(funcIndex: number): void {
+    const { module } = this.context;
+    const body = funcIndex - module.importedFuncs;
+    const { params, results } = this.context.funcType(funcIndex);
+    this.#begin(module.bodyStarts[body]!, module.bodyEnds[body]!, results);
+    this.reader.funcIndex = funcIndex;
+    this.isConstant = false;
+    this.#paramCount = params.length;
+    for (const type of params) this.#addLocals(1, type);
+    this.#declarationsPosition = this.reader.position;
+    this.position = this.reader.position;
+    this.#groupsLeft = this.reader.u32();
+    if (this.#groupsLeft === 0) this.#beginCode();
+  }
+
+  /** Begins a constant expression of type `result` that sees the first `visibleGlobals` globals. */
+  beginExpr(expr: Expr, result: ValType, visibleGlobals: number): void {
+    this.#begin(expr.start, expr.end, this.#single(result));
+    this.reader.funcIndex = undefined;
+    this.isConstant = true;
+    this.#visibleGlobals = visibleGlobals;
+    this.#beginCode();
+  }
+
+  #begin(start: number, end: number, results: ValTypes): void {
+    this.reader.position = start;
+    this.reader.end = end;
+    this.#results = results;
+    this.resetStacks();
+    this.#groupCount = 0;
+    this.#localCount = 0;
+    this.#expandedLocals = 0;
+    this.#paramCount = 0;
+    this.#hasNonDefaultable = false;
+    this.#inits.length = 0;
+    this.#stamp++;
+  }
+
+  /**
+   * Reads about `budget` bytes more and returns whether the body or expression is valid to its
+   * end. Throws a `CompileError`: `invalid`, or `malformed` in words that depend on where reading
+   * stopped; checkBody has the exact ones.
+   */
+  step(budget: number): boolean {
+    const { reader } = this;
+    this.pausePosition = reader.position + Math.max(1, budget);
+    while (this.#groupsLeft > 0) {
+      if (reader.position >= this.pausePosition) return false;
+      this.#localGroup();
+      if (this.#groupsLeft === 0) this.#beginCode();
+    }
+    if (this.isConstant) return this.#constantCode();
+    while (reader.position < this.pausePosition) {
+      this.position = reader.position;
+      this.#instruction(reader.u8());
+      if (this.depth === 0) return this.#endOfBody();
+    }
+    return false;
+  }
+
+  #constantCode(): boolean {
+    const { reader } = this;
+    while (reader.position < this.pausePosition) {
+      this.position = reader.position;
+      const byte = reader.u8();
+      const isPrefix = byte >= 0xfb && byte <= 0xfe;
+      if (!isPrefix && byte !== Op.End && CONSTANT[byte] === 0) throw this.#notConstant();
+      this.#instruction(byte);
+      if (this.depth === 0) return this.#endOfBody();
+    }
+    return false;
+  }
+
+  #notConstant(): CompileError {
+    return this.invalid("constant expression required");
+  }
+
+  #endOfBody(): true {
+    if (this.reader.position !== this.reader.end) throw this.reader.malformed("section size mismatch");
+    return true;
+  }
+
+  // Locals
+
+  #localGroup(): void {
+    const { reader } = this;
+    this.position = reader.position;
+    const count = reader.u32();
+    const type = this.context.canonical(readValType(reader), this.place);
+    if (this.#localCount - this.#paramCount + count > 0xffff_ffff) throw reader.malformed("too many locals");
+    this.#addLocals(count, type);
+    this.#groupsLeft--;
+  }
+
+  #addLocals(count: number, type: ValType): void {
+    if (count === 0) return;
+    const group = this.#groupCount++;
+    if (group === this.#groupTypes.length) {
+      this.#groupTypes = grown(this.#groupTypes);
+      this.#groupEnds = grown(this.#groupEnds);
+    }
+    this.#localCount += count;
+    this.#groupTypes[group] = type;
+    // Past the limit of locals the array is never read; it only has to hold any count.
+    this.#groupEnds[group] = Math.min(this.#localCount, 0x7fff_ffff);
+    if (!isDefaultable(type)) this.#hasNonDefaultable = true;
+  }
+
+  #beginCode(): void {
+    checkLocalCount(this.reader, this.#localCount, this.#declarationsPosition);
+    const expanded = Math.min(this.#localCount, EXPANDED_LOCALS + this.reader.end - this.reader.position);
+    if (expanded > this.#locals.length) this.#locals = new Int32Array(expanded * 2);
+    for (let group = 0, i = 0; i < expanded; group++) {
+      const end = Math.min(expanded, this.#groupEnds[group]!);
+      const type = this.#groupTypes[group]!;
+      while (i < end) this.#locals[i++] = type;
+    }
+    this.#expandedLocals = expanded;
+    if (this.#hasNonDefaultable && this.#setIn.length < this.#localCount) this.#setIn = new Int32Array(this.#localCount * 2);
+    this.pushBlock(Op.Block, NO_TYPES, this.#results, 0);
+  }
+
+  #localType(index: number): ValType {
+    if (index < this.#expandedLocals) return this.#locals[index]!;
+    if (index >= this.#localCount) throw this.unknown("local", index);
+    let low = 0;
+    let high = this.#groupCount - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (index < this.#groupEnds[middle]!) high = middle;
+      else low = middle + 1;
+    }
+    return this.#groupTypes[low]!;
+  }
+
+  #isSet(index: number, type: ValType): boolean {
+    return isDefaultable(type) || index < this.#paramCount || this.#setIn[index] === this.#stamp;
+  }
+
+  #markSet(index: number, type: ValType): void {
+    if (this.#isSet(index, type)) return;
+    this.#setIn[index] = this.#stamp;
+    this.#inits.push(index);
+  }
+
+  #forgetInits(count: number): void {
+    while (this.#inits.length > count) this.#setIn[this.#inits.pop()!] = 0;
+  }
+
+  /** The type of each local, and whether it may be read here. At most `MAX_LOCALS`. */
+  localsHere(): { type: ValType; isSet: boolean }[] {
+    return Array.from({ length: this.#localCount }, (_, index) => {
+      const type = this.#localType(index);
+      return { type, isSet: this.#isSet(index, type) };
+    });
+  }
+
+  // Instructions
+
+  #instruction(op: number): void {
+    const { reader } = this;
+    switch (op) {
+      case Op.Unreachable:
+        this.setUnreachable();
+        return;
+      case Op.Block:
+      case Op.Loop:
+        this.#enterBlock(op);
+        return;
+      case Op.If:
+        this.#enterIf();
+        return;
+      case Op.Else:
+        this.#else();
+        return;
+      case Op.TryTable:
+        this.#tryTable();
+        return;
+      case Op.End:
+        this.#end();
+        return;
+      case Op.Throw:
+        this.popAll(this.tagParams(reader.u32()));
+        this.setUnreachable();
+        return;
+      case Op.ThrowRef:
+        this.pop(EXNREF);
+        this.setUnreachable();
+        return;
+      case Op.Br:
+        this.popAll(this.labelTypes(reader.u32()));
+        this.setUnreachable();
+        return;
+      case Op.BrIf: {
+        const types = this.labelTypes(reader.u32());
+        this.pop(Num.I32);
+        this.popAll(types);
+        this.pushAll(types);
+        return;
+      }
+      case Op.BrTable:
+        this.#branchTable();
+        return;
+      case Op.Return:
+        this.popAll(this.#results);
+        this.setUnreachable();
+        return;
+      case Op.Call: {
+        const { params, results } = this.func(reader.u32());
+        this.popAll(params);
+        this.pushAll(results);
+        return;
+      }
+      case Op.ReturnCall:
+        this.#tailCall(this.func(reader.u32()));
+        return;
+      case Op.CallIndirect: {
+        const { params, results } = this.#indirectType();
+        this.popAll(params);
+        this.pushAll(results);
+        return;
+      }
+      case Op.ReturnCallIndirect:
+        this.#tailCall(this.#indirectType());
+        return;
+      case Op.CallRef: {
+        const typeIndex = reader.u32();
+        const { params, results } = this.funcTypeAt(typeIndex);
+        this.popDefined(typeIndex);
+        this.popAll(params);
+        this.pushAll(results);
+        return;
+      }
+      case Op.ReturnCallRef: {
+        const typeIndex = reader.u32();
+        const type = this.funcTypeAt(typeIndex);
+        this.popDefined(typeIndex);
+        this.#tailCall(type);
+        return;
+      }
+      case Op.Drop:
+        this.popAny();
+        return;
+      case Op.Select:
+        this.#select();
+        return;
+      case Op.SelectTyped:
+        this.#selectTyped();
+        return;
+      case Op.LocalGet: {
+        const index = reader.u32();
+        const type = this.#localType(index);
+        if (this.#hasNonDefaultable && !this.#isSet(index, type)) throw this.invalid("uninitialized local", String(index));
+        this.push(type);
+        return;
+      }
+      case Op.LocalSet: {
+        const index = reader.u32();
+        const type = this.#localType(index);
+        this.pop(type);
+        if (this.#hasNonDefaultable) this.#markSet(index, type);
+        return;
+      }
+      case Op.LocalTee: {
+        const index = reader.u32();
+        const type = this.#localType(index);
+        this.pop(type);
+        this.push(type);
+        if (this.#hasNonDefaultable) this.#markSet(index, type);
+        return;
+      }
+      case Op.GlobalGet:
+        this.#globalGet();
+        return;
+      case Op.GlobalSet: {
+        const index = reader.u32();
+        const global = this.context.module.globals[index];
+        if (global === undefined) throw this.unknown("global", index);
+        if (!global.type.mutable) throw this.invalid("immutable global", String(index));
+        this.pop(this.context.globalTypes[index]!);
+        return;
+      }
+      case Op.TableGet: {
+        const index = reader.u32();
+        this.pop(this.table(index).address);
+        this.push(this.tableElement(index));
+        return;
+      }
+      case Op.TableSet: {
+        const index = reader.u32();
+        const { address } = this.table(index);
+        this.pop(this.tableElement(index));
+        this.pop(address);
+        return;
+      }
+      case Op.RefNull:
+      case Op.RefIsNull:
+      case Op.RefFunc:
+      case Op.RefAsNonNull:
+      case Op.BrOnNull:
+      case Op.BrOnNonNull:
+        validateReference(this, op);
+        return;
+      case 0xfb:
+        this.#prefixed(op, 0x200);
+        return;
+      case 0xfc:
+        this.#prefixed(op, 0x100);
+        return;
+      case 0xfd:
+        this.#prefixed(op, 0x400);
+        return;
+      case 0xfe:
+        this.#prefixed(op, 0x300);
+        return;
+      default:
+        this.#general(op);
+    }
+  }
+
+  #prefixed(prefix: number, page: number): void {
+    const second = this.reader.u32();
+    const op = page + second;
+    // Only the vector page has 0x200 numbers; the pages of the others end where the next begins.
+    const isInPage = second < (prefix === 0xfd ? 0x200 : 0x100);
+    const shape = isInPage ? SHAPES[op] : Shape.Illegal;
+    if (shape === Shape.Illegal) throw illegalOpcode(this.reader, prefix, second, this.position);
+    if (this.isConstant && CONSTANT[op] === 0) throw this.#notConstant();
+    if (shape !== Shape.Contextual) this.#general(op);
+    else if (prefix === 0xfb) validateReference(this, op);
+    else this.#bulk(op);
+  }
+
+  /** The general case: the row has the type, its immediates need only be read and checked. */
+  #general(op: number): void {
+    const { reader } = this;
+    let address: AddressType = Num.I32;
+    switch (SHAPES[op]) {
+      case Shape.None:
+        break;
+      case Shape.I32:
+        reader.s32();
+        break;
+      case Shape.I64:
+        reader.skipS64();
+        break;
+      case Shape.Bytes:
+        reader.skip(SKIP_BYTES[op]!);
+        break;
+      case Shape.MemArg:
+        address = this.#memArg(op);
+        break;
+      case Shape.MemArgLane:
+        address = this.#memArg(op);
+        this.#lane(LANES[op]!);
+        break;
+      case Shape.Lane:
+        this.#lane(LANES[op]!);
+        break;
+      case Shape.Lanes16:
+        for (let i = 0; i < 16; i++) this.#lane(32);
+        break;
+      case Shape.Memory:
+        address = this.memory(reader.u32()).address;
+        break;
+      case Shape.Data:
+        this.checkData(reader.u32());
+        break;
+      case Shape.DataMemory: {
+        const dataIndex = reader.u32();
+        address = this.memory(reader.u32()).address;
+        this.checkData(dataIndex);
+        break;
+      }
+      case Shape.Elem:
+        this.elementType(reader.u32());
+        break;
+      case Shape.Order:
+        readFenceOrder(reader);
+        break;
+      default:
+        throw illegalOpcode(reader, op, null, this.position);
+    }
+    const third = PARAMS_3[op]!;
+    if (third !== 0) this.pop(third === Num.Address ? address : third);
+    const second = PARAMS_2[op]!;
+    if (second !== 0) this.pop(second === Num.Address ? address : second);
+    const first = PARAMS_1[op]!;
+    if (first !== 0) this.pop(first === Num.Address ? address : first);
+    const result = RESULTS[op]!;
+    if (result !== 0) this.push(result === Num.Address ? address : result);
+  }
+
+  #memArg(op: number): AddressType {
+    const { reader } = this;
+    const flags = reader.u32();
+    if (flags >= 0x80) throw reader.malformed("malformed memop flags", this.position);
+    const memIndex = (flags & 0x40) === 0 ? 0 : reader.u32();
+    const offset = reader.u64AsNumber();
+    const { address } = this.memory(memIndex);
+    const align = flags & 0x3f;
+    const natural = NATURAL_ALIGNMENTS[op]!;
+    if (op >= Op.MemoryAtomicNotify && op < Op.V128Load) {
+      if (align !== natural) throw this.invalid("atomic alignment must be natural");
+    } else if (align > natural) throw this.invalid("alignment must not be larger than natural");
+    if (address === Num.I32 && offset > MAX_OFFSET_32) throw this.invalid("offset out of range");
+    return address;
+  }
+
+  #lane(lanes: number): void {
+    const index = this.reader.u8();
+    if (index >= lanes) throw this.invalid("invalid lane index", String(index));
+  }
+
+  // Blocks
+
+  #single(type: ValType): ValTypes {
+    let types = this.#singles.get(type);
+    if (types === undefined) this.#singles.set(type, (types = [type]));
+    return types;
+  }
+
+  #enterBlock(op: Op): void {
+    const type = readBlockType(this.reader);
+    if (type === EMPTY_BLOCK) {
+      this.pushBlock(op, NO_TYPES, NO_TYPES, this.#inits.length);
+    } else if (type >= 0) {
+      this.pushBlock(op, NO_TYPES, this.#single(this.context.canonical(type, this.place)), this.#inits.length);
+    } else {
+      const { params, results } = this.funcTypeAt(-2 - type);
+      this.popAll(params);
+      this.pushBlock(op, params, results, this.#inits.length);
+    }
+  }
+
+  /** The condition lies above the block's parameters, so the type has to be known first. */
+  #enterIf(): void {
+    this.pop(Num.I32);
+    this.#enterBlock(Op.If);
+  }
+
+  #else(): void {
+    const block = this.depth - 1;
+    if (this.blockOps[block] !== Op.If) throw this.reader.malformed("END opcode expected", this.position);
+    const inits = this.blockInits[block]!;
+    const params = this.blockParams[block]!;
+    const results = this.blockResults[block]!;
+    this.popBlock();
+    this.#forgetInits(inits);
+    this.pushBlock(Op.Else, params, results, inits);
+  }
+
+  #end(): void {
+    const block = this.depth - 1;
+    const results = this.blockResults[block]!;
+    if (this.blockOps[block] === Op.If) this.#requireEmptyElse(this.blockParams[block]!, results);
+    this.popBlock();
+    this.#forgetInits(this.blockInits[block]!);
+    this.pushAll(results);
+  }
+
+  /** An `if` without `else` passes its parameters on. */
+  #requireEmptyElse(params: ValTypes, results: ValTypes): void {
+    if (params === results) return;
+    const { registry } = this.context;
+    if (params.length !== results.length || !params.every((param, i) => registry.matchesVal(param, results[i]!))) {
+      throw this.mismatch(results.map(valTypeText).join(" "), params.map(valTypeText).join(" "));
+    }
+  }
+
+  #tryTable(): void {
+    const { reader } = this;
+    const type = readBlockType(reader);
+    const single = type >= 0 ? this.#single(this.context.canonical(type, this.place)) : NO_TYPES;
+    const { params, results } = type < EMPTY_BLOCK ? this.funcTypeAt(-2 - type) : { params: NO_TYPES, results: single };
+    const count = reader.count();
+    if (count > MAX_CATCHES) throw limitExceeded(`${count} catch clauses, at most ${MAX_CATCHES}`, this.place);
+    // Labels of the clauses count from outside the block.
+    for (let i = 0; i < count; i++) this.#catchClause();
+    this.popAll(params);
+    this.pushBlock(Op.TryTable, params, results, this.#inits.length);
+  }
+
+  /** A clause passes the exception's values, and with `_ref` the exception itself, to its label. */
+  #catchClause(): void {
+    const { reader } = this;
+    const kind = reader.u8();
+    if (kind > 3) throw reader.malformed("malformed catch kind", reader.position - 1);
+    const params = kind < 2 ? this.tagParams(reader.u32()) : NO_TYPES;
+    const types = this.labelTypes(reader.u32());
+    const hasRef = (kind & 1) !== 0;
+    this.pausePosition -= types.length;
+    if (types.length !== params.length + (hasRef ? 1 : 0)) throw this.mismatch(types.map(valTypeText).join(" "), "");
+    for (let i = 0; i < params.length; i++) this.require(params[i]!, types[i]!);
+    if (hasRef) this.require(NONNULL_EXNREF, types[params.length]!);
+  }
+
+  /** Every label must take what the stack has; blocks that were looked at are not looked at again. */
+  #branchTable(): void {
+    const { reader } = this;
+    const stamp = ++this.#tableStamp;
+    if (this.#seenBlocks.length < this.depth) this.#seenBlocks = new Int32Array(this.blockOps.length);
+    const count = readLabelCount(reader);
+    this.pop(Num.I32);
+    this.pausePosition -= count;
+    let arity = -1;
+    for (let i = 0; i < count; i++) {
+      const label = reader.u32();
+      if (label < this.depth && this.#seenBlocks[label] === stamp) continue;
+      const types = this.labelTypes(label);
+      this.#seenBlocks[label] = stamp;
+      if (arity === -1) arity = types.length;
+      if (types.length !== arity) throw this.invalid("type mismatch", "labels of br_table differ in length");
+      this.#requireOnStack(types);
+    }
+    this.setUnreachable();
+  }
+
+  /** Compares the operands with `types` and leaves them as they are. */
+  #requireOnStack(types: ValTypes): void {
+    this.pausePosition -= types.length;
+    const { registry } = this.context;
+    let height = this.height;
+    for (let i = types.length - 1; i >= 0; i--) {
+      const expected = types[i]!;
+      if (height === this.base) {
+        if (this.isUnreachable) return;
+        throw this.mismatch(valTypeText(expected), "");
+      }
+      const actual = this.types[--height]!;
+      if (actual !== expected && !registry.matchesVal(actual, expected)) {
+        throw this.mismatch(valTypeText(expected), valTypeText(actual));
+      }
+    }
+  }
+
+  // Calls, variables, tables
+
+  #indirectType(): { params: ValTypes; results: ValTypes } {
+    const typeIndex = this.reader.u32();
+    const tableIndex = this.reader.u32();
+    const { address } = this.table(tableIndex);
+    this.require(this.tableElement(tableIndex), FUNCREF);
+    const type = this.funcTypeAt(typeIndex);
+    this.pop(address);
+    return type;
+  }
+
+  /** The callee returns in this function's place. */
+  #tailCall({ params, results }: { params: ValTypes; results: ValTypes }): void {
+    if (results !== this.#results) {
+      this.pausePosition -= results.length;
+      if (results.length !== this.#results.length) {
+        throw this.mismatch(this.#results.map(valTypeText).join(" "), results.map(valTypeText).join(" "));
+      }
+      for (let i = 0; i < results.length; i++) this.require(results[i]!, this.#results[i]!);
+    }
+    this.popAll(params);
+    this.setUnreachable();
+  }
+
+  /** Without a type immediate, select is for numbers and vectors only. */
+  #select(): void {
+    this.pop(Num.I32);
+    const second = this.popAny();
+    const first = this.popAny();
+    if (isRefType(first) || isRefType(second)) throw this.mismatch("number or vector", valTypeText(isRefType(first) ? first : second));
+    if (first !== second && first !== Num.Bottom && second !== Num.Bottom) {
+      throw this.mismatch(valTypeText(first), valTypeText(second));
+    }
+    this.push(first === Num.Bottom ? second : first);
+  }
+
+  #selectTyped(): void {
+    const { reader } = this;
+    const count = reader.count();
+    if (count !== 1) throw this.invalid("invalid result arity", `${count} result types`);
+    const type = this.context.canonical(readValType(reader), this.place);
+    this.pop(Num.I32);
+    this.pop(type);
+    this.pop(type);
+    this.push(type);
+  }
+
+  #globalGet(): void {
+    const index = this.reader.u32();
+    const { globals } = this.context.module;
+    const count = this.isConstant ? this.#visibleGlobals : globals.length;
+    if (index >= count) throw this.unknown("global", index);
+    if (this.isConstant && globals[index]!.type.mutable) throw this.#notConstant();
+    this.push(this.context.globalTypes[index]!);
+  }
+
+  /** The memory and table instructions whose operands depend on two index spaces or on an element type. */
+  #bulk(op: Op): void {
+    const { reader } = this;
+    switch (op) {
+      case Op.MemoryCopy: {
+        const target = this.memory(reader.u32()).address;
+        const source = this.memory(reader.u32()).address;
+        this.#popCopy(target, source);
+        return;
+      }
+      case Op.TableInit: {
+        const elemIndex = reader.u32();
+        const tableIndex = reader.u32();
+        const { address } = this.table(tableIndex);
+        this.require(this.elementType(elemIndex), this.tableElement(tableIndex));
+        this.pop(Num.I32);
+        this.pop(Num.I32);
+        this.pop(address);
+        return;
+      }
+      case Op.TableCopy: {
+        const targetIndex = reader.u32();
+        const sourceIndex = reader.u32();
+        const target = this.table(targetIndex).address;
+        const source = this.table(sourceIndex).address;
+        this.require(this.tableElement(sourceIndex), this.tableElement(targetIndex));
+        this.#popCopy(target, source);
+        return;
+      }
+      case Op.TableGrow: {
+        const index = reader.u32();
+        const { address } = this.table(index);
+        this.pop(address);
+        this.pop(this.tableElement(index));
+        this.push(address);
+        return;
+      }
+      case Op.TableSize:
+        this.push(this.table(reader.u32()).address);
+        return;
+      default: {
+        // table.fill
+        const index = reader.u32();
+        const { address } = this.table(index);
+        this.pop(address);
+        this.pop(this.tableElement(index));
+        this.pop(address);
+      }
+    }
+  }
+
+  /** Target and source address, and a length in the smaller of the two address types. */
+  #popCopy(target: AddressType, source: AddressType): void {
+    this.pop(target === Num.I64 && source === Num.I64 ? Num.I64 : Num.I32);
+    this.pop(source);
+    this.pop(target);
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * Validates a decoded module (spec: valid-module): everything outside of bodies here, bodies and
+ * constant expressions by function.ts. The work can be cut into steps, also inside one body.
+ */
+
+import { checkBody } from "../binary/skip-expr.ts";
+import { CompileError, invalid, invalidIndex, type SourcePlace } from "../errors.ts";
+import type { Expr, Module, SegmentMode } from "../module.ts";
+import type { TypeRegistry } from "../type-registry.ts";
+import { isDefaultable, Num, valTypeText, type ExternKind, type GlobalType, type Limits, type MemType, type TableType, type ValType } from "../types.ts";
+import { ModuleContext } from "./context.ts";
+import { FunctionValidator } from "./function.ts";
+import { validateTypes } from "./types.ts";
+
+/** What one item outside of bodies costs of a step's budget, which is in bytes. */
+const ITEM_BYTES = 16;
+/** Function indices of an element segment between two chances to give way. */
+const INDEX_CHUNK = 1_024;
+/** Pages of 64 KiB that 32-bit and 64-bit addresses reach (spec: valid-memtype). */
+const MAX_PAGES_32 = 1n << 16n;
+const MAX_PAGES_64 = 1n << 48n;
+/** Elements that 32-bit and 64-bit indices reach (spec: valid-tabletype). */
+const MAX_ELEMENTS_32 = (1n << 32n) - 1n;
+const MAX_ELEMENTS_64 = (1n << 64n) - 1n;
+
+/** Declarations that a decoded module keeps without their place in the bytes. */
+const NOWHERE: SourcePlace = {};
+
+/** A module being validated. */
+export class Validation {
+  /** By body: the greatest height of its operand stack in slots of 8 bytes, a v128 being two. */
+  readonly maxHeights: Int32Array;
+  readonly #context: ModuleContext;
+  readonly #validator: FunctionValidator;
+  readonly #run: Generator<undefined>;
+  /** What the present step may still spend. */
+  #budget = 0;
+  #isDone = false;
+  /** How many types are entered in the registry. */
+  #enteredTypes = 0;
+
+  constructor(module: Module, registry: TypeRegistry) {
+    this.maxHeights = new Int32Array(module.bodyStarts.length);
+    this.#context = new ModuleContext(module, registry);
+    this.#validator = new FunctionValidator(this.#context);
+    this.#run = this.#validate();
+  }
+
+  /** The canonical id of each type index, valid until {@link release}. */
+  get typeIds(): Int32Array {
+    return this.#context.typeIds;
+  }
+
+  /** What bodies are validated against, for passes that look at one body again. */
+  get context(): ModuleContext {
+    return this.#context;
+  }
+
+  /**
+   * Validates about `budget` bytes more and returns whether the module is valid to its end. Throws
+   * a `CompileError` and then holds nothing in the registry; it must not be continued.
+   */
+  step(budget: number): boolean {
+    if (this.#isDone) return true;
+    this.#budget = Math.max(1, budget);
+    try {
+      this.#isDone = this.#run.next().done === true;
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+    return this.#isDone;
+  }
+
+  /** Gives up the module's canonical types: when it is dropped, or given up before the end. */
+  release(): void {
+    // Ends a generator that is inside a group, which gives its ids back.
+    this.#run.return(undefined);
+    this.#context.registry.release(this.#context.typeIds.subarray(0, this.#enteredTypes));
+    this.#enteredTypes = 0;
+  }
+
+  /** Charges one item and says whether the step's budget is spent. */
+  #spend(bytes = ITEM_BYTES): boolean {
+    this.#budget -= bytes;
+    return this.#budget <= 0;
+  }
+
+  *#validate(): Generator<undefined> {
+    yield* this.#types();
+    yield* this.#imports();
+    yield* this.#funcs();
+    yield* this.#tables();
+    const { memories, importedMemories } = this.#context.module;
+    for (let i = importedMemories; i < memories.length; i++) this.#memType(memories[i]!);
+    yield* this.#tags();
+    yield* this.#globals();
+    yield* this.#exports();
+    this.#start();
+    yield* this.#elements();
+    yield* this.#data();
+    yield* this.#bodies();
+  }
+
+  *#types(): Generator<undefined> {
+    const entered = (count: number) => {
+      this.#enteredTypes = count;
+    };
+    for (const _ of validateTypes(this.#context, entered)) {
+      if (this.#spend(64 * ITEM_BYTES)) yield;
+    }
+  }
+
+  *#imports(): Generator<undefined> {
+    for (const { type } of this.#context.module.imports) {
+      switch (type.kind) {
+        case "func":
+          this.#context.funcTypeAt(type.typeIndex, NOWHERE);
+          break;
+        case "table":
+          this.#context.tableTypes.push(this.#tableType(type.type));
+          break;
+        case "memory":
+          this.#memType(type.type);
+          break;
+        case "global":
+          this.#context.globalTypes.push(this.#globalType(type.type));
+          break;
+        case "tag":
+          this.#tagType(type.typeIndex);
+          break;
+      }
+      if (this.#spend()) yield;
+    }
+  }
+
+  *#funcs(): Generator<undefined> {
+    const { funcs, importedFuncs } = this.#context.module;
+    for (let i = importedFuncs; i < funcs.length; i++) {
+      this.#context.funcTypeAt(funcs[i]!, NOWHERE);
+      if (this.#spend()) yield;
+    }
+  }
+
+  *#tables(): Generator<undefined> {
+    const { tables, importedTables, importedGlobals } = this.#context.module;
+    for (let i = importedTables; i < tables.length; i++) {
+      const { type, init } = tables[i]!;
+      const element = this.#tableType(type);
+      if (init !== null) yield* this.#expr(init, element, importedGlobals);
+      else if (!isDefaultable(element)) {
+        throw invalid("type mismatch", NOWHERE, `table ${i} of ${valTypeText(element)} has no initial value`);
+      }
+      this.#context.tableTypes.push(element);
+      if (this.#spend()) yield;
+    }
+  }
+
+  *#tags(): Generator<undefined> {
+    const { tags, importedTags } = this.#context.module;
+    for (let i = importedTags; i < tags.length; i++) {
+      this.#tagType(tags[i]!);
+      if (this.#spend()) yield;
+    }
+  }
+
+  /** An initial value sees the globals before its own. */
+  *#globals(): Generator<undefined> {
+    const { globals, importedGlobals } = this.#context.module;
+    for (let i = importedGlobals; i < globals.length; i++) {
+      const { type, init } = globals[i]!;
+      const canonical = this.#globalType(type);
+      if (init !== null) yield* this.#expr(init, canonical, i);
+      this.#context.globalTypes.push(canonical);
+      if (this.#spend()) yield;
+    }
+  }
+
+  *#exports(): Generator<undefined> {
+    const names = new Set<string>();
+    for (const { name, kind, index } of this.#context.module.exports) {
+      this.#checkExternIndex(kind, index);
+      if (kind === "func") this.#context.declaredFuncs[index] = 1;
+      if (names.has(name)) throw invalid("duplicate export name", NOWHERE, JSON.stringify(name));
+      names.add(name);
+      if (this.#spend()) yield;
+    }
+  }
+
+  #checkExternIndex(kind: ExternKind, index: number): void {
+    const { funcs, tables, memories, globals, tags } = this.#context.module;
+    const count = { func: funcs, table: tables, memory: memories, global: globals, tag: tags }[kind].length;
+    if (index >= count) throw invalidIndex(kind === "func" ? "function" : kind, index, NOWHERE);
+  }
+
+  #start(): void {
+    const { start, funcs } = this.#context.module;
+    if (start === null) return;
+    if (start >= funcs.length) throw invalidIndex("function", start, NOWHERE);
+    const { params, results } = this.#context.funcType(start);
+    if (params.length + results.length > 0) throw invalid("start function", NOWHERE, "it takes or gives values");
+  }
+
+  *#elements(): Generator<undefined> {
+    const { elements, globals, tables } = this.#context.module;
+    for (const { mode, type, items } of elements) {
+      const canonical = this.#context.canonical(type, NOWHERE);
+      this.#context.elementTypes.push(canonical);
+      if (mode.kind === "active") {
+        const table = tables[mode.index];
+        const place = { position: mode.offset.start };
+        if (table === undefined) throw invalidIndex("table", mode.index, place);
+        const element = this.#context.tableTypes[mode.index]!;
+        if (!this.#context.registry.matchesVal(canonical, element)) {
+          throw invalid("type mismatch", place, `${valTypeText(canonical)} does not match ${valTypeText(element)}`);
+        }
+        yield* this.#expr(mode.offset, table.type.address, globals.length);
+      }
+      if (items.kind === "funcs") yield* this.#elementFuncs(items.indices);
+      else for (const expr of items.exprs) yield* this.#expr(expr, canonical, globals.length);
+      if (this.#spend()) yield;
+    }
+  }
+
+  *#elementFuncs(indices: Uint32Array): Generator<undefined> {
+    const { declaredFuncs } = this.#context;
+    for (let i = 0; i < indices.length; ) {
+      const end = Math.min(indices.length, i + INDEX_CHUNK);
+      for (; i < end; i++) {
+        const index = indices[i]!;
+        if (index >= declaredFuncs.length) throw invalidIndex("function", index, NOWHERE);
+        declaredFuncs[index] = 1;
+      }
+      if (this.#spend(INDEX_CHUNK)) yield;
+    }
+  }
+
+  *#data(): Generator<undefined> {
+    const { data } = this.#context.module;
+    for (const { mode } of data) {
+      if (mode.kind === "active") yield* this.#dataOffset(mode);
+      if (this.#spend()) yield;
+    }
+  }
+
+  #dataOffset({ index, offset }: SegmentMode & { kind: "active" }): Generator<undefined> {
+    const { memories, globals } = this.#context.module;
+    const memory = memories[index];
+    if (memory === undefined) throw invalidIndex("memory", index, { position: offset.start });
+    return this.#expr(offset, memory.address, globals.length);
+  }
+
+  *#bodies(): Generator<undefined> {
+    const { bytes, bodyStarts, bodyEnds, importedFuncs } = this.#context.module;
+    const validator = this.#validator;
+    for (let i = 0; i < bodyStarts.length; i++) {
+      try {
+        validator.beginBody(importedFuncs + i);
+        while (!this.#stepValidator()) yield;
+      } catch (error) {
+        if (error instanceof CompileError && error.kind === "malformed") {
+          yield* checkBody(bytes, bodyStarts[i]!, bodyEnds[i]!, importedFuncs + i);
+        }
+        throw error;
+      }
+      this.maxHeights[i] = validator.maxSlots;
+      if (this.#spend()) yield;
+    }
+  }
+
+  *#expr(expr: Expr, type: ValType, visibleGlobals: number): Generator<undefined> {
+    this.#validator.beginExpr(expr, type, visibleGlobals);
+    while (!this.#stepValidator()) yield;
+    if (this.#spend()) yield;
+  }
+
+  #stepValidator(): boolean {
+    const validator = this.#validator;
+    const isDone = validator.step(this.#budget);
+    this.#budget = validator.pausePosition - validator.reader.position;
+    return isDone;
+  }
+
+  #tableType({ limits, address, element }: TableType): ValType {
+    checkLimits(limits, address === Num.I32 ? MAX_ELEMENTS_32 : MAX_ELEMENTS_64, "table size");
+    return this.#context.canonical(element, NOWHERE);
+  }
+
+  #memType({ limits, address, shared }: MemType): void {
+    checkLimits(limits, address === Num.I32 ? MAX_PAGES_32 : MAX_PAGES_64, "memory size");
+    if (shared && limits.max === null) throw invalid("shared memory must have maximum", NOWHERE);
+  }
+
+  #globalType({ type }: GlobalType): ValType {
+    return this.#context.canonical(type, NOWHERE);
+  }
+
+  #tagType(typeIndex: number): void {
+    const { results } = this.#context.funcTypeAt(typeIndex, NOWHERE);
+    if (results.length > 0) throw invalid("non-empty tag result type", NOWHERE);
+  }
+}
+
+function checkLimits({ min, max }: Limits, limit: bigint, message: "memory size" | "table size"): void {
+  if (min > limit || (max !== null && max > limit)) throw invalid(message, NOWHERE, `at most ${limit}`);
+  if (max !== null && min > max) throw invalid("size minimum must not be greater than maximum", NOWHERE);
+}
+
+/** Validates a whole module. Throws a `CompileError`. The result holds the module's types until it is released. */
+export function validateModule(module: Module, registry: TypeRegistry): Validation {
+  const validation = new Validation(module, registry);
+  while (!validation.step(0x3fff_ffff));
+  return validation;
+}
