@@ -136,10 +136,14 @@ export class Cursor {
 
   /** The error for the current token, which does not belong here. */
   unexpected(): CompileError {
-    const kind = this.kind();
-    const word = this.word();
-    if (kind === Kind.Reserved || (kind === Kind.Keyword && !isKnownWord(word))) return this.unknownOperator();
-    return this.fail("unexpected token", kind === Kind.End ? "end of text" : word.slice(0, 80));
+    if (!this.isKnown()) return this.unknownOperator();
+    return this.fail("unexpected token", this.kind() === Kind.End ? "end of text" : this.word().slice(0, 80));
+  }
+
+  /** Whether the current token, or one further on, means something anywhere. */
+  isKnown(ahead = 0): boolean {
+    const kind = this.kind(ahead);
+    return kind === Kind.Keyword ? isKnownWord(this.tokens.word(this.at + ahead)) : kind !== Kind.Reserved;
   }
 
   unknownOperator(): CompileError {

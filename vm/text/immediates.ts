@@ -261,11 +261,11 @@ function writeMemArg(context: Context, instruction: Instruction, out: Writer): v
   const memory = isMemoryNext(cursor, instruction) ? context.memories.index(cursor) : 0;
   const offset = memArgValue(cursor, "offset=", u64Value) ?? 0n;
   const alignAt = cursor.at;
-  const align = memArgValue(cursor, "align=", u32Value) ?? instruction.width;
-  if (align === 0 || (align & (align - 1)) !== 0) {
+  const align = memArgValue(cursor, "align=", u64Value) ?? BigInt(instruction.width);
+  if (align === 0n || (align & (align - 1n)) !== 0n) {
     throw cursor.fail("alignment must be a power of two", undefined, alignAt);
   }
-  const logarithm = 31 - Math.clz32(align);
+  const logarithm = align.toString(2).length - 1;
   out.u32(memory === 0 ? logarithm : logarithm | 0x40);
   if (memory !== 0) out.u32(memory);
   out.u64(offset);
@@ -349,6 +349,10 @@ export function parseVector(cursor: Cursor): Uint8Array {
   const at = cursor.at++;
   let given = 0;
   while (isNumber(cursor.kind(given)) && given <= lanes) given++;
+  if (given < lanes && !cursor.isKnown(given)) {
+    cursor.at += given;
+    throw cursor.unexpected();
+  }
   if (given !== lanes) throw cursor.fail("wrong number of lane literals", undefined, at);
   const bytes = new Uint8Array(16);
   const laneBytes = 16 / lanes;

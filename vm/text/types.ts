@@ -137,6 +137,13 @@ export function parseTypeUse(context: Context, locals: Space | null = null): Typ
   const at = cursor.at;
   const params = parseParams(context, locals);
   const results = parseResults(context);
+  for (const word of ["type", "param", "result"]) {
+    // Out of order. Said here, where the types given so far might not fit either.
+    if (cursor.takeForm(word)) {
+      cursor.at--;
+      throw cursor.unexpected();
+    }
+  }
   if (index !== null && cursor.at !== at) checkInlineType(context, index, params, results, at);
   return { index, params, results };
 }
