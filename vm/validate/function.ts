@@ -238,10 +238,8 @@ export class FunctionValidator extends Lookups {
         return;
       case Op.Block:
       case Op.Loop:
-        this.#enterBlock(op);
-        return;
       case Op.If:
-        this.#enterIf();
+        this.#enterBlock(op);
         return;
       case Op.Else:
         this.#else();
@@ -493,23 +491,19 @@ export class FunctionValidator extends Lookups {
     return types;
   }
 
+  /** The condition of an `if` lies above the block's parameters. */
   #enterBlock(op: Op): void {
     const type = readBlockType(this.reader);
-    if (type === EMPTY_BLOCK) {
-      this.pushBlock(op, NO_TYPES, NO_TYPES, this.#inits.length);
-    } else if (type >= 0) {
-      this.pushBlock(op, NO_TYPES, this.#single(this.context.canonical(type, this.place)), this.#inits.length);
-    } else {
+    if (type < EMPTY_BLOCK) {
       const { params, results } = this.funcTypeAt(-2 - type);
+      if (op === Op.If) this.pop(Num.I32);
       this.popAll(params);
       this.pushBlock(op, params, results, this.#inits.length);
+      return;
     }
-  }
-
-  /** The condition lies above the block's parameters, so the type has to be known first. */
-  #enterIf(): void {
-    this.pop(Num.I32);
-    this.#enterBlock(Op.If);
+    const results = type === EMPTY_BLOCK ? NO_TYPES : this.#single(this.context.canonical(type, this.place));
+    if (op === Op.If) this.pop(Num.I32);
+    this.pushBlock(op, NO_TYPES, results, this.#inits.length);
   }
 
   #else(): void {

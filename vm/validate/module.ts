@@ -4,7 +4,7 @@
  */
 
 import { checkBody } from "../binary/skip-expr.ts";
-import { CompileError, invalid, invalidIndex, type SourcePlace } from "../errors.ts";
+import { CompileError, invalid, invalidIndex, type InvalidMessage, type SourcePlace } from "../errors.ts";
 import type { Expr, Module, SegmentMode } from "../module.ts";
 import type { TypeRegistry } from "../type-registry.ts";
 import { isDefaultable, Num, valTypeText, type ExternKind, type GlobalType, type Limits, type MemType, type TableType, type ValType } from "../types.ts";
@@ -282,12 +282,13 @@ export class Validation {
   }
 
   #tableType({ limits, address, element }: TableType): ValType {
-    checkLimits(limits, address === Num.I32 ? MAX_ELEMENTS_32 : MAX_ELEMENTS_64, "table size");
+    checkLimits(limits, address === Num.I32 ? MAX_ELEMENTS_32 : MAX_ELEMENTS_64, "table size must be at most 2^32-1");
     return this.#context.canonical(element, NOWHERE);
   }
 
   #memType({ limits, address, shared }: MemType): void {
-    checkLimits(limits, address === Num.I32 ? MAX_PAGES_32 : MAX_PAGES_64, "memory size");
+    if (address === Num.I32) checkLimits(limits, MAX_PAGES_32, "memory size must be at most 65536 pages (4GiB)");
+    else checkLimits(limits, MAX_PAGES_64, "memory size must be at most 2^48 pages");
     if (shared && limits.max === null) throw invalid("shared memory must have maximum", NOWHERE);
   }
 
@@ -301,8 +302,8 @@ export class Validation {
   }
 }
 
-function checkLimits({ min, max }: Limits, limit: bigint, message: "memory size" | "table size"): void {
-  if (min > limit || (max !== null && max > limit)) throw invalid(message, NOWHERE, `at most ${limit}`);
+function checkLimits({ min, max }: Limits, limit: bigint, message: InvalidMessage): void {
+  if (min > limit || (max !== null && max > limit)) throw invalid(message, NOWHERE);
   if (max !== null && min > max) throw invalid("size minimum must not be greater than maximum", NOWHERE);
 }
 
