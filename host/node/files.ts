@@ -9,7 +9,20 @@
 import type { BigIntStats, Dirent } from "node:fs";
 import { accessSync, constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { link, lstat, lutimes, mkdir, open, readdir, readlink, realpath, rename, rmdir, symlink, unlink } from "node:fs/promises";
+import {
+  link,
+  lstat,
+  lutimes,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rmdir,
+  symlink,
+  unlink,
+} from "node:fs/promises";
 import type { Directory, DirectoryEntry, FileKind, FileStat, NewTimes, OpenFile, OpenOptions } from "../system.ts";
 import { SystemError } from "../system.ts";
 

@@ -4,7 +4,13 @@ import { SystemError } from "../system.ts";
 import { Errno, FdFlag } from "./abi.ts";
 import type { Answer, Completion, Guest, WasiFunction } from "./define.ts";
 import { checkRange, define, fuelOfBytes } from "./define.ts";
-import type { Descriptor, DirectoryDescriptor, FileDescriptor, InputDescriptor, OutputDescriptor } from "./descriptors.ts";
+import type {
+  Descriptor,
+  DirectoryDescriptor,
+  FileDescriptor,
+  InputDescriptor,
+  OutputDescriptor,
+} from "./descriptors.ts";
 import type { Vector } from "./iovec.ts";
 import { gather, readVector, scatter } from "./iovec.ts";
 import { encodeEntries, readListing } from "./listing.ts";
@@ -119,12 +125,15 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       : readFile(asFile(descriptor), vector, null, count);
   }),
 
-  fd_pread: define(["i32", "i32", "i32", "i64", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
-    const file = asFile(descriptors.get(fd));
-    requireRight(file, RIGHT_READ);
-    checkRange(guest.memory, count, 4);
-    return readFile(file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
-  }),
+  fd_pread: define(
+    ["i32", "i32", "i32", "i64", "i32"],
+    ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
+      const file = asFile(descriptors.get(fd));
+      requireRight(file, RIGHT_READ);
+      checkRange(guest.memory, count, 4);
+      return readFile(file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
+    },
+  ),
 
   fd_write: define(["i32", "i32", "i32", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, count) => {
     const descriptor = descriptors.get(fd);
@@ -136,21 +145,27 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       : writeFile(guest, asFile(descriptor), vector, null, count);
   }),
 
-  fd_pwrite: define(["i32", "i32", "i32", "i64", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
-    const file = asFile(descriptors.get(fd));
-    requireRight(file, RIGHT_WRITE);
-    checkRange(guest.memory, count, 4);
-    return writeFile(guest, file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
-  }),
+  fd_pwrite: define(
+    ["i32", "i32", "i32", "i64", "i32"],
+    ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
+      const file = asFile(descriptors.get(fd));
+      requireRight(file, RIGHT_WRITE);
+      checkRange(guest.memory, count, 4);
+      return writeFile(guest, file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
+    },
+  ),
 
-  fd_readdir: define(["i32", "i32", "i32", "i64", "i32"], ({ descriptors }, guest, fd, address, byteLength, cookie, used) => {
-    const descriptor = descriptors.directory(fd);
-    checkRange(guest.memory, address, byteLength);
-    checkRange(guest.memory, used, 4);
-    // More would be an answer that looks like the end of the directory: a short one.
-    if (byteLength > MAX_LISTING_BYTES) throw new SystemError("EINVAL");
-    if (cookie < 0n || cookie > 0xffff_ffffn) throw new SystemError("EINVAL");
-    guest.charge(fuelOfBytes(byteLength));
-    return readDirectory(descriptor, address, byteLength, Number(cookie), used);
-  }),
+  fd_readdir: define(
+    ["i32", "i32", "i32", "i64", "i32"],
+    ({ descriptors }, guest, fd, address, byteLength, cookie, used) => {
+      const descriptor = descriptors.directory(fd);
+      checkRange(guest.memory, address, byteLength);
+      checkRange(guest.memory, used, 4);
+      // More would be an answer that looks like the end of the directory: a short one.
+      if (byteLength > MAX_LISTING_BYTES) throw new SystemError("EINVAL");
+      if (cookie < 0n || cookie > 0xffff_ffffn) throw new SystemError("EINVAL");
+      guest.charge(fuelOfBytes(byteLength));
+      return readDirectory(descriptor, address, byteLength, Number(cookie), used);
+    },
+  ),
 };

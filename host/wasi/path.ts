@@ -125,11 +125,18 @@ async function addOpened(state: WasiState, opening: Promise<Descriptor>, result:
   };
 }
 
-async function statPath(base: DirectoryDescriptor, path: string, followLast: boolean, address: number): Promise<Completion> {
-  const stat = await withPlace(base, path, followLast, (place) => place.directory.statEntry(place.name).then((found) => {
-    if (place.mustBeDirectory && found.kind !== "directory") throw new SystemError("ENOTDIR");
-    return found;
-  }));
+async function statPath(
+  base: DirectoryDescriptor,
+  path: string,
+  followLast: boolean,
+  address: number,
+): Promise<Completion> {
+  const stat = await withPlace(base, path, followLast, (place) =>
+    place.directory.statEntry(place.name).then((found) => {
+      if (place.mustBeDirectory && found.kind !== "directory") throw new SystemError("ENOTDIR");
+      return found;
+    }),
+  );
   return (memory) => {
     writeFilestat(memory, address, stat);
     return Errno.Success;
@@ -217,8 +224,13 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       const path = readPath(guest, address, length);
       const newPath = readPath(guest, newAddress, newLength);
       const followLast = (lookup & SYMLINK_FOLLOW) !== 0;
-      return betweenEntries(descriptors.directory(fd), path, followLast, descriptors.directory(newFd), newPath, (source, target) =>
-        source.directory.link(source.name, target.directory, target.name),
+      return betweenEntries(
+        descriptors.directory(fd),
+        path,
+        followLast,
+        descriptors.directory(newFd),
+        newPath,
+        (source, target) => source.directory.link(source.name, target.directory, target.name),
       );
     },
   ),
@@ -257,10 +269,17 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     ({ descriptors }, guest, fd, address, length, newFd, newAddress, newLength) => {
       const path = readPath(guest, address, length);
       const newPath = readPath(guest, newAddress, newLength);
-      return betweenEntries(descriptors.directory(fd), path, false, descriptors.directory(newFd), newPath, async (source, target) => {
-        await requireKind(source);
-        await source.directory.rename(source.name, target.directory, target.name);
-      });
+      return betweenEntries(
+        descriptors.directory(fd),
+        path,
+        false,
+        descriptors.directory(newFd),
+        newPath,
+        async (source, target) => {
+          await requireKind(source);
+          await source.directory.rename(source.name, target.directory, target.name);
+        },
+      );
     },
   ),
 

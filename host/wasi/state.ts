@@ -2,7 +2,13 @@
 
 import type { Cancel, Clock, Directory, InputStream, OutputStream, Random } from "../system.ts";
 import { SystemError } from "../system.ts";
-import { RIGHTS_OF_DIRECTORY, RIGHTS_OF_INPUT, RIGHTS_OF_OUTPUT, RIGHTS_OF_READ_ONLY_DIRECTORY, rightsOfFile } from "./abi.ts";
+import {
+  RIGHTS_OF_DIRECTORY,
+  RIGHTS_OF_INPUT,
+  RIGHTS_OF_OUTPUT,
+  RIGHTS_OF_READ_ONLY_DIRECTORY,
+  rightsOfFile,
+} from "./abi.ts";
 import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable } from "./descriptors.ts";
 
 export interface Preopen {

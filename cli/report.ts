@@ -1,0 +1,56 @@
+/**
+ * How errors look on the terminal. Names and messages may be a guest's words: control characters,
+ * marks that change the direction of writing and line ends are escaped, every field and the whole
+ * are bounded.
+ */
+
+import { CompileError, type BacktraceFrame, LinkError, Termination, Trap } from "../vm/index.ts";
+import { UsageError } from "./exit.ts";
+
+const MAX_FIELD_CHARS = 256;
+const MAX_REPORT_CHARS = 8_192;
+const MAX_FRAMES = 32;
+
+/** C0 and C1 controls, line and paragraph separators, bidirectional marks, and what cannot be encoded. */
+const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text from a guest or a file as one harmless field. */
+export function field(text: string, maxChars = MAX_FIELD_CHARS): string {
+  const cut = text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
+  return cut.replace(UNSAFE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+function frameLine(frame: BacktraceFrame): string {
+  const name = frame.funcName === null ? `function ${frame.funcIndex}` : field(frame.funcName);
+  const number = frame.funcName === null ? "" : `function ${frame.funcIndex}, `;
+  return `    at ${name} (${number}offset 0x${frame.position.toString(16)})`;
+}
+
+/** One line per frame, innermost first. */
+export function backtraceLines(frames: readonly BacktraceFrame[], omitted: number): string[] {
+  const lines = frames.slice(0, MAX_FRAMES).map(frameLine);
+  const left = omitted + Math.max(0, frames.length - MAX_FRAMES);
+  if (left > 0) lines.push(`    … ${left} more`);
+  return lines;
+}
+
+/** What happened, in one line without the program's name. */
+export function errorLine(error: unknown): string {
+  if (error instanceof Trap) return `trap: ${field(error.message)}`;
+  if (error instanceof CompileError) return `${error.kind}: ${field(error.message)}`;
+  if (error instanceof LinkError || error instanceof Termination || error instanceof UsageError) {
+    return field(error.message);
+  }
+  if (error instanceof Error) return `${error.name}: ${field(error.message)}`;
+  return field(String(error));
+}
+
+/** The lines for an error in `file`: the first says all, a guest's backtrace may follow. */
+export function errorReport(file: string | null, error: unknown): string {
+  const lines = [`perilune: ${file === null ? "" : `${field(file)}: `}${errorLine(error)}`];
+  if (error instanceof Trap || error instanceof Termination) {
+    lines.push(...backtraceLines(error.backtrace, error.omittedFrames));
+  }
+  const report = lines.join("\n");
+  return report.length > MAX_REPORT_CHARS ? `${report.slice(0, MAX_REPORT_CHARS)}…` : report;
+}

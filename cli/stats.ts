@@ -1,0 +1,54 @@
+/** `--stats`: what a run used, for people or as one line of JSON, on stderr. */
+
+import { UsageError } from "./exit.ts";
+
+export interface Stats {
+  readonly exitCode: number;
+  /** How the run ended: "returned", "exit", "trap", "fuel", "memory", "timeout", "signal", … */
+  readonly reason: string;
+  readonly fuel: number;
+  /** Times that the guest was given fuel. */
+  readonly slices: number;
+  /** Times that it waited for the host. */
+  readonly waits: number;
+  /** Memories, tables, stack and code at the end. */
+  readonly memoryBytes: number;
+  readonly compileMs: number;
+  readonly runMs: number;
+}
+
+export type StatsFormat = "text" | "json";
+
+/** Null: not wanted. */
+export function statsFormat(option: string | true | undefined): StatsFormat | null {
+  if (option === undefined) return null;
+  if (option === true || option === "text") return "text";
+  if (option === "json") return "json";
+  throw new UsageError(`--stats is 'text' or 'json', not '${option}'`);
+}
+
+export function statsText(stats: Stats, format: StatsFormat): string {
+  const nsPerFuel = stats.fuel === 0 ? 0 : (stats.runMs * 1e6) / stats.fuel;
+  if (format === "json") {
+    const rounded = (value: number) => Math.round(value * 1_000) / 1_000;
+    const { compileMs, runMs } = stats;
+    return JSON.stringify({
+      ...stats,
+      compileMs: rounded(compileMs),
+      runMs: rounded(runMs),
+      nsPerFuel: rounded(nsPerFuel),
+    });
+  }
+  const grouped = (value: number) => value.toLocaleString("en");
+  return [
+    `ended    ${stats.reason}, exit code ${stats.exitCode}`,
+    `fuel     ${grouped(stats.fuel)} in ${grouped(stats.slices)} slices, ${nsPerFuel.toFixed(2)} ns each`,
+    `waits    ${grouped(stats.waits)}`,
+    `memory   ${grouped(stats.memoryBytes)} bytes`,
+    `time     ${stats.compileMs.toFixed(1)} ms to compile, ${stats.runMs.toFixed(1)} ms to run`,
+  ].join("\n");
+}
+
+export function printStats(stats: Stats, format: StatsFormat): void {
+  process.stderr.write(`${statsText(stats, format)}\n`);
+}

@@ -1,0 +1,74 @@
+import { expect } from "chai";
+import { Errno } from "./abi.ts";
+import { ProcessExit } from "./proc.ts";
+import { WasiState } from "./state.ts";
+import { TestGuest } from "./testing.ts";
+
+describe("arguments and environment", () => {
+  it("are laid out as pointers and zero-terminated strings", () => {
+    const guest = new TestGuest({ args: ["prog", "ä", ""], env: ["HOME=/"] });
+    expect(guest.call("args_sizes_get", 0, 4)).to.equal(Errno.Success);
+    expect([guest.memory.readU32(0), guest.memory.readU32(4)]).to.deep.equal([3, 9]);
+    expect(guest.call("args_get", 16, 100)).to.equal(Errno.Success);
+    expect([16, 20, 24].map((at) => guest.memory.readU32(at))).to.deep.equal([100, 105, 108]);
+    expect(guest.text(100, 9)).to.equal("prog\0ä\0\0");
+    expect(guest.call("environ_sizes_get", 0, 4)).to.equal(Errno.Success);
+    expect([guest.memory.readU32(0), guest.memory.readU32(4)]).to.deep.equal([1, 7]);
+    expect(guest.call("environ_get", 16, 100)).to.equal(Errno.Success);
+    expect(guest.text(100, 7)).to.equal("HOME=/\0");
+  });
+
+  it("outside memory are a fault that changes nothing", () => {
+    const guest = new TestGuest({ args: ["prog"] });
+    expect(guest.call("args_get", 0, 65_533)).to.equal(Errno.Fault);
+    expect(guest.call("args_get", 65_533, 0)).to.equal(Errno.Fault);
+    expect(guest.memory.bytes.every((byte) => byte === 0)).to.equal(true);
+  });
+
+  it("with a zero byte are refused", () => {
+    const { state, ...services } = new TestGuest();
+    expect(state).to.be.instanceOf(WasiState);
+    expect(() => new WasiState({ ...services, random: state.random, args: ["a\0b"] })).to.throw(RangeError);
+  });
+});
+
+describe("clocks", () => {
+  it("give nanoseconds", () => {
+    const guest = new TestGuest();
+    guest.clock.advance(5n);
+    expect(guest.call("clock_time_get", 1, 0n, 8)).to.equal(Errno.Success);
+    expect(guest.memory.readU64(8)).to.equal(5n);
+    expect(guest.call("clock_time_get", 0, 0n, 8)).to.equal(Errno.Success);
+    expect(guest.memory.readU64(8)).to.equal(1_000_000_000_000_000_005n);
+    expect(guest.call("clock_res_get", 1, 8)).to.equal(Errno.Success);
+    expect(guest.memory.readU64(8)).to.equal(1n);
+  });
+
+  it("of other kinds are refused", () => {
+    const guest = new TestGuest();
+    expect(guest.call("clock_time_get", 2, 0n, 8)).to.equal(Errno.Notsup);
+    expect(guest.call("clock_time_get", 4, 0n, 8)).to.equal(Errno.Inval);
+    expect(guest.call("clock_time_get", 0, 0n, 65_529)).to.equal(Errno.Fault);
+  });
+});
+
+describe("random_get", () => {
+  it("fills exactly what it is asked to, and charges for it", () => {
+    const guest = new TestGuest();
+    expect(guest.call("random_get", 100, 40_000)).to.equal(Errno.Success);
+    expect(guest.memory.bytes.subarray(0, 100).every((byte) => byte === 0)).to.equal(true);
+    expect(guest.memory.bytes.subarray(40_100).every((byte) => byte === 0)).to.equal(true);
+    expect(new Set(guest.memory.bytes.subarray(100, 40_100)).size).to.equal(256);
+    expect(guest.fuel).to.equal(10_000);
+    expect(guest.call("random_get", 100, -1)).to.equal(Errno.Fault);
+  });
+});
+
+describe("proc_exit", () => {
+  it("ends the run with the code, unsigned", () => {
+    const guest = new TestGuest();
+    expect(() => guest.call("proc_exit", -1))
+      .to.throw(ProcessExit)
+      .with.property("code", 0xffff_ffff);
+  });
+});

@@ -1,0 +1,179 @@
+import { expect } from "chai";
+import { Errno, FdFlag, OpenFlag, Whence } from "./abi.ts";
+import { TestGuest } from "./testing.ts";
+
+/** Puts a vector of buffers into memory. */
+function vector(guest: TestGuest, address: number, ...buffers: [address: number, length: number][]): void {
+  buffers.forEach(([start, length], i) => {
+    guest.memory.writeU32(address + i * 8, start);
+    guest.memory.writeU32(address + i * 8 + 4, length);
+  });
+}
+
+describe("standard streams", () => {
+  it("fd_write gathers the buffers and completes at once", () => {
+    const guest = new TestGuest();
+    guest.put(100, "hello");
+    guest.put(200, ", world");
+    vector(guest, 0, [100, 5], [0, 0], [200, 7]);
+    expect(guest.call("fd_write", 1, 0, 3, 32)).to.equal(Errno.Success);
+    expect(guest.memory.readU32(32)).to.equal(12);
+    expect(guest.stdout.text).to.equal("hello, world");
+    expect(guest.stderr.text).to.equal("");
+  });
+
+  it("fd_write suspends while the reader is slow, having written", async () => {
+    const guest = new TestGuest();
+    guest.stdout.stalled = true;
+    const answer = guest.write(1, "x");
+    let settled = false;
+    void answer.then(() => {
+      settled = true;
+    });
+    await new Promise(setImmediate);
+    expect(settled).to.equal(false);
+    guest.stdout.drain();
+    expect(await answer).to.equal(Errno.Success);
+    expect(guest.stdout.text).to.equal("x");
+  });
+
+  it("a non-blocking descriptor answers EAGAIN in place of waiting", async () => {
+    const guest = new TestGuest();
+    guest.stdout.stalled = true;
+    await guest.call("fd_fdstat_set_flags", 1, FdFlag.Nonblock);
+    await guest.call("fd_fdstat_set_flags", 0, FdFlag.Nonblock);
+    expect(await guest.write(1, "x")).to.equal(Errno.Again);
+    expect(await guest.read(0)).to.equal(Errno.Again);
+    guest.stdin.push("y");
+    expect(await guest.read(0)).to.equal("y");
+  });
+
+  it("fd_read gives what there is, waits while there is nothing, and ends with nothing", async () => {
+    const guest = new TestGuest();
+    const waiting = guest.read(0);
+    guest.stdin.push("abc");
+    expect(await waiting).to.equal("abc");
+    guest.stdin.push("defg");
+    guest.stdin.end();
+    expect(await guest.read(0, 3)).to.equal("def");
+    expect(await guest.read(0, 3)).to.equal("g");
+    expect(await guest.read(0, 3)).to.equal("");
+  });
+
+  it("fd_read scatters over the buffers", async () => {
+    const guest = new TestGuest();
+    guest.stdin.push("abcdef");
+    vector(guest, 0, [100, 2], [200, 3]);
+    expect(await guest.call("fd_read", 0, 0, 2, 32)).to.equal(Errno.Success);
+    expect([guest.memory.readU32(32), guest.text(100, 3), guest.text(200, 4)]).to.deep.equal([5, "ab\0", "cde\0"]);
+  });
+
+  it("have one direction and no position", async () => {
+    const guest = new TestGuest();
+    expect(await guest.write(0, "x")).to.equal(Errno.Notcapable);
+    expect(await guest.read(1)).to.equal(Errno.Notcapable);
+    expect(guest.call("fd_seek", 1, 0n, Whence.Set, 0)).to.equal(Errno.Spipe);
+    expect(guest.call("fd_tell", 0, 0)).to.equal(Errno.Spipe);
+  });
+
+  it("refuse vectors that are too long or outside memory, without writing", () => {
+    const guest = new TestGuest();
+    expect(guest.call("fd_write", 1, 0, 1_025, 20_000)).to.equal(Errno.Inval);
+    expect(guest.call("fd_write", 1, 65_530, 1, 0)).to.equal(Errno.Fault);
+    vector(guest, 0, [100, 5], [65_000, 1_000]);
+    expect(guest.call("fd_write", 1, 0, 2, 32)).to.equal(Errno.Fault);
+    vector(guest, 0, [0xffff_fff0, 0xffff_fff0]);
+    expect(guest.call("fd_write", 1, 0, 1, 32)).to.equal(Errno.Fault);
+    vector(guest, 0, [100, 5]);
+    expect(guest.call("fd_write", 1, 0, 1, 65_533)).to.equal(Errno.Fault);
+    expect(guest.stdout.chunks).to.deep.equal([]);
+  });
+
+  it("a write of more than a megabyte in sum writes the first megabyte", () => {
+    const guest = new TestGuest();
+    vector(guest, 0, ...Array.from({ length: 20 }, (): [number, number] => [0, 65_536]));
+    expect(guest.call("fd_write", 1, 0, 20, 32)).to.equal(Errno.Success);
+    expect(guest.memory.readU32(32)).to.equal(1_048_576);
+    expect(guest.stdout.bytes.length).to.equal(1_048_576);
+  });
+});
+
+describe("descriptors", () => {
+  it("reuse the lowest free number", async () => {
+    const guest = new TestGuest();
+    const create = OpenFlag.Create;
+    expect(await guest.open("a", { flags: create })).to.equal(4);
+    expect(await guest.open("b", { flags: create })).to.equal(5);
+    expect(await guest.open("c", { flags: create })).to.equal(6);
+    expect(await guest.call("fd_close", 5)).to.equal(Errno.Success);
+    expect(await guest.call("fd_close", 0)).to.equal(Errno.Success);
+    expect(await guest.open("a")).to.equal(0);
+    expect(await guest.open("a")).to.equal(5);
+    expect(await guest.open("a")).to.equal(7);
+    expect(await guest.call("fd_close", 99)).to.equal(Errno.Badf);
+  });
+
+  it("are limited", async () => {
+    const guest = new TestGuest({ maxDescriptors: 5 });
+    expect(await guest.open("a", { flags: OpenFlag.Create })).to.equal(4);
+    expect(await guest.open("b", { flags: OpenFlag.Create })).to.equal(-Errno.Mfile);
+    await guest.call("fd_close", 4);
+    expect(await guest.open("b")).to.equal(-Errno.Noent);
+  });
+
+  it("fd_renumber moves one over another", async () => {
+    const guest = new TestGuest();
+    await guest.createFile("a", "A");
+    const fd = await guest.open("a");
+    expect(await guest.call("fd_renumber", fd, 0)).to.equal(Errno.Success);
+    expect(await guest.read(0)).to.equal("A");
+    expect(await guest.read(fd)).to.equal(Errno.Badf);
+    expect(await guest.call("fd_renumber", 0, 50)).to.equal(Errno.Badf);
+  });
+
+  it("fd_fdstat_get tells kind, flags and rights", async () => {
+    const guest = new TestGuest();
+    expect(guest.call("fd_fdstat_get", 1, 0)).to.equal(Errno.Success);
+    expect(guest.memory.readU8(0)).to.equal(0);
+    expect(guest.call("fd_fdstat_get", 3, 0)).to.equal(Errno.Success);
+    expect(guest.memory.readU8(0)).to.equal(3);
+    const fd = await guest.open("a", { flags: OpenFlag.Create, fdFlags: FdFlag.Append });
+    expect(guest.call("fd_fdstat_get", fd, 0)).to.equal(Errno.Success);
+    expect([guest.memory.readU8(0), guest.memory.readU8(2)]).to.deep.equal([4, FdFlag.Append]);
+  });
+
+  it("fd_fdstat_set_rights only takes away", async () => {
+    const guest = new TestGuest();
+    const fd = await guest.open("a", { flags: OpenFlag.Create });
+    expect(guest.call("fd_fdstat_set_rights", fd, 2n, 0n)).to.equal(Errno.Success);
+    expect(await guest.write(fd, "x")).to.equal(Errno.Notcapable);
+    expect(guest.call("fd_fdstat_set_rights", fd, 66n, 0n)).to.equal(Errno.Notcapable);
+  });
+
+  it("fd_prestat_get names the preopened directories and ends with EBADF", () => {
+    const guest = new TestGuest();
+    expect(guest.call("fd_prestat_get", 3, 0)).to.equal(Errno.Success);
+    expect([guest.memory.readU8(0), guest.memory.readU32(4)]).to.deep.equal([0, 1]);
+    expect(guest.call("fd_prestat_dir_name", 3, 16, 1)).to.equal(Errno.Success);
+    expect(guest.text(16, 1)).to.equal("/");
+    expect(guest.call("fd_prestat_dir_name", 3, 16, 0)).to.equal(Errno.Nametoolong);
+    expect(guest.call("fd_prestat_get", 4, 0)).to.equal(Errno.Badf);
+  });
+
+  it("are no sockets", () => {
+    const guest = new TestGuest();
+    expect(guest.call("sock_shutdown", 1, 0)).to.equal(Errno.Notsock);
+    expect(guest.call("sock_shutdown", 9, 0)).to.equal(Errno.Badf);
+  });
+
+  it("all close when the guest is disposed of", async () => {
+    const guest = new TestGuest();
+    guest.memory.writeU64(24, 1_000n);
+    const reading = guest.call("poll_oneoff", 0, 1_000, 1, 2_000);
+    expect(reading).to.be.instanceOf(Promise);
+    await guest.state.dispose();
+    expect(await reading).to.equal(Errno.Canceled);
+    expect(guest.clock.waiting).to.equal(0);
+    expect(await guest.write(1, "x")).to.equal(Errno.Badf);
+  });
+});

@@ -1,0 +1,46 @@
+/** WASI preview 1 for one guest: what it imports, and its end. */
+
+import type { HostDefinition } from "../../vm/index.ts";
+import { callWasi, complete } from "./call.ts";
+import type { WasiFunction } from "./define.ts";
+import { WASI_FUNCTIONS, WASI_MODULE } from "./functions.ts";
+import type { WasiOptions } from "./state.ts";
+import { WasiState } from "./state.ts";
+
+/**
+ * The imports of one guest. It reaches nothing but the streams, clocks, randomness and directories
+ * it is given here. Calls that have to wait suspend the guest: run it by promises or resumable
+ * invocations. `proc_exit` ends the run with a {@link ProcessExit} error.
+ */
+export class Wasi {
+  /** To be passed when the guest is instantiated. It must export its memory as "memory". */
+  readonly imports: Readonly<Record<typeof WASI_MODULE, Readonly<Record<string, HostDefinition>>>>;
+  readonly #state: WasiState;
+
+  /** Throws a RangeError for an argument or variable with a zero byte. */
+  constructor(options: WasiOptions) {
+    this.#state = new WasiState(options);
+    const functions = [...WASI_FUNCTIONS].map(([name, definition]) => [name, hostFunction(this.#state, definition)]);
+    this.imports = { [WASI_MODULE]: Object.fromEntries(functions) };
+  }
+
+  /** Ends what the guest waits for and closes its files; the standard streams stay open. Never rejects. */
+  dispose(): Promise<void> {
+    return this.#state.dispose();
+  }
+}
+
+function hostFunction(state: WasiState, definition: WasiFunction): HostDefinition {
+  const { params, results } = definition;
+  return {
+    kind: "async",
+    params,
+    results,
+    call(caller, ...args: (number | bigint)[]) {
+      const memory = caller.memory();
+      const guest = { memory, charge: (fuel: number) => caller.chargeFuel(fuel) };
+      const answer = callWasi(state, definition, guest, args);
+      return answer instanceof Promise ? answer.then((completion) => complete(memory, completion)) : answer;
+    },
+  };
+}
