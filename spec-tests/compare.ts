@@ -8,7 +8,7 @@ import { COMPARED_MODES, type Mode, modeText, type Options } from "./options.ts"
 import { columns, lastLine, totalsOf } from "./report.ts";
 import type { FileResult } from "./result.ts";
 import { type RunOptions, runScript } from "./runner.ts";
-import type { SuiteFile } from "./suite.ts";
+import { readScript, type SuiteFile } from "./suite.ts";
 
 interface Variant {
   readonly name: string;
@@ -40,7 +40,8 @@ export async function compareModes(
   const [first, ...others] = all;
   const differences: string[] = [];
   for (const file of files) {
-    for (const variant of all) variant.results.push(await runScript(file, variant.run));
+    const script = readScript(file);
+    for (const variant of all) variant.results.push(await runScript(file, script, variant.run));
     const expected = first.results.at(-1);
     for (const { name, results } of others) {
       const difference = firstDifference(expected, results.at(-1));

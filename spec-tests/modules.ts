@@ -3,7 +3,6 @@
  * all the others are accepted by `validate`.
  */
 
-import { readFileSync } from "node:fs";
 import { decodeModule } from "../vm/binary/decode.ts";
 import type { Command, ModuleSource } from "../vm/text/commands.ts";
 import { parseScript } from "../vm/text/script.ts";
@@ -72,11 +71,11 @@ export function judgeAcceptance<T>(
 }
 
 /** Judges a script's modules without executing anything; assertions about runs are left out of the counts. */
-export function validateScript(file: SuiteFile): FileResult {
+export function validateScript(file: SuiteFile, script: string | Uint8Array): FileResult {
   const result = new FileResult(file);
   const start = performance.now();
   try {
-    judgeModules(parseScript(readFileSync(file.path, "utf8")).commands, result);
+    judgeModules(parseScript(script).commands, result);
   } catch (error) {
     result.commandFailed(0, "script", errorText(error));
   }

@@ -4,7 +4,6 @@
  * depends on it; nothing of that counts as passed.
  */
 
-import { readFileSync } from "node:fs";
 import { assertNever } from "../vm/errors.ts";
 import {
   type CompiledModule,
@@ -19,6 +18,7 @@ import {
   Store,
   Trap,
 } from "../vm/index.ts";
+import { decodeBits } from "../vm/runtime/values.ts";
 import type { Action, Command, ModuleSource } from "../vm/text/commands.ts";
 import { parseScript } from "../vm/text/script.ts";
 import { judgeAcceptance, judgeRejection } from "./modules.ts";
@@ -69,11 +69,15 @@ class Scope {
 }
 
 /** Runs the script and says what it found; a script that cannot be read is one failure. */
-export async function runScript(file: SuiteFile, options: RunOptions): Promise<FileResult> {
+export async function runScript(
+  file: SuiteFile,
+  source: string | Uint8Array,
+  options: RunOptions,
+): Promise<FileResult> {
   const result = new FileResult(file);
   const start = performance.now();
   try {
-    const script = parseScript(readFileSync(file.path, "utf8"));
+    const script = parseScript(source);
     await new ScriptRun(result, options).execute(script.commands, new Scope());
   } catch (error) {
     result.commandFailed(0, "script", errorText(error));
@@ -245,7 +249,7 @@ class ScriptRun {
     if (loaded.kind === "missing") return loaded;
     const extern = loaded.value.export(action.name);
     if (action.kind === "get") {
-      if (extern instanceof Global) return { kind: "values", values: [extern.bits] };
+      if (extern instanceof Global) return { kind: "values", values: [globalBits(extern)] };
       return { kind: "error", error: new TypeError(`there is no global "${action.name}"`) };
     }
     if (!(extern instanceof Func)) {
@@ -292,6 +296,11 @@ class ScriptRun {
   #commandFailed(command: Command, error: unknown): void {
     if (unsupported(error) === null) this.#result.commandFailed(command.line, command.kind, errorText(error));
   }
+}
+
+/** A number by its bits: as a JavaScript number, a NaN would lose its payload. */
+function globalBits({ store, type, at }: Global): unknown {
+  return decodeBits(store, type.type, store.globalWords, at);
 }
 
 function named<T>(map: ReadonlyMap<string, Loaded<T>>, name: string, what: string): Loaded<T> {

@@ -78,11 +78,12 @@ export function filesAt(path: string): SuiteFile[] {
 
 /**
  * Resolves the arguments of a run: names of folders of the suite, files of the suite, or paths of
- * the file system. Throws a RangeError for one that is neither.
+ * the file system, which are preferred if they look like one. Throws a RangeError for one that is neither.
  */
 export function selectFiles(root: string | null, words: readonly string[]): SuiteFile[] {
   const folders = root === null ? new Map<string, readonly SuiteFile[]>() : foldersOf(root);
   return words.flatMap((word) => {
+    if (/\/|\.wast$/.test(word) && existsSync(word)) return filesAt(word);
     const folder = folders.get(word);
     if (folder !== undefined) return folder;
     const file = [...folders.values()].flat().find(({ name }) => name === word || basename(name, ".wast") === word);
@@ -90,4 +91,9 @@ export function selectFiles(root: string | null, words: readonly string[]): Suit
     if (existsSync(word)) return filesAt(word);
     throw new RangeError(`no such folder or file: ${word}`);
   });
+}
+
+/** The script's bytes. */
+export function readScript(file: SuiteFile): Uint8Array {
+  return readFileSync(file.path);
 }

@@ -31,7 +31,7 @@ export function argumentOf(constant: Constant): unknown {
     case "f64":
       return constant.bits;
     case "v128":
-      return constant.bytes;
+      return bitsOf(constant.bytes);
     case "ref.null":
       return null;
     case "ref.extern":
@@ -53,7 +53,7 @@ export function matches(value: unknown, pattern: ResultPattern): boolean {
     case "nan":
       return typeof value === "bigint" && isNan(value, pattern.nan, pattern.type === "f32" ? 32 : 64);
     case "v128":
-      return value instanceof Uint8Array && value.length === 16 && lanesMatch(value, pattern.shape, pattern.lanes);
+      return typeof value === "bigint" && lanesMatch(value, pattern.shape, pattern.lanes);
     case "ref.null":
       return value === null;
     case "ref":
@@ -84,25 +84,27 @@ const LANE_BYTES: Readonly<Record<VectorShape, number>> = {
   f64x2: 8,
 };
 
-function lanesMatch(bytes: Uint8Array, shape: VectorShape, lanes: readonly LanePattern[]): boolean {
-  const width = LANE_BYTES[shape];
+function lanesMatch(vector: bigint, shape: VectorShape, lanes: readonly LanePattern[]): boolean {
+  const width = LANE_BYTES[shape] * 8;
   return lanes.every((lane, index) => {
-    let bits = 0n;
-    for (let byte = width - 1; byte >= 0; byte--) bits = (bits << 8n) | BigInt(bytes[index * width + byte] ?? 0);
-    return typeof lane === "bigint" ? bits === lane : isNan(bits, lane, width * 8);
+    const bits = BigInt.asUintN(width, vector >> BigInt(index * width));
+    return typeof lane === "bigint" ? bits === lane : isNan(bits, lane, width);
   });
 }
 
+/** Little-endian. */
+function bitsOf(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
+}
+
 function isReferenceTo(value: NonNullable<unknown>, kind: RefPattern): boolean {
-  const isNumber = typeof value === "bigint" || value instanceof Uint8Array;
   if (kind === "ref.func") return value instanceof Func;
   // What an externref holds is the host's business; the other kinds are those of the collected heap.
-  return kind === "ref.extern" && !isNumber;
+  return kind === "ref.extern" && typeof value !== "bigint";
 }
 
 export function valueText(value: unknown): string {
   if (typeof value === "bigint") return `0x${value.toString(16)}`;
-  if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString("hex")}`;
   if (value instanceof HostReference) return `(ref.extern ${value.value})`;
   if (value instanceof Func) return "(ref.func)";
   return value === null ? "(ref.null)" : `(${typeof value})`;
