@@ -24,31 +24,14 @@ import {
   type TableType,
   type ValType,
 } from "../types.ts";
+import { Section } from "./decode.ts";
 import { Writer } from "./writer.ts";
-
-/** Section ids (spec: binary-section). */
-export const enum Section {
-  Custom = 0,
-  Type = 1,
-  Import = 2,
-  Function = 3,
-  Table = 4,
-  Memory = 5,
-  Global = 6,
-  Export = 7,
-  Start = 8,
-  Element = 9,
-  Code = 10,
-  Data = 11,
-  DataCount = 12,
-  Tag = 13,
-}
 
 /** The order of the sections in a module, which is not that of their ids. */
 export const SECTION_ORDER: readonly Section[] = [
   Section.Type,
   Section.Import,
-  Section.Function,
+  Section.Func,
   Section.Table,
   Section.Memory,
   Section.Tag,
@@ -95,13 +78,14 @@ function writeSection(out: Writer, module: Module, section: Section): void {
   out.insertSize(start);
 }
 
-function isAbsent(module: Module, section: Section): boolean {
+/** Whether the binary has no such section. Custom sections are not asked for here. */
+export function isAbsent(module: Module, section: Section): boolean {
   switch (section) {
     case Section.Type:
       return module.recGroups.length === 0;
     case Section.Import:
       return module.imports.length === 0;
-    case Section.Function:
+    case Section.Func:
     case Section.Code:
       return module.bodyStarts.length === 0;
     case Section.Table:
@@ -141,7 +125,7 @@ function writeContent(out: Writer, module: Module, section: Section): void {
         writeExternType(out, item.type);
       });
       return;
-    case Section.Function:
+    case Section.Func:
       out.u32(module.funcs.length - module.importedFuncs);
       for (let i = module.importedFuncs; i < module.funcs.length; i++) out.u32(module.funcs[i] ?? 0);
       return;

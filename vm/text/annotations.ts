@@ -1,6 +1,7 @@
 /** The custom sections a text asks for: `@custom` annotations, and those generated from hints (spec: text-annot). */
 
-import { Section, SECTION_ORDER } from "../binary/encode.ts";
+import { Section } from "../binary/decode.ts";
+import { SECTION_ORDER } from "../binary/encode.ts";
 import { malformed, type MalformedMessage } from "../errors.ts";
 import type { CustomSection } from "../module.ts";
 import type { Context } from "./context.ts";
@@ -11,7 +12,7 @@ import { stringBytes, utf8Text } from "./strings.ts";
 const SECTION_NAMES: ReadonlyMap<string, Section> = new Map([
   ["type", Section.Type],
   ["import", Section.Import],
-  ["func", Section.Function],
+  ["func", Section.Func],
   ["table", Section.Table],
   ["memory", Section.Memory],
   ["tag", Section.Tag],

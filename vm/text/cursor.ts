@@ -49,7 +49,16 @@ export class Cursor {
     const { starts, ends } = this.tokens;
     const index = this.at + ahead;
     const start = starts[index] ?? 0;
-    return this.kind(ahead) === Kind.Keyword && (ends[index] ?? 0) - start === word.length && this.text.startsWith(word, start);
+    return (
+      this.kind(ahead) === Kind.Keyword &&
+      (ends[index] ?? 0) - start === word.length &&
+      this.text.startsWith(word, start)
+    );
+  }
+
+  /** Whether the current token, or one further on, is a keyword that begins like this. */
+  startsWith(prefix: string, ahead = 0): boolean {
+    return this.kind(ahead) === Kind.Keyword && this.text.startsWith(prefix, this.tokens.starts[this.at + ahead]);
   }
 
   /** Whether `(word` stands here. */

@@ -276,7 +276,7 @@ function isMemoryNext(cursor: Cursor, instruction: Instruction): boolean {
   const kind = cursor.kind();
   if (kind !== Kind.Nat) return kind === Kind.Id;
   if (!instruction.immediates.includes("laneidx")) return true;
-  return cursor.kind(1) === Kind.Nat || cursor.kind(1) === Kind.Keyword;
+  return cursor.kind(1) === Kind.Nat || cursor.startsWith("offset=", 1) || cursor.startsWith("align=", 1);
 }
 
 function memArgValue<T>(cursor: Cursor, prefix: string, read: (word: string) => T | null): T | null {

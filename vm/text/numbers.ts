@@ -269,3 +269,42 @@ function roundBits(significand: bigint, exponent: number, isInexact: boolean, fo
   const isUp = rest > half || (rest === half && (isInexact || (kept & 1n) === 1n));
   return biased + kept + (isUp ? 1n : 0n);
 }
+
+/** A literal for the bits of an f32: the shortest decimal that is rounded back to them. */
+export function f32Text(bits: number): string {
+  const special = specialText(BigInt(bits), F32);
+  if (special !== null) return special;
+  scratch.setUint32(0, bits);
+  const value = scratch.getFloat32(0);
+  for (let digits = 1; digits <= 9; digits++) {
+    const text = value.toPrecision(digits);
+    if (f32Bits(text) === bits) return shortest(text);
+  }
+  return String(value);
+}
+
+/** A literal for the bits of an f64, as {@link f32Text}. */
+export function f64Text(bits: bigint): string {
+  const special = specialText(bits, F64);
+  if (special !== null) return special;
+  scratch.setBigUint64(0, bits);
+  return String(scratch.getFloat64(0));
+}
+
+/** `inf`, `nan` and `-0`, which numbers do not print as literals; null for all others. */
+function specialText(bits: bigint, format: Format): string | null {
+  const { precision, totalBits } = format;
+  const sign = bits >> BigInt(totalBits - 1) === 0n ? "" : "-";
+  const magnitude = BigInt.asUintN(totalBits - 1, bits);
+  const payload = BigInt.asUintN(precision - 1, bits);
+  const infinity = magnitudeBits("inf", format);
+  if (magnitude === 0n) return `${sign}0`;
+  if (infinity === null || magnitude < infinity) return null;
+  if (payload === 0n) return `${sign}inf`;
+  return payload === 1n << BigInt(precision - 2) ? `${sign}nan` : `${sign}nan:0x${payload.toString(16)}`;
+}
+
+/** Without zeros at the end of a fraction. */
+function shortest(text: string): string {
+  return text.replace(/\.0+(?=e|$)|(\.\d*?)0+(?=e|$)/, "$1");
+}

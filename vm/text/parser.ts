@@ -4,9 +4,21 @@
  * anything may be named before it stands in the text. Expressions and bodies are written as binary.
  */
 
-import { Section, writeValType } from "../binary/encode.ts";
+import { Section } from "../binary/decode.ts";
+import { writeValType } from "../binary/encode.ts";
 import type { MalformedMessage } from "../errors.ts";
-import type { CustomSection, DataSegment, ElementSegment, Export, Expr, Global, Import, Module, SegmentMode, Table } from "../module.ts";
+import type {
+  CustomSection,
+  DataSegment,
+  ElementSegment,
+  Export,
+  Expr,
+  Global,
+  Import,
+  Module,
+  SegmentMode,
+  Table,
+} from "../module.ts";
 import { Op } from "../opcodes.ts";
 import { type ExternKind, type ExternType, FUNCREF, Heap, type MemType, Num, refType, type ValType } from "../types.ts";
 import { branchHintSection, parseCustom } from "./annotations.ts";

@@ -102,7 +102,20 @@ class ScriptParser {
 
   /** A script may be a module's fields without `(module`. */
   #isBareModule(): boolean {
-    const fields = ["type", "rec", "import", "func", "table", "memory", "tag", "global", "export", "start", "elem", "data"];
+    const fields = [
+      "type",
+      "rec",
+      "import",
+      "func",
+      "table",
+      "memory",
+      "tag",
+      "global",
+      "export",
+      "start",
+      "elem",
+      "data",
+    ];
     return fields.some((word) => this.#cursor.isForm(word));
   }
 
