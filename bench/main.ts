@@ -1,0 +1,68 @@
+/**
+ * `npm run bench [-- kernels fuel modules] [--only name,…] [--rounds N] [--json file]`: tables with medians and
+ * ratios, and the same as JSON.
+ */
+
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { fuelCostText, measureFuelCost } from "./fuel-cost.ts";
+import { circumstances, circumstancesText, short, writeJson } from "./harness.ts";
+import { kernelTableText, measureKernel, summarise } from "./kernel-table.ts";
+import { KERNELS } from "./kernels.ts";
+import { measureModules, moduleTableText } from "./modules.ts";
+
+const SECTIONS = ["kernels", "fuel", "modules"];
+const DEFAULT_JSON = fileURLToPath(new URL("../../bench/results/bench.json", import.meta.url));
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string", default: "7" },
+    json: { type: "string", default: DEFAULT_JSON },
+  },
+});
+const unknown = positionals.find((name) => !SECTIONS.includes(name));
+if (unknown !== undefined) throw new Error(`no section ${unknown}; there are: ${SECTIONS.join(", ")}`);
+
+const wanted = (section: string): boolean => positionals.length === 0 || positionals.includes(section);
+const names = values.only?.split(",");
+const kernels = KERNELS.filter(({ name }) => names === undefined || names.includes(name));
+const rounds = Number(values.rounds);
+
+const result: Record<string, unknown> = { circumstances: circumstances() };
+print(circumstancesText(circumstances()));
+
+if (wanted("kernels")) {
+  const figures = kernels.map((kernel) => measureKernel(kernel, { rounds, turnMs: 40 }));
+  const summary = summarise(figures);
+  result["kernels"] = { figures, summary };
+  print("\nTime per executed wasm instruction, medians\n");
+  print(kernelTableText(figures));
+  print(
+    `\nOurs: ${short(summary.toNative)} × native, at worst ${short(summary.worstToNative)} × (at most 40 and 80); ` +
+      `on i64 ${short(summary.toPolywasmI64)} × polywasm (below 1)`,
+  );
+}
+
+if (wanted("fuel")) {
+  const costs = await measureFuelCost(kernels, { rounds: rounds * 2, turnMs: 40 });
+  result["fuel"] = costs;
+  print("\nWhat fuel costs: slices at most 2 %, counting at most 5 %\n");
+  print(fuelCostText(costs));
+}
+
+if (wanted("modules")) {
+  const figures = measureModules(rounds);
+  result["modules"] = figures;
+  print("\nReal modules, MB/s: at least 20 warm and 5 fresh; retained at most 3 × the file, peak 8 ×\n");
+  print(moduleTableText(figures));
+}
+
+result["after"] = circumstances();
+writeJson(values.json, result);
+print(`\n${circumstancesText(circumstances())}\n${values.json}`);
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

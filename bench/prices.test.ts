@@ -1,0 +1,22 @@
+import { expect } from "chai";
+import { encodeModule } from "../vm/binary/encode.ts";
+import { parseModule } from "../vm/text/parser.ts";
+import { INSTRUCTIONS } from "../vm/opcodes.ts";
+import { compileSync } from "../vm/index.ts";
+import { allCases } from "./price-cases.ts";
+
+describe("bench:prices", () => {
+  it("measures every instruction of the table or says why not", () => {
+    const cases = allCases();
+    expect(cases.length).to.equal(Object.keys(INSTRUCTIONS).length);
+    expect(cases.filter((each) => each.cases.length === 0 && each.reason === null)).to.deep.equal([]);
+  });
+
+  it("writes a valid module for each case", () => {
+    for (const { cases } of allCases()) {
+      for (const { mnemonic, operands, text } of cases) {
+        expect(() => compileSync(encodeModule(parseModule(text))), `${mnemonic} ${operands}`).to.not.throw();
+      }
+    }
+  });
+});
