@@ -183,7 +183,9 @@ export class TypeRegistry {
     switch (sub.kind) {
       case "func":
         return (
-          sup.kind === "func" && this.#matchesList(sup.params, sub.params) && this.#matchesList(sub.results, sup.results)
+          sup.kind === "func" &&
+          this.#matchesList(sup.params, sub.params) &&
+          this.#matchesList(sub.results, sup.results)
         );
       case "struct":
         return (
@@ -213,7 +215,8 @@ export class TypeRegistry {
   }
 
   #reserve(count: number): void {
-    if (this.size + count > MAX_CANONICAL_TYPES) throw limitExceeded(`more than ${MAX_CANONICAL_TYPES} types in one engine`);
+    if (this.size + count > MAX_CANONICAL_TYPES)
+      throw limitExceeded(`more than ${MAX_CANONICAL_TYPES} types in one engine`);
   }
 
   #takeIds(count: number): number[] {

@@ -83,8 +83,18 @@ const INDEX_CHUNK = 4_096;
 const NO_INDICES = new Uint32Array(0);
 const NONNULL_FUNCREF = refType(Heap.Func, false);
 
+/** An item of a section, by its number in the section. */
+export interface SectionItem {
+  readonly section: Section;
+  readonly index: number;
+}
+
 /** A module being decoded. */
 export class Decoding {
+  readonly #watched: SectionItem | null;
+  #watchedPosition: number | null = null;
+  #section: Section = Section.Custom;
+  #itemIndex = 0;
   readonly #reader: Reader;
   readonly #run: Generator<undefined, Module>;
   /** Where the present step gives way. */
@@ -114,7 +124,9 @@ export class Decoding {
   #importedTags = 0;
   #importedGlobals = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** A decoded module does not keep where its items stand; `watched` asks for the place of one. */
+  constructor(bytes: Uint8Array, watched: SectionItem | null = null) {
+    this.#watched = watched;
     this.#reader = new Reader(bytes);
     this.#skipper = new ExprSkipper(this.#reader);
     this.#typeSection = new TypeSection(this.#reader);
@@ -138,6 +150,20 @@ export class Decoding {
   get module(): Module {
     if (this.#module === null) throw new TypeError("the module is not decoded yet");
     return this.#module;
+  }
+
+  /** Byte offset of the watched item, if it has been read. */
+  get watchedPosition(): number | null {
+    return this.#watchedPosition;
+  }
+
+  /** Called where each item of a section begins. */
+  #beginItem(): void {
+    const index = this.#itemIndex++;
+    const watched = this.#watched;
+    if (watched !== null && watched.index === index && watched.section === this.#section) {
+      this.#watchedPosition = this.#reader.position;
+    }
   }
 
   get #mustYield(): boolean {
@@ -181,7 +207,7 @@ export class Decoding {
       const size = reader.length();
       const end = reader.position + size;
       if (id === Section.Custom) this.#customSection(end, place);
-      else yield* this.#section(id);
+      else yield* this.#readSection(id);
       if (reader.position !== end) throw reader.malformed("section size mismatch", end - size);
     }
     return this.#finish();
@@ -203,7 +229,9 @@ export class Decoding {
     reader.position = end;
   }
 
-  #section(id: Section): Iterable<undefined> {
+  #readSection(id: Section): Iterable<undefined> {
+    this.#section = id;
+    this.#itemIndex = 0;
     switch (id) {
       case Section.Type:
         return this.#types();
@@ -222,6 +250,7 @@ export class Decoding {
       case Section.Export:
         return this.#exportSection();
       case Section.Start:
+        this.#beginItem();
         this.#start = this.#reader.u32();
         return [];
       case Section.Element:
@@ -239,12 +268,17 @@ export class Decoding {
   *#types(): Generator<undefined> {
     const section = this.#typeSection;
     section.begin();
-    while (section.next()) if (this.#mustYield) yield;
+    while (section.hasMore()) {
+      if (section.isAtType) this.#beginItem();
+      section.next();
+      if (this.#mustYield) yield;
+    }
   }
 
   *#importSection(): Generator<undefined> {
     const reader = this.#reader;
     for (let count = reader.countUpTo(MAX_IMPORTS, "imports"); count > 0; count--) {
+      this.#beginItem();
       this.#imports.push(this.#import());
       if (this.#mustYield) yield;
     }
@@ -296,6 +330,7 @@ export class Decoding {
     const indices = new Uint32Array(count);
     this.#definedFuncs = indices;
     for (let i = 0; i < count; i++) {
+      this.#beginItem();
       indices[i] = reader.u32();
       if (this.#mustYield) yield;
     }
@@ -304,6 +339,7 @@ export class Decoding {
   *#tableSection(): Generator<undefined> {
     const reader = this.#reader;
     for (let count = reader.countUpTo(MAX_TABLES, "tables"); count > 0; count--) {
+      this.#beginItem();
       let init: Expr | null = null;
       let type: TableType;
       if (reader.bytes[reader.position] === 0x40) {
@@ -319,11 +355,15 @@ export class Decoding {
 
   *#memorySection(): Generator<undefined> {
     const reader = this.#reader;
-    for (let count = reader.countUpTo(MAX_MEMORIES, "memories"); count > 0; count--) this.#memories.push(this.#memType());
+    for (let count = reader.countUpTo(MAX_MEMORIES, "memories"); count > 0; count--) {
+      this.#beginItem();
+      this.#memories.push(this.#memType());
+    }
   }
 
   *#tagSection(): Generator<undefined> {
     for (let count = this.#reader.countUpTo(MAX_TAGS, "tags"); count > 0; count--) {
+      this.#beginItem();
       this.#tags.push(this.#tagType());
       if (this.#mustYield) yield;
     }
@@ -331,6 +371,7 @@ export class Decoding {
 
   *#globalSection(): Generator<undefined> {
     for (let count = this.#reader.countUpTo(MAX_GLOBALS, "globals"); count > 0; count--) {
+      this.#beginItem();
       const type = this.#globalType();
       const init = this.#shortExpr() ?? (yield* this.#longExpr());
       this.#globals.push({ type, init });
@@ -341,6 +382,7 @@ export class Decoding {
   *#exportSection(): Generator<undefined> {
     const reader = this.#reader;
     for (let count = reader.countUpTo(MAX_EXPORTS, "exports"); count > 0; count--) {
+      this.#beginItem();
       const name = reader.name();
       const kind = EXTERN_KINDS[reader.u8()];
       if (kind === undefined) throw reader.malformed("malformed export kind", reader.position - 1);
@@ -351,6 +393,7 @@ export class Decoding {
 
   *#elementSection(): Generator<undefined> {
     for (let count = this.#reader.countUpTo(MAX_ELEMENT_SEGMENTS, "element segments"); count > 0; count--) {
+      this.#beginItem();
       this.#elements.push(yield* this.#elementSegment());
       if (this.#mustYield) yield;
     }
@@ -418,6 +461,7 @@ export class Decoding {
   *#dataSection(): Generator<undefined> {
     const reader = this.#reader;
     for (let count = reader.countUpTo(MAX_DATA_SEGMENTS, "data segments"); count > 0; count--) {
+      this.#beginItem();
       const position = reader.position;
       const flags = reader.u32();
       if (flags > 2) throw reader.malformed("malformed data segment kind", position);

@@ -105,7 +105,12 @@ export class ModuleNames {
 }
 
 /** Fills `map` with `read` and keeps what was read before an error. */
-function readAsFarAsPossible<M>(bytes: Uint8Array, { start, end }: Range, read: (reader: Reader, map: M) => void, map: M): M {
+function readAsFarAsPossible<M>(
+  bytes: Uint8Array,
+  { start, end }: Range,
+  read: (reader: Reader, map: M) => void,
+  map: M,
+): M {
   try {
     read(new Reader(bytes, start, end), map);
   } catch {

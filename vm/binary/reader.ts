@@ -234,7 +234,8 @@ export class Reader {
         continue;
       }
       const size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-      if (lead < 0xc2 || lead > 0xf4 || position + size > end) throw this.malformed("malformed UTF-8 encoding", position);
+      if (lead < 0xc2 || lead > 0xf4 || position + size > end)
+        throw this.malformed("malformed UTF-8 encoding", position);
       let point = lead & (0x7f >> size);
       for (let i = 1; i < size; i++) {
         const byte = bytes[position + i]!;
@@ -243,7 +244,8 @@ export class Reader {
       }
       const smallest = size === 2 ? 0x80 : size === 3 ? 0x800 : 0x1_0000;
       const isSurrogate = point >= 0xd800 && point < 0xe000;
-      if (point < smallest || point > 0x10_ffff || isSurrogate) throw this.malformed("malformed UTF-8 encoding", position);
+      if (point < smallest || point > 0x10_ffff || isSurrogate)
+        throw this.malformed("malformed UTF-8 encoding", position);
       if (point < 0x1_0000) units[length++] = point;
       else {
         units[length++] = 0xd7c0 + (point >> 10);

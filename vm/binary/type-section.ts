@@ -35,15 +35,23 @@ export class TypeSection {
     this.#groupsLeft = this.#reader.countUpTo(MAX_REC_GROUPS, "recursion groups");
   }
 
-  /** Reads one type, or the head of a group. Returns false at the end of the section. */
-  next(): boolean {
+  hasMore(): boolean {
+    return this.#typesLeft > 0 || this.#groupsLeft > 0;
+  }
+
+  /** Whether {@link next} will read a type, not the head of a group. */
+  get isAtType(): boolean {
+    return this.#typesLeft > 0;
+  }
+
+  /** Reads one type, or the head of a group. */
+  next(): void {
     const reader = this.#reader;
     if (this.#typesLeft > 0) {
       this.#typesLeft--;
       this.types.push(this.#subType());
-      return true;
+      return;
     }
-    if (this.#groupsLeft === 0) return false;
     this.#groupsLeft--;
     if (reader.bytes[reader.position] === Form.Rec) {
       reader.skip(1);
@@ -52,13 +60,13 @@ export class TypeSection {
     this.recGroups.push(this.#typesLeft);
     const total = this.types.length + this.#typesLeft;
     if (total > MAX_TYPES) throw limitExceeded(`more than ${MAX_TYPES} types`, reader.placeAt(reader.position));
-    return true;
   }
 
   #subType(): SubType {
     const reader = this.#reader;
     const form = reader.u8();
-    if (form !== Form.Sub && form !== Form.SubFinal) return { final: true, supers: NO_SUPERS, comp: this.#compType(form) };
+    if (form !== Form.Sub && form !== Form.SubFinal)
+      return { final: true, supers: NO_SUPERS, comp: this.#compType(form) };
     let supers: readonly number[] = NO_SUPERS;
     const count = reader.count();
     if (count > 0) supers = this.#indices(count);

@@ -13,7 +13,18 @@ import { limitExceeded, type CompileError } from "../errors.ts";
 import { MAX_CATCHES } from "../limits.ts";
 import type { Expr } from "../module.ts";
 import { Op } from "../opcodes.ts";
-import { EXNREF, FUNCREF, Heap, isDefaultable, isRefType, Num, refType, valTypeText, type AddressType, type ValType } from "../types.ts";
+import {
+  EXNREF,
+  FUNCREF,
+  Heap,
+  isDefaultable,
+  isRefType,
+  Num,
+  refType,
+  valTypeText,
+  type AddressType,
+  type ValType,
+} from "../types.ts";
 import type { ModuleContext } from "./context.ts";
 import { Lookups } from "./lookups.ts";
 import { grown, NO_TYPES, type ValTypes } from "./operands.ts";
@@ -189,7 +200,8 @@ export class FunctionValidator extends Lookups {
       while (i < end) this.#locals[i++] = type;
     }
     this.#expandedLocals = expanded;
-    if (this.#hasNonDefaultable && this.#setIn.length < this.#localCount) this.#setIn = new Int32Array(this.#localCount * 2);
+    if (this.#hasNonDefaultable && this.#setIn.length < this.#localCount)
+      this.#setIn = new Int32Array(this.#localCount * 2);
     this.pushBlock(Op.Block, NO_TYPES, this.#results, 0);
   }
 
@@ -321,7 +333,8 @@ export class FunctionValidator extends Lookups {
       case Op.LocalGet: {
         const index = reader.u32();
         const type = this.#localType(index);
-        if (this.#hasNonDefaultable && !this.#isSet(index, type)) throw this.invalid("uninitialized local", String(index));
+        if (this.#hasNonDefaultable && !this.#isSet(index, type))
+          throw this.invalid("uninitialized local", String(index));
         this.push(type);
         return;
       }
@@ -631,7 +644,8 @@ export class FunctionValidator extends Lookups {
     this.pop(Num.I32);
     const second = this.popAny();
     const first = this.popAny();
-    if (isRefType(first) || isRefType(second)) throw this.mismatch("number or vector", valTypeText(isRefType(first) ? first : second));
+    if (isRefType(first) || isRefType(second))
+      throw this.mismatch("number or vector", valTypeText(isRefType(first) ? first : second));
     if (first !== second && first !== Num.Bottom && second !== Num.Bottom) {
       throw this.mismatch(valTypeText(first), valTypeText(second));
     }

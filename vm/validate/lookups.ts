@@ -2,7 +2,17 @@
 
 import { readHeapType } from "../binary/read-types.ts";
 import type { MemType, TableType } from "../types.ts";
-import { heapOf, isNullable, Num, refType, valTypeText, type CompType, type FieldType, type FuncType, type ValType } from "../types.ts";
+import {
+  heapOf,
+  isNullable,
+  Num,
+  refType,
+  valTypeText,
+  type CompType,
+  type FieldType,
+  type FuncType,
+  type ValType,
+} from "../types.ts";
 import { Operands } from "./operands.ts";
 
 export type StructType = CompType & { readonly kind: "struct" };

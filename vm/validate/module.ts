@@ -3,11 +3,22 @@
  * constant expressions by function.ts. The work can be cut into steps, also inside one body.
  */
 
+import { Decoding, Section } from "../binary/decode.ts";
 import { checkBody } from "../binary/skip-expr.ts";
 import { CompileError, invalid, invalidIndex, type InvalidMessage, type SourcePlace } from "../errors.ts";
 import type { Expr, Module, SegmentMode } from "../module.ts";
 import type { TypeRegistry } from "../type-registry.ts";
-import { isDefaultable, Num, valTypeText, type ExternKind, type GlobalType, type Limits, type MemType, type TableType, type ValType } from "../types.ts";
+import {
+  isDefaultable,
+  Num,
+  valTypeText,
+  type ExternKind,
+  type GlobalType,
+  type Limits,
+  type MemType,
+  type TableType,
+  type ValType,
+} from "../types.ts";
 import { ModuleContext } from "./context.ts";
 import { FunctionValidator } from "./function.ts";
 import { validateTypes } from "./types.ts";
@@ -16,6 +27,8 @@ import { validateTypes } from "./types.ts";
 const ITEM_BYTES = 16;
 /** Function indices of an element segment between two chances to give way. */
 const INDEX_CHUNK = 1_024;
+/** Bytes decoded at once to find the place of an error. */
+const LOCATE_BYTES = 16_384;
 /** Pages of 64 KiB that 32-bit and 64-bit addresses reach (spec: valid-memtype). */
 const MAX_PAGES_32 = 1n << 16n;
 const MAX_PAGES_64 = 1n << 48n;
@@ -23,7 +36,7 @@ const MAX_PAGES_64 = 1n << 48n;
 const MAX_ELEMENTS_32 = (1n << 32n) - 1n;
 const MAX_ELEMENTS_64 = (1n << 64n) - 1n;
 
-/** Declarations that a decoded module keeps without their place in the bytes. */
+/** A decoded module does not keep where its declarations stand: `#placed` finds out when there is an error. */
 const NOWHERE: SourcePlace = {};
 
 /** A module being validated. */
@@ -36,6 +49,9 @@ export class Validation {
   /** What the present step may still spend. */
   #budget = 0;
   #isDone = false;
+  /** The item that is validated, for errors without a place of their own. */
+  #section: Section = Section.Custom;
+  #itemIndex = 0;
   /** How many types are entered in the registry. */
   #enteredTypes = 0;
 
@@ -43,7 +59,7 @@ export class Validation {
     this.maxHeights = new Int32Array(module.bodyStarts.length);
     this.#context = new ModuleContext(module, registry);
     this.#validator = new FunctionValidator(this.#context);
-    this.#run = this.#validate();
+    this.#run = this.#placed();
   }
 
   /** The canonical id of each type index, valid until {@link release}. */
@@ -86,13 +102,36 @@ export class Validation {
     return this.#budget <= 0;
   }
 
+  /** Validates, and gives an error its byte offset if it has none: the bytes are decoded again up to the item. */
+  *#placed(): Generator<undefined> {
+    try {
+      yield* this.#validate();
+    } catch (error) {
+      if (!(error instanceof CompileError) || error.position !== undefined) throw error;
+      const item = { section: this.#section, index: this.#itemIndex };
+      const decoding = new Decoding(this.#context.module.bytes, item);
+      while (decoding.watchedPosition === null && !decoding.step(LOCATE_BYTES)) yield;
+      const { watchedPosition: position } = decoding;
+      throw position === null ? error : new CompileError(error.kind, error.reason, { position });
+    }
+  }
+
+  /** Says which item of a section is validated next. */
+  #at(section: Section, index: number): void {
+    this.#section = section;
+    this.#itemIndex = index;
+  }
+
   *#validate(): Generator<undefined> {
     yield* this.#types();
     yield* this.#imports();
     yield* this.#funcs();
     yield* this.#tables();
     const { memories, importedMemories } = this.#context.module;
-    for (let i = importedMemories; i < memories.length; i++) this.#memType(memories[i]!);
+    for (let i = importedMemories; i < memories.length; i++) {
+      this.#at(Section.Memory, i - importedMemories);
+      this.#memType(memories[i]!);
+    }
     yield* this.#tags();
     yield* this.#globals();
     yield* this.#exports();
@@ -103,16 +142,22 @@ export class Validation {
   }
 
   *#types(): Generator<undefined> {
-    const entered = (count: number) => {
-      this.#enteredTypes = count;
+    const progress = {
+      entered: (count: number) => {
+        this.#enteredTypes = count;
+      },
+      at: (typeIndex: number) => this.#at(Section.Type, typeIndex),
     };
-    for (const _ of validateTypes(this.#context, entered)) {
+    for (const _ of validateTypes(this.#context, progress)) {
       if (this.#spend(64 * ITEM_BYTES)) yield;
     }
   }
 
   *#imports(): Generator<undefined> {
-    for (const { type } of this.#context.module.imports) {
+    const { imports } = this.#context.module;
+    for (let i = 0; i < imports.length; i++) {
+      const { type } = imports[i]!;
+      this.#at(Section.Import, i);
       switch (type.kind) {
         case "func":
           this.#context.funcTypeAt(type.typeIndex, NOWHERE);
@@ -137,6 +182,7 @@ export class Validation {
   *#funcs(): Generator<undefined> {
     const { funcs, importedFuncs } = this.#context.module;
     for (let i = importedFuncs; i < funcs.length; i++) {
+      this.#at(Section.Func, i - importedFuncs);
       this.#context.funcTypeAt(funcs[i]!, NOWHERE);
       if (this.#spend()) yield;
     }
@@ -146,6 +192,7 @@ export class Validation {
     const { tables, importedTables, importedGlobals } = this.#context.module;
     for (let i = importedTables; i < tables.length; i++) {
       const { type, init } = tables[i]!;
+      this.#at(Section.Table, i - importedTables);
       const element = this.#tableType(type);
       if (init !== null) yield* this.#expr(init, element, importedGlobals);
       else if (!isDefaultable(element)) {
@@ -159,6 +206,7 @@ export class Validation {
   *#tags(): Generator<undefined> {
     const { tags, importedTags } = this.#context.module;
     for (let i = importedTags; i < tags.length; i++) {
+      this.#at(Section.Tag, i - importedTags);
       this.#tagType(tags[i]!);
       if (this.#spend()) yield;
     }
@@ -169,6 +217,7 @@ export class Validation {
     const { globals, importedGlobals } = this.#context.module;
     for (let i = importedGlobals; i < globals.length; i++) {
       const { type, init } = globals[i]!;
+      this.#at(Section.Global, i - importedGlobals);
       const canonical = this.#globalType(type);
       if (init !== null) yield* this.#expr(init, canonical, i);
       this.#context.globalTypes.push(canonical);
@@ -178,7 +227,10 @@ export class Validation {
 
   *#exports(): Generator<undefined> {
     const names = new Set<string>();
-    for (const { name, kind, index } of this.#context.module.exports) {
+    const { exports } = this.#context.module;
+    for (let i = 0; i < exports.length; i++) {
+      const { name, kind, index } = exports[i]!;
+      this.#at(Section.Export, i);
       this.#checkExternIndex(kind, index);
       if (kind === "func") this.#context.declaredFuncs[index] = 1;
       if (names.has(name)) throw invalid("duplicate export name", NOWHERE, JSON.stringify(name));
@@ -196,6 +248,7 @@ export class Validation {
   #start(): void {
     const { start, funcs } = this.#context.module;
     if (start === null) return;
+    this.#at(Section.Start, 0);
     if (start >= funcs.length) throw invalidIndex("function", start, NOWHERE);
     const { params, results } = this.#context.funcType(start);
     if (params.length + results.length > 0) throw invalid("start function", NOWHERE, "it takes or gives values");
@@ -203,7 +256,9 @@ export class Validation {
 
   *#elements(): Generator<undefined> {
     const { elements, globals, tables } = this.#context.module;
-    for (const { mode, type, items } of elements) {
+    for (let i = 0; i < elements.length; i++) {
+      const { mode, type, items } = elements[i]!;
+      this.#at(Section.Element, i);
       const canonical = this.#context.canonical(type, NOWHERE);
       this.#context.elementTypes.push(canonical);
       if (mode.kind === "active") {
@@ -237,7 +292,9 @@ export class Validation {
 
   *#data(): Generator<undefined> {
     const { data } = this.#context.module;
-    for (const { mode } of data) {
+    for (let i = 0; i < data.length; i++) {
+      const { mode } = data[i]!;
+      this.#at(Section.Data, i);
       if (mode.kind === "active") yield* this.#dataOffset(mode);
       if (this.#spend()) yield;
     }

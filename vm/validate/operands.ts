@@ -7,17 +7,19 @@
  * operand area of the function's frame.
  */
 
+import { Reader } from "../binary/reader.ts";
 import { nestingExceeded } from "../binary/skip-expr.ts";
 import { invalid, invalidIndex, type CompileError, type IndexSpace, type InvalidMessage } from "../errors.ts";
 import { MAX_NESTING } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { heapOf, Heap, isRefType, Num, refType, valTypeText, type ValType } from "../types.ts";
 import type { ModuleContext } from "./context.ts";
-import { Reader } from "../binary/reader.ts";
 
 export type ValTypes = readonly ValType[];
 
 export const NO_TYPES: ValTypes = [];
+/** Operands that an error message names at most. */
+const NAMED_OPERANDS = 16;
 const NO_BYTES = new Uint8Array(0);
 
 /** What a reference popped from unreachable code is: below every reference type. */
@@ -165,15 +167,22 @@ export class Operands {
     const depth = this.depth - 1;
     const results = this.blockResults[depth]!;
     this.popAll(results);
-    if (this.height !== this.base) {
-      const left = Array.from(this.types.subarray(this.base, Math.min(this.height, this.base + 16)), valTypeText);
-      throw this.invalid("type mismatch", `block requires [${results.map(valTypeText).join(" ")}] but stack has more: [${left.join(" ")}]`);
-    }
+    if (this.height !== this.base) throw this.#leftover(results);
     this.depth = depth;
     if (depth > 0) {
       this.base = this.blockHeights[depth - 1]!;
       this.isUnreachable = this.blockUnreachable[depth - 1] !== 0;
     }
+  }
+
+  /** Operands below the results; the first ones are named. */
+  #leftover(results: ValTypes): CompileError {
+    const left = Array.from(
+      this.types.subarray(this.base, Math.min(this.height, this.base + NAMED_OPERANDS)),
+      valTypeText,
+    );
+    const required = results.map(valTypeText).join(" ");
+    return this.invalid("type mismatch", `block requires [${required}] but stack has [${left.join(" ")}]`);
   }
 
   /** The types that a branch to `label` takes, counted from the innermost block. */

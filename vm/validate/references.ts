@@ -198,7 +198,8 @@ function validateArray(v: Lookups, op: Op, typeIndex: number): void {
       return;
     case Op.ArrayNewFixed: {
       const count = reader.u32();
-      if (count > MAX_ARRAY_FIXED) throw limitExceeded(`${count} operands of array.new_fixed, at most ${MAX_ARRAY_FIXED}`, v.place);
+      if (count > MAX_ARRAY_FIXED)
+        throw limitExceeded(`${count} operands of array.new_fixed, at most ${MAX_ARRAY_FIXED}`, v.place);
       v.pausePosition -= count;
       for (let i = 0; i < count; i++) v.pop(unpacked(field));
       v.pushDefined(typeIndex);

@@ -6,26 +6,33 @@ import type { ModuleContext } from "./context.ts";
 
 /** Types looked at between two chances to give way. */
 const CHUNK = 64;
-/** The type section's items have no place of their own in a decoded module. */
+/** A decoded module does not keep where its types stand: the caller finds out when there is an error. */
 const NOWHERE = {};
 
-/**
- * Validates the types group by group and enters them in the registry. `entered` is told after
- * each group how many types are entered, so that they can be released on failure.
- */
-export function* validateTypes(context: ModuleContext, entered: (count: number) => void): Generator<undefined> {
+/** What {@link validateTypes} tells while it goes on. */
+export interface TypeProgress {
+  /** How many types are entered in the registry, to be released on failure. */
+  entered(count: number): void;
+  /** The type looked at, for errors. */
+  at(typeIndex: number): void;
+}
+
+/** Validates the types group by group and enters them in the registry. */
+export function* validateTypes(context: ModuleContext, progress: TypeProgress): Generator<undefined> {
   const { types, recGroups } = context.module;
   let start = 0;
   for (let group = 0; group < recGroups.length; group++) {
     const size = recGroups[group]!;
     const end = start + size;
     for (let index = start; index < end; index++) {
+      progress.at(index);
       checkIndices(types[index]!, index, end);
       if (index % CHUNK === CHUNK - 1) yield;
     }
     yield* context.registry.enterGroup(types, start, size, context.typeIds);
-    entered(end);
+    progress.entered(end);
     for (let index = start; index < end; index++) {
+      progress.at(index);
       checkSuper(context, types[index]!, index);
       if (index % CHUNK === CHUNK - 1) yield;
     }
