@@ -219,17 +219,15 @@ export class TypeRegistry {
       throw limitExceeded(`more than ${MAX_CANONICAL_TYPES} types in one engine`);
   }
 
-  #takeIds(count: number): number[] {
+  #takeIds(count: number): readonly number[] {
+    if (count === 1) return [this.#takeId()];
     const ids: number[] = [];
-    for (let i = 0; i < count; i++) {
-      let id = this.#freeIds.pop();
-      if (id === undefined) {
-        id = this.#types.length;
-        this.#types.push(null);
-      }
-      ids.push(id);
-    }
+    for (let i = 0; i < count; i++) ids.push(this.#takeId());
     return ids;
+  }
+
+  #takeId(): number {
+    return this.#freeIds.pop() ?? this.#types.push(null) - 1;
   }
 
   /** Backwards, so that the next group of that size gets the same ids in the same order. */
@@ -300,18 +298,25 @@ export function canonicalVal(type: ValType, ids: Int32Array): ValType {
   return heap < 0 ? type : refType(ids[heap]!, isNullable(type));
 }
 
+/** The type itself where nothing changes, which is the rule: nothing is kept twice. */
 function canonicalComp(comp: CompType, ids: Int32Array): CompType {
   switch (comp.kind) {
-    case "func":
-      return { kind: "func", params: canonicalVals(comp.params, ids), results: canonicalVals(comp.results, ids) };
-    case "struct":
-      return { kind: "struct", fields: comp.fields.map((field) => canonicalField(field, ids)) };
-    case "array":
-      return { kind: "array", field: canonicalField(comp.field, ids) };
+    case "func": {
+      const params = canonicalVals(comp.params, ids);
+      const results = canonicalVals(comp.results, ids);
+      return params === comp.params && results === comp.results ? comp : { kind: "func", params, results };
+    }
+    case "struct": {
+      const fields = comp.fields.map((field) => canonicalField(field, ids));
+      return fields.every((field, i) => field === comp.fields[i]) ? comp : { kind: "struct", fields };
+    }
+    case "array": {
+      const field = canonicalField(comp.field, ids);
+      return field === comp.field ? comp : { kind: "array", field };
+    }
   }
 }
 
-/** The list itself where nothing changes, which is the rule: nothing is kept twice. */
 function canonicalVals(types: readonly ValType[], ids: Int32Array): readonly ValType[] {
   for (const type of types) {
     if (canonicalVal(type, ids) !== type) return types.map((each) => canonicalVal(each, ids));

@@ -19,6 +19,7 @@ const enum Form {
 const NO_TYPES: readonly ValType[] = [];
 const NO_SUPERS: readonly number[] = [];
 
+/** Lists are copied when they are complete: a list that has grown keeps room for a dozen more items. */
 export class TypeSection {
   readonly types: SubType[] = [];
   readonly recGroups: number[] = [];
@@ -76,7 +77,7 @@ export class TypeSection {
   #indices(count: number): number[] {
     const indices: number[] = [];
     for (let i = 0; i < count; i++) indices.push(this.#reader.u32());
-    return indices;
+    return indices.slice();
   }
 
   #compType(form: number): CompType {
@@ -89,7 +90,7 @@ export class TypeSection {
       case Form.Struct: {
         const fields: FieldType[] = [];
         for (let count = reader.countUpTo(MAX_FIELDS, "fields"); count > 0; count--) fields.push(this.#fieldType());
-        return { kind: "struct", fields };
+        return { kind: "struct", fields: fields.slice() };
       }
       case Form.Array:
         return { kind: "array", field: this.#fieldType() };
@@ -103,7 +104,7 @@ export class TypeSection {
     if (count === 0) return NO_TYPES;
     const types: ValType[] = [];
     for (let i = 0; i < count; i++) types.push(readValType(this.#reader));
-    return types;
+    return types.slice();
   }
 
   #fieldType(): FieldType {
