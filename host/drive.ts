@@ -63,30 +63,14 @@ export async function drive(
     if (outcome.kind === "returned") return outcome.values;
     if (outcome.kind === "waiting") {
       progress.waits++;
-      await settle(invocation, outcome.promise, signal);
+      if (outcome.ready === null) throw new TypeError("the guest waits for an answer that only its embedder can give");
+      await unlessAborted(outcome.ready, signal);
     }
     // Also after waiting: promises that settle at once never let the event loop go on.
     if (clock.monotonic() < turnEnd) continue;
     await eventLoop.nextTurn();
     turnEnd = clock.monotonic() + TURN_NS;
   }
-}
-
-/** Waits for the host function and gives its end to the guest. Rejects only for the signal. */
-async function settle(
-  invocation: Invocation,
-  promise: Promise<unknown>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  let results: unknown;
-  try {
-    results = await unlessAborted(promise, signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    invocation.fail(error);
-    return;
-  }
-  invocation.resume(results);
 }
 
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -5,14 +5,8 @@
  */
 
 import { drive, newProgress, type Preopen, type Progress, Wasi } from "../../host/index.ts";
-import {
-  NODE_EVENT_LOOP,
-  NodeClock,
-  NodeRandom,
-  standardError,
-  standardInput,
-  standardOutput,
-} from "../../host/node/index.ts";
+import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
+import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
 import { compile, Func, LimitAccountant, Store } from "../../vm/index.ts";
 import { endOf } from "../end.ts";
