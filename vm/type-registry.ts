@@ -68,7 +68,7 @@ export class TypeRegistry {
    * module's groups stay alive until {@link release} is called with the result. Throws a
    * `CompileError` of kind `limit`, and then holds nothing of the module.
    */
-  canonicalize(module: Module): Int32Array {
+  canonicalize(module: Pick<Module, "recGroups" | "types">): Int32Array {
     const ids = new Int32Array(module.types.length);
     let start = 0;
     try {

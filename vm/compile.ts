@@ -1,0 +1,25 @@
+/** Compiling that gives the event loop its turn. */
+
+import { Compilation, type CompiledModule, type CompileOptions } from "./compiled-module.ts";
+import { eventLoopTurn } from "./execute/calls.ts";
+
+export interface AsyncCompileOptions extends CompileOptions {
+  /** Ends compiling with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Milliseconds of work before the event loop gets its turn. */
+const BUDGET_MS = 1;
+
+/** Decodes and validates. Rejects with `CompileError`, which has the byte offset of the fault. (spec: embed-module-decode) */
+export async function compile(bytes: Uint8Array, options: AsyncCompileOptions = {}): Promise<CompiledModule> {
+  const compilation = new Compilation(bytes, options);
+  let turnStart = performance.now();
+  while (!compilation.step()) {
+    if (performance.now() - turnStart < BUDGET_MS) continue;
+    options.signal?.throwIfAborted();
+    await eventLoopTurn();
+    turnStart = performance.now();
+  }
+  return compilation.module;
+}

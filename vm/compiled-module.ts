@@ -1,0 +1,222 @@
+/**
+ * A compiled module: decoded, validated, and lowered function by function when they are first
+ * called. It belongs to an engine, not to a store, so instances share it and its code.
+ */
+
+import { readNames, type ModuleNames } from "./binary/names.ts";
+import { Decoding } from "./binary/decode.ts";
+import { CompileError } from "./errors.ts";
+import { ModuleCode } from "./lower/code.ts";
+import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./lower/instantiation.ts";
+import { Lowering } from "./lower/lower.ts";
+import { PositionTables } from "./lower/positions.ts";
+import { TableImages } from "./lower/table-images.ts";
+import type { Export, Module } from "./module.ts";
+import { canonicalVal } from "./type-registry.ts";
+import { funcTypeText, Num, valTypeText, type ExternType, type FuncType, type MemType, type TableType, type ValType } from "./types.ts";
+import { defaultEngine, type Engine } from "./engine.ts";
+import { Validation } from "./validate/module.ts";
+
+/** The type of an import or export, for people and for resolvers. */
+export type ExternDescriptor =
+  | { readonly kind: "func"; readonly params: readonly string[]; readonly results: readonly string[]; readonly text: string }
+  | { readonly kind: "table"; readonly type: TableType; readonly element: string }
+  | { readonly kind: "memory"; readonly type: MemType }
+  | { readonly kind: "global"; readonly type: string; readonly mutable: boolean }
+  | { readonly kind: "tag"; readonly params: readonly string[] };
+
+export interface ImportDescriptor {
+  readonly module: string;
+  readonly name: string;
+  readonly type: ExternDescriptor;
+}
+
+export interface ExportDescriptor {
+  readonly name: string;
+  readonly type: ExternDescriptor;
+}
+
+export interface CompileOptions {
+  /** Default: the shared engine. */
+  readonly engine?: Engine;
+}
+
+/** Bytes, values or instructions that one step of compiling handles: well below a millisecond. */
+const STEP = 2_000;
+
+/** Compiling as resumable work. */
+export class Compilation {
+  readonly #engine: Engine;
+  readonly #decoding: Decoding;
+  #validation: Validation | null = null;
+  #module: CompiledModule | null = null;
+
+  constructor(bytes: Uint8Array, options: CompileOptions = {}) {
+    this.#engine = options.engine ?? defaultEngine();
+    this.#decoding = new Decoding(bytes);
+  }
+
+  /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`. */
+  step(): boolean {
+    if (this.#module !== null) return true;
+    if (this.#validation === null) {
+      if (this.#decoding.step(STEP)) this.#validation = new Validation(this.#decoding.module, this.#engine.types);
+      return false;
+    }
+    if (!this.#validation.step(STEP)) return false;
+    this.#module = new CompiledModule(this.#engine, this.#decoding.module, this.#validation);
+    return true;
+  }
+
+  /** Throws `TypeError` before {@link step} has returned true. */
+  get module(): CompiledModule {
+    if (this.#module === null) throw new TypeError("the module is not compiled yet");
+    return this.#module;
+  }
+}
+
+/** Compiles at once. Throws `CompileError` with the byte offset of the fault. (spec: embed-module-decode, embed-module-validate) */
+export function compileSync(bytes: Uint8Array, options: CompileOptions = {}): CompiledModule {
+  const compilation = new Compilation(bytes, options);
+  while (!compilation.step());
+  return compilation.module;
+}
+
+/** The error that compiling the bytes would throw, or null for a valid module. */
+export function validate(bytes: Uint8Array, options: CompileOptions = {}): CompileError | null {
+  try {
+    compileSync(bytes, options);
+    return null;
+  } catch (error) {
+    if (error instanceof CompileError) return error;
+    throw error;
+  }
+}
+
+export class CompiledModule implements InstantiationSource {
+  readonly engine: Engine;
+  /** The decoded module. */
+  readonly data: Module;
+  readonly typeIds: Int32Array;
+  readonly maxHeights: Int32Array;
+  readonly prices: Int32Array;
+  /** The engine's type of each function. */
+  readonly funcTypeIds: Int32Array;
+  /** Words of each global's value. */
+  readonly globalWords: Uint8Array;
+  readonly code: ModuleCode;
+  readonly positions: PositionTables;
+  readonly images: TableImages;
+  /** Why it cannot be instantiated by this version, or null. */
+  readonly unsupported: CompileError | null;
+  #lowering: Lowering | null = null;
+  #names: ModuleNames | null = null;
+
+  constructor(engine: Engine, data: Module, validation: Validation) {
+    this.engine = engine;
+    this.data = data;
+    this.typeIds = validation.typeIds;
+    this.maxHeights = validation.maxHeights;
+    this.prices = engine.prices;
+    this.funcTypeIds = Int32Array.from(data.funcs, (typeIndex) => validation.typeIds[typeIndex]!);
+    this.globalWords = Uint8Array.from(data.globals, ({ type }) => wordsOf(type.type));
+    this.code = new ModuleCode(data.funcs.length + 1);
+    this.images = new TableImages(data);
+    this.positions = new PositionTables(this);
+    this.unsupported = null;
+  }
+
+  get imagedTables(): ReadonlySet<number> {
+    return this.images.tables;
+  }
+
+  /**
+   * Lowers a function for at most `budget` instructions; true when it may be entered. Another
+   * function that is being lowered is finished first.
+   */
+  lower(funcIndex: number, isExact: boolean, budget = Number.POSITIVE_INFINITY): boolean {
+    for (;;) {
+      const entries = isExact ? this.code.exactEntries : this.code.entries;
+      if (entries[funcIndex] !== 0) return true;
+      this.#lowering ??=
+        funcIndex === instantiationIndex(this.data)
+          ? new InstantiationLowering(this, this.code, isExact)
+          : new Lowering(this, this.code, funcIndex, isExact);
+      if (!this.#lowering.step(budget)) return false;
+      this.#lowering = null;
+    }
+  }
+
+  /** Names of the name section; null where it has none. */
+  get names(): ModuleNames {
+    this.#names ??= readNames(this.data);
+    return this.#names;
+  }
+
+  /** In the engine's types. */
+  funcType(funcIndex: number): FuncType {
+    return this.engine.types.funcType(this.funcTypeIds[funcIndex]!);
+  }
+
+  /** A value type of the module in the engine's types. */
+  canonical(type: ValType): ValType {
+    return canonicalVal(type, this.typeIds);
+  }
+
+  /** (spec: embed-module-imports) */
+  get imports(): ImportDescriptor[] {
+    return this.data.imports.map(({ module, name, type }) => ({ module, name, type: this.describe(type) }));
+  }
+
+  /** (spec: embed-module-exports) */
+  get exports(): ExportDescriptor[] {
+    return this.data.exports.map((item) => ({ name: item.name, type: this.describe(this.#typeOfExport(item)) }));
+  }
+
+  /** Copies of the contents of all custom sections with this name. */
+  customSections(name: string): Uint8Array[] {
+    return this.data.customs
+      .filter((section) => section.name === name)
+      .map(({ start, end }) => this.data.bytes.slice(start, end));
+  }
+
+  #typeOfExport({ kind, index }: Export): ExternType {
+    const { data } = this;
+    switch (kind) {
+      case "func":
+        return { kind, typeIndex: data.funcs[index]! };
+      case "table":
+        return { kind, type: data.tables[index]!.type };
+      case "memory":
+        return { kind, type: data.memories[index]! };
+      case "global":
+        return { kind, type: data.globals[index]!.type };
+      default:
+        return { kind, typeIndex: data.tags[index]! };
+    }
+  }
+
+  describe(type: ExternType): ExternDescriptor {
+    switch (type.kind) {
+      case "func":
+      case "tag": {
+        const { params, results } = this.engine.types.funcType(this.typeIds[type.typeIndex]!);
+        const names = { params: params.map(valTypeText), results: results.map(valTypeText) };
+        return type.kind === "tag"
+          ? { kind: "tag", params: names.params }
+          : { kind: "func", ...names, text: funcTypeText({ params, results }) };
+      }
+      case "table":
+        return { kind: "table", type: type.type, element: valTypeText(type.type.element) };
+      case "memory":
+        return { kind: "memory", type: type.type };
+      default:
+        return { kind: "global", type: valTypeText(type.type.type), mutable: type.type.mutable };
+    }
+  }
+}
+
+function wordsOf(type: ValType): number {
+  return type === Num.V128 ? 4 : type === Num.I64 || type === Num.F64 ? 2 : 1;
+}
+

@@ -1,0 +1,63 @@
+/** Where in the module a fault happened: fuel at the trap, and a bounded backtrace of guest frames. */
+
+import type { BacktraceFrame, Termination, Trap } from "../errors.ts";
+import { MAX_BACKTRACE_FRAMES } from "../limits.ts";
+import { Head, Link } from "../lower/code.ts";
+import { instantiationIndex } from "../lower/instantiation.ts";
+import type { Instance } from "../runtime/instance.ts";
+import type { Activation, Machine } from "./machine.ts";
+
+/** What remains of the turn's fuel after the instruction that trapped at the machine's position. */
+export function fuelAtTrap(x: Machine): number {
+  const { start, funcIndex, isExact } = x.module.rangeAt(x.pc);
+  return x.fuel - x.instance!.module.positions.of(funcIndex, isExact).fuelAfter(x.pc - start);
+}
+
+/** Adds the guest's frames, innermost first, unless the error has them already. */
+export function addBacktrace(error: Trap | Termination, x: Machine, activations: readonly Activation[], isInCode: boolean): void {
+  if (error.backtrace.length > 0) return;
+  const frames: BacktraceFrame[] = [];
+  let omitted = 0;
+  const add = (instance: Instance, position: number, back: number): void => {
+    if (frames.length < MAX_BACKTRACE_FRAMES) frames.push(frameAt(instance, position, back));
+    else omitted++;
+  };
+  if (isInCode && x.instance !== null) walk(x, x.instance, x.fp, x.pc, 0, add);
+  for (let i = activations.length - 1; i >= 0; i--) {
+    const activation = activations[i]!;
+    // Behind a call: the call itself is the operation before.
+    if (activation.kind === "call") walk(x, activation.instance, activation.fp, activation.pc, 1, add);
+  }
+  error.backtrace = frames;
+  error.omittedFrames = omitted;
+}
+
+function walk(
+  x: Machine,
+  instance: Instance,
+  fp: number,
+  pc: number,
+  back: number,
+  add: (instance: Instance, position: number, back: number) => void,
+): void {
+  const { code } = instance;
+  while (pc !== 0) {
+    add(instance, pc, back);
+    back = 1;
+    const link = fp + code.words[code.rangeAt(pc).start + Head.Link]!;
+    pc = x.words[link + Link.ReturnPosition]!;
+    fp -= x.words[link + Link.CallerDistance]!;
+  }
+}
+
+function frameAt(instance: Instance, pc: number, back: number): BacktraceFrame {
+  const { module, code } = instance;
+  const { start, funcIndex, isExact } = code.rangeAt(pc);
+  const isSynthetic = funcIndex === instantiationIndex(module.data);
+  return {
+    funcIndex,
+    funcName: isSynthetic ? "(instantiation)" : module.names.funcName(funcIndex),
+    position: module.positions.of(funcIndex, isExact).byteOffsetAt(pc - start - back),
+    moduleName: module.names.moduleName,
+  };
+}

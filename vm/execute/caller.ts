@@ -1,0 +1,38 @@
+/** What a host function sees of the guest that calls it, valid during the call. */
+
+import type { Func } from "../runtime/func.ts";
+import type { Instance } from "../runtime/instance.ts";
+import { Memory } from "../runtime/memory.ts";
+import type { Store } from "../runtime/store.ts";
+import type { Invocation } from "./invocation.ts";
+
+export class Caller {
+  readonly store: Store;
+  /** The instance whose code calls; null when the embedder calls the host function itself. */
+  readonly instance: Instance | null;
+  /** The host function that is called. */
+  readonly func: Func;
+  readonly #invocation: Invocation;
+
+  constructor(store: Store, instance: Instance | null, func: Func, invocation: Invocation) {
+    this.store = store;
+    this.instance = instance;
+    this.func = func;
+    this.#invocation = invocation;
+  }
+
+  /**
+   * The memory that the calling instance exports under this name. Throws `TypeError` when there is
+   * none. After an await use only what was copied out before.
+   */
+  memory(name = "memory"): Memory {
+    const memory = this.instance?.exports.get(name);
+    if (!(memory instanceof Memory)) throw new TypeError(`the caller exports no memory ${JSON.stringify(name)}`);
+    return memory;
+  }
+
+  /** Adds `fuel` to what the guest has used. More than it has left is paid off in later turns. Throws `RangeError`. */
+  chargeFuel(fuel: number): void {
+    this.#invocation.charge(fuel);
+  }
+}

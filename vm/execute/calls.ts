@@ -1,0 +1,97 @@
+/** The embedder's three ways to run guest code: at once, giving the event loop its turn, or turn by turn. */
+
+import { FuelExhausted, SuspendError } from "../errors.ts";
+import { REENTRY_GRANT_FUEL } from "../limits.ts";
+import type { Value } from "../runtime/values.ts";
+import { Invocation } from "./invocation.ts";
+
+export interface CallOptions {
+  /** Fuel of the whole call; when it is gone `FuelExhausted` is thrown. Default: no limit. */
+  readonly fuel?: number;
+  /** Ends the call with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Fuel of one turn of {@link finish}. */
+const TURN_FUEL = 100_000;
+/** Milliseconds after which the event loop gets its turn. */
+const BUDGET_MS = 4;
+
+/**
+ * Runs an invocation to its end, waiting for host functions and giving the event loop its turn.
+ * Throws what ended the guest, `FuelExhausted`, or the signal's reason.
+ */
+export async function finish(invocation: Invocation, { fuel = Number.POSITIVE_INFINITY, signal }: CallOptions): Promise<Value[]> {
+  let turnStart = performance.now();
+  for (;;) {
+    if (signal?.aborted) invocation.terminate(asError(signal.reason));
+    const outcome = invocation.run({ fuel: Math.min(TURN_FUEL, fuel - invocation.fuelUsed) });
+    if (outcome.kind === "returned") return outcome.values;
+    if (outcome.kind === "waiting") {
+      if (outcome.ready === null) throw new SuspendError("the host function waits for Invocation.resume");
+      await (signal === undefined ? outcome.ready : untilAborted(outcome.ready, signal));
+      turnStart = performance.now();
+      continue;
+    }
+    if (outcome.fuelUsed >= fuel) throw exhausted(invocation, fuel);
+    if (outcome.reason === "voluntary" || performance.now() - turnStart >= BUDGET_MS) {
+      await eventLoopTurn();
+      turnStart = performance.now();
+    }
+  }
+}
+
+/**
+ * Runs an invocation to its end on the JavaScript stack. Throws what ended the guest,
+ * `FuelExhausted`, or `SuspendError` when a host function has to wait. Called by a host function, it
+ * gets at most the fuel that its caller's turn has left and a grant.
+ */
+export function finishSync(invocation: Invocation, { fuel = Number.POSITIVE_INFINITY }: Pick<CallOptions, "fuel">): Value[] {
+  const parent = Invocation.current;
+  const limit = parent === null ? fuel : Math.min(fuel, parent.remainingFuel + REENTRY_GRANT_FUEL);
+  for (;;) {
+    const outcome = invocation.run({ fuel: limit - invocation.fuelUsed });
+    if (outcome.kind === "returned") return outcome.values;
+    if (outcome.kind === "waiting") {
+      const error = new SuspendError("a host function has to wait, which a synchronous call cannot");
+      invocation.terminate(error);
+      throw error;
+    }
+    if (outcome.fuelUsed >= limit) throw exhausted(invocation, limit);
+  }
+}
+
+function exhausted(invocation: Invocation, fuel: number): FuelExhausted {
+  const error = new FuelExhausted(`${fuel} allowed`);
+  invocation.terminate(error);
+  return error;
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+async function untilAborted(ready: Promise<void>, signal: AbortSignal): Promise<void> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  signal.addEventListener("abort", stop, { once: true });
+  await Promise.race([ready, aborted]);
+  signal.removeEventListener("abort", stop);
+}
+
+/** Lets timers and I/O run, by the quickest means the host has. */
+export const eventLoopTurn: () => Promise<void> =
+  typeof setImmediate === "function"
+    ? () => new Promise((resolve) => setImmediate(resolve))
+    : () =>
+        new Promise((resolve) => {
+          const { port1, port2 } = new MessageChannel();
+          port1.addEventListener("message", () => {
+            port1.close();
+            resolve();
+          });
+          port1.start();
+          port2.postMessage(null);
+        });

@@ -1,0 +1,628 @@
+/**
+ * One run of guest code: a call from the embedder, or an instantiation. It drives the hot loop in
+ * turns of fuel, does what the loop leaves for it (host functions, calls between instances, frame
+ * growth, lowering), and keeps all that a pause has to remember as data.
+ */
+
+import { Termination, Trap, InternalError } from "../errors.ts";
+import { INITIAL_FRAME_SLOTS, LOWERING_STEP_INSTRUCTIONS, MAX_TURN_FUEL, REENTRY_FUEL, REENTRY_SLOTS } from "../limits.ts";
+import { Head, Link, Reg } from "../lower/code.ts";
+import { Op } from "../opcodes.ts";
+import { FrameRequest, SUSPEND, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
+import type { Instance } from "../runtime/instance.ts";
+import type { Store } from "../runtime/store.ts";
+import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
+import type { FuncType, ValType } from "../types.ts";
+import { addBacktrace, fuelAtTrap } from "./backtrace.ts";
+import { Caller } from "./caller.ts";
+import { switchCode } from "./exact.ts";
+import { run } from "./interpreter.ts";
+import { Exit, Machine, type Activation } from "./machine.ts";
+import { calleeIn } from "./slow.ts";
+import { TRAPS } from "./traps.ts";
+
+/** How a turn ended. `fuelUsed` is the invocation's total so far. */
+export type Outcome =
+  | { readonly kind: "returned"; readonly values: Value[]; readonly fuelUsed: number }
+  /**
+   * `fuel`: the turn's fuel is used. `voluntary`: a host function gave way. `preparing`: code is
+   * being lowered, which takes no fuel and happens at different moments in different runs.
+   */
+  | { readonly kind: "yielded"; readonly reason: "fuel" | "preparing" | "voluntary"; readonly fuelUsed: number }
+  /**
+   * A host function has to finish first. `ready` resolves, and never rejects, when the next `run`
+   * can go on; it is null for `SUSPEND`, which {@link Invocation.resume} or `fail` answers.
+   */
+  | { readonly kind: "waiting"; readonly ready: Promise<void> | null; readonly fuelUsed: number };
+
+export interface TurnOptions {
+  /** Fuel of this turn. Default, and at most, 2^30. */
+  readonly fuel?: number;
+  /**
+   * Stop before the instruction that would exceed the fuel, in place of at the next safe point. An
+   * instruction dearer than the whole turn runs alone. Default: false.
+   */
+  readonly exact?: boolean;
+}
+
+export interface InvocationOptions {
+  /** Numbers go in and out as their bits, in unsigned bigints. Default: false. */
+  readonly bits?: boolean;
+}
+
+/** What is called: a function by its address. `type` says how to read arguments and results. */
+export interface Entry {
+  readonly address: number;
+  readonly type: FuncType;
+}
+
+/** What happens next, between two pieces of guest code. */
+const enum Next {
+  /** Go on with the machine's code. */
+  Run,
+  /** Enter `callee` with its arguments at `argsAt`. */
+  Call,
+  /** The callee of the topmost activation has returned; its results are at `argsAt`. */
+  Return,
+  /** The host function in `pending` has to be answered. */
+  Answer,
+  /** The frame function of the topmost activation goes on without having called anything. */
+  Continue,
+  Done,
+}
+
+/** Words between the arguments of a frame function and those of the function it calls. */
+const HOST_FRAME_WORDS = 4;
+
+type Answer = { readonly values: readonly Value[] } | { readonly error: unknown };
+
+/** The invocation whose `run` is on the JavaScript stack now, if any. */
+let active: Invocation | null = null;
+
+export class Invocation {
+  readonly store: Store;
+  readonly #machine: Machine;
+  readonly #type: FuncType;
+  readonly #bits: boolean;
+  /** Where control goes when callees return, outermost first. */
+  readonly #activations: Activation[] = [{ kind: "entry" }];
+  #next: Next = Next.Call;
+  /** The host function that has been called and not answered; its results go to `argsAt`. */
+  #pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
+  #answer: Answer | null = null;
+  #ready: Promise<void> | null = null;
+  /** Fuel left of this turn; while code runs, the machine's fuel less its position is. */
+  #remaining = 0;
+  #turnFuel = 0;
+  #usedBefore = 0;
+  /** Fuel charged by host functions and not yet paid. */
+  #debt = 0;
+  #gaveWay = false;
+  #error: unknown = null;
+  #values: Value[] = [];
+  #maxWords: number;
+
+  /** Use `Store.invoke`, `Instance.invoke` or `Store.instantiation`. Throws `TypeError` for wrong arguments. */
+  constructor(store: Store, entry: Entry, args: readonly Value[], options: InvocationOptions = {}) {
+    const { params, results } = entry.type;
+    if (args.length !== params.length) throw new TypeError(`expected ${params.length} arguments, got ${args.length}`);
+    this.store = store;
+    this.#type = entry.type;
+    this.#bits = options.bits ?? false;
+    this.#maxWords = store.maxFrameSlots * 2;
+    store.reserve("frames", INITIAL_FRAME_SLOTS * 8);
+    this.#machine = new Machine(INITIAL_FRAME_SLOTS);
+    this.#machine.callee = entry.address;
+    this.#ensureWords(2 * Math.max(slotCount(params), slotCount(results)));
+    this.#encode(params, args, 0, this.#bits);
+  }
+
+  /** Fuel used so far: the price of every instruction that ran, and what host functions charged. */
+  get fuelUsed(): number {
+    return this.#usedBefore;
+  }
+
+  /** Bytes of frames that are reserved. */
+  get frameByteLength(): number {
+    return this.#machine.words.byteLength;
+  }
+
+  /** The invocation that is running on the JavaScript stack, and has called the host, if any. */
+  static get current(): Invocation | null {
+    return active;
+  }
+
+  /** Fuel that the running turn has left. */
+  get remainingFuel(): number {
+    return Math.max(0, this.#remaining - this.#debt);
+  }
+
+  /**
+   * Runs until the fuel is gone, a host function has to wait, or the end. Throws what ended the
+   * guest: `Trap`, `Termination`, or what a host function threw. After the end every `run` gives
+   * the same again. Throws `TypeError` when called from inside itself.
+   */
+  run(options: TurnOptions = {}): Outcome {
+    for (let running = active; running !== null; running = running.#parent) {
+      if (running === this) throw new TypeError("the invocation is running");
+    }
+    if (this.#next === Next.Done) return this.#ended();
+    const parent = active;
+    const usedBefore = this.#usedBefore;
+    this.#parent = parent;
+    active = this;
+    try {
+      if (parent !== null) this.#nestIn(parent);
+      return this.#turn(Math.min(options.fuel ?? MAX_TURN_FUEL, MAX_TURN_FUEL), options.exact ?? false);
+    } catch (error) {
+      this.#account();
+      this.#end(error);
+      throw error;
+    } finally {
+      active = parent;
+      this.#parent = null;
+      parent?.charge(REENTRY_FUEL + this.#usedBefore - usedBefore);
+    }
+  }
+
+  #parent: Invocation | null = null;
+
+  /** Frames of a guest called by a host function count in the depth of the guest that called the host. */
+  #nestIn(parent: Invocation): void {
+    const { argsAt, fp } = parent.#machine;
+    const left = parent.#maxWords - Math.max(argsAt, fp) - REENTRY_SLOTS * 2;
+    this.#maxWords = Math.min(this.store.maxFrameSlots * 2, left);
+    if (this.#maxWords <= 0) throw new Trap("call stack exhausted");
+  }
+
+  /** Answers a host function that returned `SUSPEND`. Throws `TypeError` when none waits. */
+  resume(values: readonly Value[]): void {
+    this.#setAnswer({ values });
+  }
+
+  /** As {@link resume}, but the call ends with an error: a `Trap` traps, anything else ends the run. */
+  fail(error: unknown): void {
+    this.#setAnswer({ error });
+  }
+
+  #setAnswer(answer: Answer): void {
+    if (this.#next !== Next.Answer || this.#answer !== null) throw new TypeError("no host call is waiting");
+    this.#answer = answer;
+  }
+
+  /** Ends the run from outside: the next `run` throws `error`. Nothing happens after the end. */
+  terminate(error: Error): void {
+    if (this.#next !== Next.Done) this.#end(error);
+  }
+
+  /** Adds to the fuel used; what exceeds the turn is paid in later turns, before anything else. Throws `RangeError`. */
+  charge(fuel: number): void {
+    if (!(fuel >= 0 && fuel <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`fuel ${fuel} is not a positive number`);
+    this.#debt += Math.ceil(fuel);
+  }
+
+  /** Lets the turn end when the host function that is running returns. */
+  giveWay(): void {
+    this.#gaveWay = true;
+  }
+
+  // One turn.
+
+  #turn(fuel: number, exact: boolean): Outcome {
+    const x = this.#machine;
+    this.#turnFuel = fuel;
+    this.#remaining = fuel;
+    this.#payDebt();
+    if (this.#next === Next.Run && this.#remaining > 0) this.#reenterCode(exact);
+    x.isExact = exact;
+    for (;;) {
+      const mustPause = this.#remaining <= 0 && (!exact || this.#next !== Next.Run || this.#debt > 0);
+      if (mustPause && this.#next !== Next.Return && this.#next !== Next.Done) return this.#yield("fuel");
+      if (this.#gaveWay) {
+        this.#gaveWay = false;
+        return this.#yield("voluntary");
+      }
+      switch (this.#next) {
+        case Next.Run:
+          if (!this.#runCode()) return this.#yield(this.#remaining > 0 ? "preparing" : "fuel");
+          break;
+        case Next.Call:
+          if (!this.#enter(x.callee, x.argsAt)) return this.#yield("preparing");
+          break;
+        case Next.Return:
+          this.#return(x.argsAt);
+          break;
+        case Next.Answer:
+          if (this.#answer === null) return this.#waiting();
+          this.#receive(this.#answer);
+          break;
+        case Next.Continue:
+          this.#continue(null);
+          break;
+        default:
+          this.#account();
+          return this.#ended();
+      }
+      this.#payDebt();
+    }
+  }
+
+  #payDebt(): void {
+    const paid = Math.min(this.#debt, Math.max(this.#remaining, 0));
+    if (paid === 0) return;
+    this.#debt -= paid;
+    this.#remaining -= paid;
+    this.#machine.fuel -= paid;
+  }
+
+  #account(): void {
+    this.#usedBefore += this.#turnFuel - this.#remaining;
+    this.#turnFuel = this.#remaining;
+  }
+
+  #yield(reason: "fuel" | "preparing" | "voluntary"): Outcome {
+    this.#account();
+    return { kind: "yielded", reason, fuelUsed: this.#usedBefore };
+  }
+
+  #waiting(): Outcome {
+    this.#account();
+    return { kind: "waiting", ready: this.#ready, fuelUsed: this.#usedBefore };
+  }
+
+  #end(error: unknown): void {
+    this.#next = Next.Done;
+    this.#error = error ?? new InternalError("a host function threw nothing");
+    this.store.accountant.release("frames", this.#machine.words.byteLength);
+  }
+
+  #ended(): Outcome {
+    if (this.#error !== null) throw this.#error;
+    return { kind: "returned", values: this.#values, fuelUsed: this.#usedBefore };
+  }
+
+  // Guest code.
+
+  /** Makes the machine ready to go on where it paused, in the code that fits the turn. */
+  #reenterCode(exact: boolean): void {
+    const x = this.#machine;
+    switchCode(x, this.#activations, exact);
+    x.isExact = exact;
+    x.enter(x.instance!);
+    x.fuel = this.#remaining + x.position;
+    const { words } = x.module;
+    // An instruction dearer than the whole turn runs all the same, else it never would.
+    if (exact && words[x.pc] === Reg.CheckExact && x.fuel < words[x.pc + 1]!) x.pc += 3;
+  }
+
+  /** False when the turn is over. */
+  #runCode(): boolean {
+    const x = this.#machine;
+    for (;;) {
+      let exit: Exit;
+      try {
+        exit = run(x);
+      } catch (error) {
+        this.#trappedInCode(error);
+        return true;
+      }
+      switch (exit) {
+        case Exit.Halted:
+          this.#remaining = x.fuel;
+          x.argsAt = x.fp;
+          this.#next = Next.Return;
+          return true;
+        case Exit.Paused:
+          this.#remaining = x.fuel - x.position;
+          // The end of the entry frame is no place to pause.
+          if (x.pc === 0) continue;
+          // Exact code has its own boundaries between the safe points.
+          if (x.isExact && x.module.words[x.pc] !== Reg.CheckExact) continue;
+          return false;
+        case Exit.PausedInside:
+          this.#remaining = x.fuel - x.position;
+          return false;
+        case Exit.NeedsCode:
+          if (!x.instance!.module.lower(x.callee, x.isExact, LOWERING_STEP_INSTRUCTIONS)) {
+            x.position = this.#positionBeforeCall();
+            this.#remaining = x.fuel - x.position;
+            return false;
+          }
+          continue;
+        case Exit.NeedsFrames:
+          if (x.limitWords >= this.#maxWords) {
+            this.#trappedInCode(new Trap("call stack exhausted"));
+            return true;
+          }
+          this.#ensureWords(Math.min(this.#maxWords, x.limitWords * 2));
+          continue;
+        case Exit.CallImport:
+          x.callee = x.instance!.funcAddress(x.callee);
+          this.#leaveCode();
+          return true;
+        case Exit.CallAddress:
+          this.#leaveCode();
+          return true;
+        case Exit.IndirectSlow:
+          this.#callIndirect();
+          return true;
+        default:
+          this.#trappedInCode(new Trap(TRAPS[exit] ?? "unreachable"));
+          return true;
+      }
+    }
+  }
+
+  /** P before the call at `pc`, which waits for its callee's code. */
+  #positionBeforeCall(): number {
+    const { module, pc, instance } = this.#machine;
+    const { prices } = instance!.module;
+    const { words } = module;
+    switch (words[pc]) {
+      case Reg.Call:
+        return words[pc + 3]! - prices[Op.Call]!;
+      case Reg.CallIndirect:
+        return words[pc + 4]! - prices[Op.CallIndirect]!;
+      case Reg.ReturnCall:
+        return words[pc + 5]! - prices[Op.ReturnCall]!;
+      default:
+        return words[pc + 6]! - prices[Op.ReturnCallIndirect]!;
+    }
+  }
+
+  /** The machine stands behind a call: `callee` is entered next, and returns there. */
+  #leaveCode(): void {
+    const x = this.#machine;
+    this.#remaining = x.fuel - x.position;
+    // A tail call from an entry frame: whoever called this instance gets the results directly.
+    const isTail = x.pc === 0 && x.fp === x.argsAt;
+    if (!isTail) {
+      this.#activations.push({ kind: "call", instance: x.instance!, pc: x.pc, fp: x.fp, position: x.position });
+    }
+    this.#next = Next.Call;
+  }
+
+  #callIndirect(): void {
+    const x = this.#machine;
+    const { words } = x.module;
+    const index = x.words[x.fp + words[x.pc + 1]!]! >>> 0;
+    try {
+      x.callee = calleeIn(x, x.instance!.table0, index, words[x.pc + 2]!);
+    } catch (error) {
+      this.#trappedInCode(error);
+      return;
+    }
+    x.argsAt = x.fp + words[x.pc + 3]!;
+    x.position = words[x.pc + 4]!;
+    x.pc += 5;
+    this.#leaveCode();
+  }
+
+  #ensureWords(words: number): void {
+    const x = this.#machine;
+    if (words <= x.limitWords) return;
+    const doubled = Math.min(this.#maxWords, x.limitWords * 2);
+    const slots = Math.ceil(Math.max(words, doubled) / 2);
+    this.store.reserve("frames", slots * 8 - x.words.byteLength);
+    try {
+      x.growTo(slots);
+    } catch {
+      throw new Termination("host out of memory", `${slots} slots of frames`);
+    }
+  }
+
+  // Calls between instances and the host.
+
+  /** Enters a function whose arguments stand at `argsAt`; false when its code is not ready yet. */
+  #enter(address: number, argsAt: number): boolean {
+    const owner = this.store.ownerOf(address);
+    if ("definition" in owner) {
+      this.#callHost(owner, argsAt);
+      return true;
+    }
+    return this.#enterCode(owner, address - owner.funcsAt, argsAt);
+  }
+
+  #enterCode(instance: Instance, funcIndex: number, argsAt: number): boolean {
+    const x = this.#machine;
+    x.enter(instance);
+    if (!instance.module.lower(funcIndex, x.isExact, LOWERING_STEP_INSTRUCTIONS)) return false;
+    const { words } = instance.code;
+    const target = x.entries[funcIndex]!;
+    const head = target - Head.Length;
+    const top = argsAt + words[head + Head.FrameWords]!;
+    if (top > this.#maxWords) {
+      this.#trapped(new Trap("call stack exhausted"));
+      return true;
+    }
+    this.#ensureWords(top);
+    const link = argsAt + words[head + Head.Link]!;
+    // The return position 0 is the entry's end.
+    x.words.fill(0, argsAt + words[head + Head.ParamWords]!, link + Link.Length);
+    x.fp = argsAt;
+    x.pc = target;
+    x.position = words[head + Head.EntryFuel]!;
+    x.fuel = this.#remaining;
+    this.#remaining -= x.position;
+    this.#next = Next.Run;
+    return true;
+  }
+
+  #callHost(host: HostFunc, argsAt: number): void {
+    const { definition, type } = host;
+    const args = this.#decode(type.params, argsAt, false);
+    const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
+    this.#hostStep(host, argsAt, () => call.call(definition, this.#caller(host), ...args));
+  }
+
+  #caller(host: HostFunc): Caller {
+    const top = this.#activations[this.#activations.length - 1];
+    const instance = top?.kind === "call" ? top.instance : null;
+    return new Caller(this.store, instance, this.store.funcAt(host.address), this);
+  }
+
+  /** Runs one step of a host function and does what it wants next. */
+  #hostStep(host: HostFunc, argsAt: number, step: () => unknown): void {
+    this.#machine.argsAt = argsAt;
+    let result: unknown;
+    try {
+      result = step();
+    } catch (error) {
+      this.#trapped(error);
+      return;
+    }
+    if (result instanceof FrameRequest && host.definition.kind === "frame") {
+      this.#request(host, argsAt, result);
+      return;
+    }
+    this.#pending = { host, argsAt };
+    this.#next = Next.Answer;
+    this.#answer = null;
+    this.#ready = null;
+    if (result === SUSPEND) return;
+    if (host.definition.kind === "async" && result instanceof Promise) {
+      this.#ready = result.then(
+        (value: unknown) => this.#arrive({ values: asList(host.type, value) }),
+        (error: unknown) => this.#arrive({ error }),
+      );
+      return;
+    }
+    this.#receive({ values: asList(host.type, result) });
+  }
+
+  #arrive(answer: Answer): void {
+    if (this.#next === Next.Answer && this.#answer === null) this.#answer = answer;
+  }
+
+  /** Takes the answer of the pending host function and returns to its caller. */
+  #receive(answer: Answer): void {
+    const pending = this.#pending;
+    if (pending === null) throw new InternalError("an answer without a call");
+    this.#pending = null;
+    this.#answer = null;
+    this.#ready = null;
+    if ("error" in answer) {
+      this.#trapped(answer.error);
+      return;
+    }
+    const { results } = pending.host.type;
+    if (answer.values.length !== results.length) {
+      throw new TypeError(`${hostName(pending.host)} returned ${answer.values.length} values, ${results.length} expected`);
+    }
+    this.#encode(results, answer.values, pending.argsAt, false);
+    this.#machine.argsAt = pending.argsAt;
+    this.#next = Next.Return;
+  }
+
+  /** A frame function wants the guest called, or to go on in its next turn. */
+  #request(host: HostFunc, argsAt: number, request: FrameRequest): void {
+    const { func, continuation, state } = request;
+    this.#activations.push({ kind: "host", host, argsAt, continuation, state, called: func?.type ?? null });
+    if (func === null) {
+      this.#next = Next.Continue;
+      return;
+    }
+    if (func.store !== this.store) throw new TypeError("a function of another store");
+    const x = this.#machine;
+    const own = Math.max(slotCount(host.type.params), slotCount(host.type.results)) * 2;
+    const at = argsAt + own + HOST_FRAME_WORDS;
+    const top = at + 2 * Math.max(slotCount(func.type.params), slotCount(func.type.results));
+    if (top > this.#maxWords) {
+      this.#trapped(new Trap("call stack exhausted"));
+      return;
+    }
+    this.#ensureWords(top);
+    this.#encode(func.type.params, request.args, at, false);
+    x.callee = func.address;
+    x.argsAt = at;
+    this.#next = Next.Call;
+  }
+
+  /** The frame function of the topmost activation goes on. */
+  #continue(outcome: GuestOutcome | null): void {
+    const activation = this.#activations.pop();
+    if (activation?.kind !== "host") throw new InternalError("no frame function to continue");
+    const { host, argsAt, continuation, state } = activation;
+    const { definition } = host;
+    if (definition.kind !== "frame" || !Object.hasOwn(definition.continuations, continuation)) {
+      throw new TypeError(`${hostName(host)} has no continuation ${JSON.stringify(continuation)}`);
+    }
+    const step = definition.continuations[continuation]!;
+    this.#hostStep(host, argsAt, () => step(this.#caller(host), state, outcome));
+  }
+
+  /** The callee of the topmost activation has returned, its results at `argsAt`. */
+  #return(argsAt: number): void {
+    const x = this.#machine;
+    const activation = this.#activations[this.#activations.length - 1];
+    if (activation === undefined) throw new InternalError("return without an activation");
+    switch (activation.kind) {
+      case "entry":
+        this.#values = this.#decode(this.#type.results, argsAt, this.#bits);
+        this.#next = Next.Done;
+        this.store.accountant.release("frames", x.words.byteLength);
+        return;
+      case "call":
+        this.#activations.pop();
+        x.pc = activation.pc;
+        x.fp = activation.fp;
+        x.position = activation.position;
+        x.enter(activation.instance);
+        x.fuel = this.#remaining + x.position;
+        this.#next = Next.Run;
+        return;
+      default: {
+        const values = activation.called === null ? [] : this.#decode(activation.called.results, argsAt, false);
+        this.#continue({ kind: "returned", values });
+      }
+    }
+  }
+
+  // The guest's faults.
+
+  /** A trap at the machine's position: fuel and place are those of the instruction. */
+  #trappedInCode(error: unknown): void {
+    const x = this.#machine;
+    this.#remaining = fuelAtTrap(x);
+    this.#trapped(error, true);
+  }
+
+  /** Gives a trap to the frame function that contains it, or ends the run. */
+  #trapped(error: unknown, isInCode = false): void {
+    if (error instanceof Trap || error instanceof Termination) addBacktrace(error, this.#machine, this.#activations, isInCode);
+    const contains = error instanceof Trap ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
+    if (contains < 0) throw error;
+    this.#activations.length = contains + 1;
+    this.#continue({ kind: "trapped", error: error as Trap });
+  }
+
+  #encode(types: readonly ValType[], values: readonly Value[], at: number, bits: boolean): void {
+    const { words } = this.#machine;
+    const encode = bits ? encodeBits : encodeValue;
+    types.forEach((type, i) => {
+      encode(this.store, type, values[i], words, at);
+      at += 2 * slotsOf(type);
+    });
+  }
+
+  #decode(types: readonly ValType[], at: number, bits: boolean): Value[] {
+    const { words } = this.#machine;
+    const decode = bits ? decodeBits : decodeValue;
+    return types.map((type) => {
+      const value = decode(this.store, type, words, at);
+      at += 2 * slotsOf(type);
+      return value;
+    });
+  }
+}
+
+function hostName({ definition }: HostFunc): string {
+  return `host function ${definition.name ?? "without a name"}`;
+}
+
+/** What a host function returned, as the list of its results. */
+function asList({ results }: FuncType, value: unknown): readonly Value[] {
+  if (results.length === 0) return [];
+  if (results.length === 1 && !Array.isArray(value)) return [value];
+  return Array.isArray(value) ? value : [value];
+}

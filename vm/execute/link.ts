@@ -1,0 +1,187 @@
+/**
+ * The first half of instantiation (spec: exec-instantiation): finds the imports, compares their
+ * types, and allocates. Nothing of the guest is executed.
+ */
+
+import type { CompiledModule, ExternDescriptor } from "../compiled-module.ts";
+import { LinkError } from "../errors.ts";
+import { GLOBAL_WORDS } from "../lower/lower.ts";
+import { Func, type HostDefinition } from "../runtime/func.ts";
+import { Global, Tag } from "../runtime/global.ts";
+import { Instance, type Extern } from "../runtime/instance.ts";
+import { Memory } from "../runtime/memory.ts";
+import type { Store } from "../runtime/store.ts";
+import { Table } from "../runtime/table.ts";
+import type { ExternType, GlobalType, Limits, MemType, TableType } from "../types.ts";
+
+/** What may be given for an import: something of the store, or the definition of a host function. */
+export type ImportValue = Extern | HostDefinition;
+
+/** Asked for each import; undefined means there is none. */
+export type Resolver = (module: string, name: string, type: ExternDescriptor) => ImportValue | undefined;
+
+/**
+ * Imports by module and name. Of plain objects only own properties count, so no name reaches
+ * `Object.prototype`.
+ */
+export type Imports =
+  | Resolver
+  | ReadonlyMap<string, ReadonlyMap<string, ImportValue>>
+  | { readonly [module: string]: { readonly [name: string]: ImportValue } };
+
+/**
+ * Makes an instance whose globals, segments and active data are still to be set. Throws
+ * `LinkError`, `TypeError` for an import of another store, `Termination` when a limit refuses.
+ */
+export function link(store: Store, module: CompiledModule, imports: Imports): Instance {
+  const { data } = module;
+  if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
+  if (module.unsupported !== null) throw module.unsupported;
+  const resolve = resolverOf(imports);
+  const funcs: number[] = [];
+  const tables: Table[] = [];
+  const memories: Memory[] = [];
+  const globals: number[] = [];
+  const tags: Tag[] = [];
+  for (const { module: from, name, type } of data.imports) {
+    const value = resolve(from, name, module.describe(type));
+    if (value === undefined) throw new LinkError("unknown import", from, name);
+    const extern = asExtern(store, value);
+    if (extern.store !== store) throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
+    const mismatch = compare(module, type, extern);
+    if (mismatch !== null) throw new LinkError("incompatible import type", from, name, mismatch);
+    if (extern instanceof Func) funcs.push(extern.address);
+    else if (extern instanceof Table) {
+      extern.own();
+      tables.push(extern);
+    } else if (extern instanceof Memory) memories.push(extern);
+    else if (extern instanceof Global) globals.push(extern.at);
+    else tags.push(extern);
+  }
+  return allocate(store, module, funcs, tables, memories, globals, tags);
+}
+
+function allocate(
+  store: Store,
+  module: CompiledModule,
+  funcs: readonly number[],
+  tables: Table[],
+  memories: Memory[],
+  globals: number[],
+  tags: Tag[],
+): Instance {
+  const { data } = module;
+  const imaged: Table[] = [];
+  for (let i = data.importedTables; i < data.tables.length; i++) {
+    const { type } = data.tables[i]!;
+    const image = module.images.of(i);
+    const table = new Table(store, { ...type, element: module.canonical(type.element) }, image ?? null);
+    if (image !== undefined) imaged.push(table);
+    tables.push(table);
+  }
+  for (let i = data.importedMemories; i < data.memories.length; i++) memories.push(new Memory(store, data.memories[i]!));
+  const ownGlobals = data.globals.length - data.importedGlobals;
+  const first = store.addGlobals(ownGlobals);
+  for (let i = 0; i < ownGlobals; i++) globals.push(first + i * GLOBAL_WORDS);
+  for (let i = data.importedTags; i < data.tags.length; i++) tags.push(new Tag(store, module.typeIds[data.tags[i]!]!));
+  store.reserve("segments", data.elements.length + data.data.length);
+  const instance = new Instance(store, module, {
+    importedFuncs: Int32Array.from(funcs),
+    tables,
+    memories,
+    globalsAt: Int32Array.from(globals),
+    tags,
+  });
+  for (const table of imaged) table.share(instance);
+  exportAll(instance);
+  return instance;
+}
+
+/** One object for each thing exported, however many names it has. */
+function exportAll(instance: Instance): void {
+  const { store, module } = instance;
+  const globals = new Map<number, Global>();
+  for (const { name, kind, index } of module.data.exports) {
+    switch (kind) {
+      case "func":
+        instance.exports.set(name, store.funcAt(instance.funcAddress(index)));
+        break;
+      case "table":
+        instance.exports.set(name, instance.tables[index]!);
+        break;
+      case "memory":
+        instance.exports.set(name, instance.memories[index]!);
+        break;
+      case "global": {
+        const type = module.data.globals[index]!.type;
+        const at = instance.globalsAt[index]!;
+        const global = globals.get(at) ?? new Global(store, { ...type, type: module.canonical(type.type) }, at);
+        globals.set(at, global);
+        instance.exports.set(name, global);
+        break;
+      }
+      default:
+        instance.exports.set(name, instance.tags[index]!);
+    }
+  }
+}
+
+function resolverOf(imports: Imports): Resolver {
+  if (typeof imports === "function") return imports;
+  if (imports instanceof Map) return (module, name) => imports.get(module)?.get(name);
+  const record = imports as { readonly [module: string]: { readonly [name: string]: ImportValue } };
+  return (module, name) => {
+    if (!Object.hasOwn(record, module)) return undefined;
+    const names = record[module];
+    return names !== undefined && Object.hasOwn(names, name) ? names[name] : undefined;
+  };
+}
+
+function asExtern(store: Store, value: ImportValue): Extern {
+  return "call" in value ? store.hostFunc(value) : value;
+}
+
+/** Why an external value does not match the import's type (spec: match-externtype), or null. */
+function compare(module: CompiledModule, expected: ExternType, actual: Extern): string | null {
+  if (expected.kind !== actual.kind) return `expected a ${expected.kind}, got a ${actual.kind}`;
+  switch (expected.kind) {
+    case "func":
+    case "tag": {
+      const id = module.typeIds[expected.typeIndex]!;
+      const fits = actual.kind === "func" ? module.engine.types.isSubtype(actual.typeId, id) : (actual as Tag).typeId === id;
+      return fits ? null : "another type";
+    }
+    case "table":
+      return compareTables(module, expected.type, (actual as Table).type);
+    case "memory":
+      return compareMemories(expected.type, (actual as Memory).type);
+    default:
+      return compareGlobals(module, expected.type, (actual as Global).type);
+  }
+}
+
+function compareTables(module: CompiledModule, expected: TableType, actual: TableType): string | null {
+  if (expected.address !== actual.address) return "another address type";
+  if (module.canonical(expected.element) !== actual.element) return "another element type";
+  return compareLimits(expected.limits, actual.limits);
+}
+
+function compareMemories(expected: MemType, actual: MemType): string | null {
+  if (expected.address !== actual.address) return "another address type";
+  if (expected.shared !== actual.shared) return "shared and not shared";
+  return compareLimits(expected.limits, actual.limits);
+}
+
+/** The actual limits must lie inside the expected ones (spec: match-limits). */
+function compareLimits(expected: Limits, actual: Limits): string | null {
+  if (actual.min < expected.min) return `size ${actual.min}, at least ${expected.min} expected`;
+  if (expected.max === null) return null;
+  return actual.max !== null && actual.max <= expected.max ? null : `maximum ${actual.max ?? "none"}, ${expected.max} expected`;
+}
+
+function compareGlobals(module: CompiledModule, expected: GlobalType, actual: GlobalType): string | null {
+  if (expected.mutable !== actual.mutable) return expected.mutable ? "immutable" : "mutable";
+  const type = module.canonical(expected.type);
+  const fits = expected.mutable ? type === actual.type : module.engine.types.matchesVal(actual.type, type);
+  return fits ? null : "another type";
+}

@@ -1,0 +1,106 @@
+/**
+ * The registers of one invocation: frames, position, fuel, and the views of the instance whose code
+ * is running. The hot loop copies them into locals and writes them back when it leaves.
+ */
+
+import type { FrameState, HostFunc } from "../runtime/func.ts";
+import type { FuncType } from "../types.ts";
+import type { Instance } from "../runtime/instance.ts";
+import { ModuleCode } from "../lower/code.ts";
+
+/** Why the hot loop came back to its driver. */
+export const enum Exit {
+  /** The entry frame returned. */
+  Halted,
+  /** At a safe point without fuel, or before an instruction in exact code. */
+  Paused,
+  /** In the middle of a bulk operation; the same position goes on with it. */
+  PausedInside,
+  /** `callee` has no code yet; the same position tries again. */
+  NeedsCode,
+  /** The next frame does not fit; the same position tries again. */
+  NeedsFrames,
+  /** `callee` (an index of this instance) is imported; its arguments start at `argsAt`. */
+  CallImport,
+  /** `callee` is the address of a function of another instance or of the host. */
+  CallAddress,
+  TrapUnreachable,
+  TrapOutOfBounds,
+  TrapDivideByZero,
+  TrapOverflow,
+  TrapUndefinedElement,
+  TrapInvalidConversion,
+  /** `call_indirect` could not take the short way; the driver finds out why. */
+  IndirectSlow,
+}
+
+/** Where control goes when a callee returns that is not of the same instance: plain data. */
+export type Activation =
+  /** To the embedder. */
+  | { readonly kind: "entry" }
+  /** To the code of `instance` at `pc`, where P is `position`. */
+  | { readonly kind: "call"; readonly instance: Instance; pc: number; readonly fp: number; readonly position: number }
+  /** To a continuation of a frame function, whose arguments are at `argsAt` and whose caller is the activation below. */
+  | {
+      readonly kind: "host";
+      readonly host: HostFunc;
+      readonly argsAt: number;
+      readonly continuation: string;
+      readonly state: FrameState;
+      readonly called: FuncType | null;
+    };
+
+export class Machine {
+  /** One buffer under three views: slots of 8 bytes, addressed by word. */
+  words: Int32Array;
+  doubles: Float64Array;
+  floats: Float32Array;
+  /** Words a frame may reach up to. */
+  limitWords: number;
+
+  pc = 0;
+  fp = 0;
+  /** Remaining fuel plus the position's P. */
+  fuel = 0;
+  /** P at `pc`, valid while the loop is left at a pause. */
+  position = 0;
+
+  callee = 0;
+  argsAt = 0;
+  /** Whether callees run in exact code, and instruction boundaries are places to stop. */
+  isExact = false;
+  /** The operation at `pc` is growth that was paused after a part of its price was paid. */
+  isInsideBulk = false;
+
+  instance: Instance | null = null;
+  module: ModuleCode = NO_CODE;
+  entries: Int32Array = NO_CODE.entries;
+
+  constructor(slots: number) {
+    const buffer = new ArrayBuffer(slots * 8);
+    this.words = new Int32Array(buffer);
+    this.doubles = new Float64Array(buffer);
+    this.floats = new Float32Array(buffer);
+    this.limitWords = slots * 2;
+  }
+
+  /** Moves the frames to a larger buffer. Nothing in them is absolute. */
+  growTo(slots: number): void {
+    const buffer = new ArrayBuffer(slots * 8);
+    const words = new Int32Array(buffer);
+    words.set(this.words);
+    this.words = words;
+    this.doubles = new Float64Array(buffer);
+    this.floats = new Float32Array(buffer);
+    this.limitWords = slots * 2;
+  }
+
+  /** Makes `instance` the one whose code, globals, table and memory the loop uses. */
+  enter(instance: Instance): void {
+    this.instance = instance;
+    this.module = instance.code;
+    this.entries = this.isExact ? instance.code.exactEntries : instance.code.entries;
+  }
+}
+
+const NO_CODE = new ModuleCode(0);

@@ -1,0 +1,538 @@
+/**
+ * The rare operations of register code, one call each. Returns the next position, or the
+ * complement of an {@link Exit}; position, frame and fuel stand in the machine. Traps are thrown.
+ */
+
+import { InternalError, Trap } from "../errors.ts";
+import { BULK_BLOCK_BYTES, PAGE_BYTES } from "../limits.ts";
+import { Head, Link, Reg } from "../lower/code.ts";
+import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
+import type { Memory } from "../runtime/memory.ts";
+import type { Table } from "../runtime/table.ts";
+import { Exit, type Machine } from "./machine.ts";
+import { numeric1, numeric2 } from "./slow-numeric.ts";
+
+/** Bytes that one fuel moves. */
+const BYTES_PER_FUEL = 64;
+/** Elements that one fuel moves, and those of one block. */
+const ELEMENTS_PER_FUEL = 8;
+const BLOCK_ELEMENTS = BULK_BLOCK_BYTES / 8;
+/** Fuel of one page: it has to be zeroed, now or when it is touched. */
+const PAGE_FUEL = PAGE_BYTES / BYTES_PER_FUEL;
+/** Pages and elements that growth pays for at once, so that debts stay small. */
+const GROWTH_BLOCK_PAGES = 64;
+const GROWTH_BLOCK_ELEMENTS = 65_536;
+
+/** Bytes that each load and store touches, by instruction. */
+const WIDTHS = Uint8Array.from(INSTRUCTION_BY_NUMBER, (instruction) => instruction?.width ?? 0);
+
+const PAUSED_INSIDE = ~Exit.PausedInside;
+
+export function slow(x: Machine): number {
+  const { words, fp, pc } = x;
+  const code = x.module.words;
+  const instance = x.instance!;
+  const a = code[pc + 1]!;
+  const b = code[pc + 2]!;
+  const c = code[pc + 3]!;
+  switch (code[pc]) {
+    case Reg.Numeric1:
+      numeric1(x, c, fp + a, fp + b);
+      return pc + 4;
+    case Reg.Numeric2:
+      numeric2(x, code[pc + 4]!, fp + a, fp + b, fp + c);
+      return pc + 5;
+
+    case Reg.GlobalGet: {
+      const at = instance.globalsAt[b]!;
+      words.set(instance.store.globalWords.subarray(at, at + valueWords(x, b)), fp + a);
+      return pc + 3;
+    }
+    case Reg.GlobalSet:
+    case Reg.GlobalInit: {
+      const at = instance.globalsAt[b]!;
+      instance.store.globalWords.set(words.subarray(fp + a, fp + a + valueWords(x, b)), at);
+      return pc + 3;
+    }
+    case Reg.MoveV128:
+      words.copyWithin(fp + a, fp + b, fp + b + 4);
+      return pc + 3;
+    case Reg.MoveSlots:
+      words.copyWithin(fp + a, fp + b, fp + b + 2 * c);
+      return pc + 4;
+    case Reg.ConstV128:
+      words.set(code.subarray(pc + 2, pc + 6), fp + a);
+      return pc + 6;
+    case Reg.SelectV128: {
+      const from = fp + (words[fp + code[pc + 4]!] !== 0 ? b : c);
+      words.copyWithin(fp + a, from, from + 4);
+      return pc + 5;
+    }
+
+    case Reg.Load:
+      load(x, code[pc + 6]!, instance.memories[code[pc + 5]!]!, effectiveAddress(x, b, c, code[pc + 4]!, code[pc + 5]!), fp + a);
+      return pc + 7;
+    case Reg.Store:
+      store(x, code[pc + 6]!, instance.memories[code[pc + 5]!]!, effectiveAddress(x, a, c, code[pc + 4]!, code[pc + 5]!), fp + b);
+      return pc + 7;
+    case Reg.MemorySize:
+      setAddress(x, fp + a, instance.memories[b]!.pages, instance.memories[b]!.isAddressed64);
+      return pc + 3;
+    case Reg.MemoryGrow:
+      return memoryGrow(x, fp + a, instance.memories[b]!, c) ? pc + 4 : PAUSED_INSIDE;
+    case Reg.MemoryFill:
+      return memoryFill(x, fp + a, instance.memories[b]!, c) ? pc + 4 : PAUSED_INSIDE;
+    case Reg.MemoryCopy:
+      return memoryCopy(x, fp + a, instance.memories[b]!, instance.memories[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
+    case Reg.MemoryInit:
+      return memoryInit(x, fp + a, b, instance.memories[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
+    case Reg.DataDrop:
+      instance.droppedData[a] = 1;
+      return pc + 2;
+
+    case Reg.TableGet: {
+      const table = instance.tables[c]!;
+      words[fp + a] = table.handleAt(addressAt(x, fp + b, table.isAddressed64));
+      return pc + 4;
+    }
+    case Reg.TableSet: {
+      const table = instance.tables[c]!;
+      table.setHandle(addressAt(x, fp + a, table.isAddressed64), words[fp + b]!);
+      return pc + 4;
+    }
+    case Reg.TableSize:
+      setAddress(x, fp + a, instance.tables[b]!.length, instance.tables[b]!.isAddressed64);
+      return pc + 3;
+    case Reg.TableGrow:
+      return tableGrow(x, fp + a, instance.tables[b]!, c) ? pc + 4 : PAUSED_INSIDE;
+    case Reg.TableFill:
+      return tableFill(x, fp + a, instance.tables[b]!, c) ? pc + 4 : PAUSED_INSIDE;
+    case Reg.TableCopy:
+      return tableCopy(x, fp + a, instance.tables[b]!, instance.tables[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
+    case Reg.TableInit:
+      return tableInit(x, fp + a, b, instance.tables[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
+    case Reg.ElemDrop:
+      instance.droppedElements[a] = 1;
+      instance.elementItems[a] = null;
+      return pc + 2;
+    case Reg.ElemInit:
+      instance.elementItems[b]![c] = words[fp + a]!;
+      return pc + 4;
+    case Reg.RefFunc:
+      words[fp + a] = instance.funcAddress(b);
+      return pc + 3;
+
+    case Reg.CallTable: {
+      const table = instance.tables[code[pc + 5]!]!;
+      x.callee = calleeIn(x, table, addressAt(x, fp + a, table.isAddressed64), b);
+      x.argsAt = fp + c;
+      x.position = code[pc + 4]!;
+      x.pc = pc + 6;
+      return ~Exit.CallAddress;
+    }
+    case Reg.ReturnCall:
+      return tailCall(x, instance.funcAddress(a), fp + b, c, fp + code[pc + 4]!, code[pc + 5]!);
+    case Reg.ReturnCallIndirect: {
+      const table = instance.tables[code[pc + 7]!]!;
+      const address = calleeIn(x, table, addressAt(x, fp + a, table.isAddressed64), b);
+      return tailCall(x, address, fp + c, code[pc + 4]!, fp + code[pc + 5]!, code[pc + 6]!);
+    }
+    default:
+      throw new InternalError(`no register operation ${code[pc]} at ${pc}`);
+  }
+}
+
+/** The function at a table's index, checked against the expected type. Throws `Trap`. (spec: exec-call-indirect) */
+export function calleeIn(x: Machine, table: Table, index: number, typeId: number): number {
+  if (!(index < table.length)) throw new Trap("undefined element", `index ${index}`);
+  const address = table.handleAt(index);
+  if (address === 0) throw new Trap("uninitialized element", String(index));
+  const { store } = x.instance!;
+  if (!store.engine.types.isSubtype(store.typeIdOf(address), typeId)) throw new Trap("indirect call type mismatch");
+  return address;
+}
+
+/** Leaves the frame whose link is at `link` and enters the function there, with its arguments moved down. */
+function tailCall(x: Machine, address: number, argsAt: number, argsWords: number, link: number, fuelAfter: number): number {
+  const { words, fp } = x;
+  const instance = x.instance!;
+  const index = address - instance.funcsAt;
+  const isOwn = index >= 0 && index < instance.module.data.funcs.length && !instance.isImported(index);
+  const target = isOwn ? x.entries[index]! : 0;
+  if (isOwn && target === 0) {
+    x.callee = index;
+    return ~Exit.NeedsCode;
+  }
+  const code = x.module.words;
+  if (isOwn && fp + code[target - Head.Length + Head.FrameWords]! > x.limitWords) {
+    x.argsAt = fp;
+    return ~Exit.NeedsFrames;
+  }
+  const returnPosition = words[link]!;
+  const distance = words[link + Link.CallerDistance]!;
+  const returnP = words[link + Link.ReturnP]!;
+  words.copyWithin(fp, argsAt, argsAt + argsWords);
+  if (!isOwn) {
+    // As if the caller of this frame had called: whatever the callee is, this frame is gone.
+    x.callee = address;
+    x.argsAt = fp;
+    x.pc = returnPosition;
+    x.fp = fp - distance;
+    x.position = returnP;
+    x.fuel = (x.fuel - fuelAfter + returnP) | 0;
+    return ~Exit.CallAddress;
+  }
+  const newLink = fp + code[target - Head.Length + Head.Link]!;
+  words.fill(0, fp + code[target - Head.Length + Head.ParamWords]!, newLink);
+  words[newLink] = returnPosition;
+  words[newLink + Link.CallerDistance] = distance;
+  words[newLink + Link.ReturnP] = returnP;
+  x.fuel = (x.fuel - fuelAfter) | 0;
+  const entryP = code[target - Head.Length + Head.EntryFuel]!;
+  if (x.fuel > entryP) return target;
+  x.pc = target;
+  x.position = entryP;
+  return ~Exit.Paused;
+}
+
+/** Words of the value of a global. */
+function valueWords(x: Machine, globalIndex: number): number {
+  return x.instance!.module.globalWords[globalIndex]!;
+}
+
+/** An unsigned address from a slot: of 64 bits as a double, which rounds only where it is out of bounds anyway. */
+function addressAt(x: Machine, at: number, is64: boolean): number {
+  const low = x.words[at]! >>> 0;
+  return is64 ? (x.words[at + 1]! >>> 0) * 0x1_0000_0000 + low : low;
+}
+
+function setAddress(x: Machine, at: number, value: number, is64: boolean): void {
+  x.words[at] = value;
+  if (is64) x.words[at + 1] = value < 0 ? -1 : 0;
+}
+
+function effectiveAddress(x: Machine, operand: number, offsetLow: number, offsetHigh: number, memory: number): number {
+  const base = addressAt(x, x.fp + operand, x.instance!.memories[memory]!.isAddressed64);
+  return base + (offsetHigh >>> 0) * 0x1_0000_0000 + (offsetLow >>> 0);
+}
+
+function load(x: Machine, op: Op, memory: Memory, address: number, d: number): void {
+  const { words } = x;
+  const { view } = memory;
+  const at = within(memory, address, WIDTHS[op]!);
+  switch (op) {
+    case Op.I32Load:
+    case Op.F32Load:
+      words[d] = view.getInt32(at, true);
+      return;
+    case Op.I32Load8S:
+      words[d] = view.getInt8(at);
+      return;
+    case Op.I32Load8U:
+      words[d] = view.getUint8(at);
+      return;
+    case Op.I32Load16S:
+      words[d] = view.getInt16(at, true);
+      return;
+    case Op.I32Load16U:
+      words[d] = view.getUint16(at, true);
+      return;
+    case Op.I64Load:
+    case Op.F64Load:
+      words[d] = view.getInt32(at, true);
+      words[d + 1] = view.getInt32(at + 4, true);
+      return;
+    case Op.I64Load8S:
+      setSigned(words, d, view.getInt8(at));
+      return;
+    case Op.I64Load8U:
+      words[d] = view.getUint8(at);
+      words[d + 1] = 0;
+      return;
+    case Op.I64Load16S:
+      setSigned(words, d, view.getInt16(at, true));
+      return;
+    case Op.I64Load16U:
+      words[d] = view.getUint16(at, true);
+      words[d + 1] = 0;
+      return;
+    case Op.I64Load32S:
+      setSigned(words, d, view.getInt32(at, true));
+      return;
+    case Op.I64Load32U:
+      words[d] = view.getInt32(at, true);
+      words[d + 1] = 0;
+      return;
+    default:
+      throw new InternalError(`no load 0x${op.toString(16)}`);
+  }
+}
+
+function setSigned(words: Int32Array, d: number, value: number): void {
+  words[d] = value;
+  words[d + 1] = value >> 31;
+}
+
+function store(x: Machine, op: Op, memory: Memory, address: number, a: number): void {
+  const { words } = x;
+  const { view } = memory;
+  const at = within(memory, address, WIDTHS[op]!);
+  switch (op) {
+    case Op.I32Store:
+    case Op.F32Store:
+    case Op.I64Store32:
+      view.setInt32(at, words[a]!, true);
+      return;
+    case Op.I32Store8:
+    case Op.I64Store8:
+      view.setInt8(at, words[a]!);
+      return;
+    case Op.I32Store16:
+    case Op.I64Store16:
+      view.setInt16(at, words[a]!, true);
+      return;
+    case Op.I64Store:
+    case Op.F64Store:
+      view.setInt32(at, words[a]!, true);
+      view.setInt32(at + 4, words[a + 1]!, true);
+      return;
+    default:
+      throw new InternalError(`no store 0x${op.toString(16)}`);
+  }
+}
+
+function within(memory: Memory, address: number, width: number): number {
+  if (address > memory.byteLength - width) throw new Trap("out of bounds memory access", `address ${address}`);
+  return memory.base + address;
+}
+
+// Bulk operations. Their operands stand in slots; what is done is taken off there, so a pause in
+// the middle is nothing but the same position again. Fuel is per block counted from the start, so
+// the total does not depend on pauses. The whole range is checked first: memories never shrink.
+
+/** Pays for a block; true if there is fuel to go on. The operation's fixed price is paid when it is done. */
+function pay(x: Machine, fuel: number, position: number): boolean {
+  x.fuel = (x.fuel - fuel) | 0;
+  x.position = position;
+  return x.fuel > position;
+}
+
+function setCount(x: Machine, at: number, value: number, is64: boolean): void {
+  x.words[at] = value;
+  if (is64) x.words[at + 1] = 0;
+}
+
+function checkRange(memory: Memory, address: number, length: number): void {
+  if (address + length > memory.byteLength) {
+    throw new Trap("out of bounds memory access", `${length} bytes at address ${address}`);
+  }
+}
+
+function memoryFill(x: Machine, at: number, memory: Memory, position: number): boolean {
+  const { isAddressed64 } = memory;
+  let address = addressAt(x, at, isAddressed64);
+  let length = addressAt(x, at + 4, isAddressed64);
+  const value = x.words[at + 2]!;
+  checkRange(memory, address, length);
+  while (length > 0) {
+    const block = Math.min(length, BULK_BLOCK_BYTES);
+    memory.fill(address, value, block);
+    address += block;
+    length -= block;
+    if (!pay(x, Math.ceil(block / BYTES_PER_FUEL), position) && length > 0) {
+      setCount(x, at, address, isAddressed64);
+      setCount(x, at + 4, length, isAddressed64);
+      return false;
+    }
+  }
+  return true;
+}
+
+function memoryCopy(x: Machine, at: number, target: Memory, source: Memory, position: number): boolean {
+  const is64 = target.isAddressed64 && source.isAddressed64;
+  let to = addressAt(x, at, target.isAddressed64);
+  let from = addressAt(x, at + 2, source.isAddressed64);
+  let length = addressAt(x, at + 4, is64);
+  checkRange(target, to, length);
+  checkRange(source, from, length);
+  // Overlapping ranges are copied from the end that is not overwritten first.
+  const backwards = target === source && from < to;
+  while (length > 0) {
+    const block = Math.min(length, BULK_BLOCK_BYTES);
+    const skip = backwards ? length - block : 0;
+    target.copyFrom(source, to + skip, from + skip, block);
+    if (!backwards) {
+      to += block;
+      from += block;
+    }
+    length -= block;
+    if (!pay(x, Math.ceil(block / BYTES_PER_FUEL), position) && length > 0) {
+      setCount(x, at, to, target.isAddressed64);
+      setCount(x, at + 2, from, source.isAddressed64);
+      setCount(x, at + 4, length, is64);
+      return false;
+    }
+  }
+  return true;
+}
+
+function memoryInit(x: Machine, at: number, segment: number, memory: Memory, position: number): boolean {
+  const instance = x.instance!;
+  const { data } = instance.module;
+  const { start, end } = data.data[segment]!;
+  let to = addressAt(x, at, memory.isAddressed64);
+  let from = x.words[at + 2]! >>> 0;
+  let length = x.words[at + 4]! >>> 0;
+  checkRange(memory, to, length);
+  const size = instance.droppedData[segment] === 1 ? 0 : end - start;
+  if (from + length > size) throw new Trap("out of bounds memory access", `${length} bytes of data segment ${segment}`);
+  while (length > 0) {
+    const block = Math.min(length, BULK_BLOCK_BYTES);
+    memory.write(to, data.bytes.subarray(start + from, start + from + block));
+    to += block;
+    from += block;
+    length -= block;
+    if (!pay(x, Math.ceil(block / BYTES_PER_FUEL), position) && length > 0) {
+      setCount(x, at, to, memory.isAddressed64);
+      x.words[at + 2] = from;
+      x.words[at + 4] = length;
+      return false;
+    }
+  }
+  return true;
+}
+
+function memoryGrow(x: Machine, at: number, memory: Memory, position: number): boolean {
+  return growth(x, at, memory.isAddressed64, position, GROWTH_BLOCK_PAGES, PAGE_FUEL, {
+    mayGrow: (count) => memory.mayGrow(count),
+    grow: (count) => memory.grow(count),
+  });
+}
+
+function tableGrow(x: Machine, at: number, table: Table, position: number): boolean {
+  const handle = x.words[at]!;
+  const countAt = at + 2;
+  const finished = growth(x, countAt, table.isAddressed64, position, GROWTH_BLOCK_ELEMENTS, 1 / ELEMENTS_PER_FUEL, {
+    mayGrow: (count) => table.mayGrow(count),
+    grow: (count) => table.growHandles(count, handle),
+  });
+  if (finished) {
+    x.words[at] = x.words[countAt]!;
+    x.words[at + 1] = x.words[countAt + 1]!;
+  }
+  return finished;
+}
+
+interface Growable {
+  mayGrow(count: number): boolean;
+  grow(count: number): number;
+}
+
+/**
+ * Pays for growth block by block and then grows; the result replaces the count. While it is paused,
+ * what has been paid for stands in the count's high word; a count of more than 32 bits cannot succeed.
+ */
+function growth(x: Machine, at: number, is64: boolean, position: number, block: number, price: number, target: Growable): boolean {
+  const { words } = x;
+  const count = words[at]! >>> 0;
+  const high = words[at + 1]!;
+  let paid = x.isInsideBulk ? high : 0;
+  const isTooLarge = is64 && !x.isInsideBulk && high !== 0;
+  x.isInsideBulk = false;
+  if (isTooLarge || !target.mayGrow(count)) {
+    setAddress(x, at, -1, is64);
+    return true;
+  }
+  while (paid < count) {
+    const part = Math.min(count - paid, block);
+    paid += part;
+    if (!pay(x, Math.ceil(part * price), position) && paid < count) {
+      words[at + 1] = paid;
+      x.isInsideBulk = true;
+      return false;
+    }
+  }
+  setAddress(x, at, target.grow(count), is64);
+  return true;
+}
+
+function tableFill(x: Machine, at: number, table: Table, position: number): boolean {
+  const { isAddressed64 } = table;
+  let index = addressAt(x, at, isAddressed64);
+  const handle = x.words[at + 2]!;
+  let count = addressAt(x, at + 4, isAddressed64);
+  table.check(index, count);
+  while (count > 0) {
+    table.own();
+    const block = Math.min(count, BLOCK_ELEMENTS);
+    table.items.fill(handle, index, index + block);
+    index += block;
+    count -= block;
+    if (!pay(x, Math.ceil(block / ELEMENTS_PER_FUEL), position) && count > 0) {
+      setCount(x, at, index, isAddressed64);
+      setCount(x, at + 4, count, isAddressed64);
+      return false;
+    }
+  }
+  return true;
+}
+
+function tableCopy(x: Machine, at: number, target: Table, source: Table, position: number): boolean {
+  const is64 = target.isAddressed64 && source.isAddressed64;
+  let to = addressAt(x, at, target.isAddressed64);
+  let from = addressAt(x, at + 2, source.isAddressed64);
+  let count = addressAt(x, at + 4, is64);
+  target.check(to, count);
+  source.check(from, count);
+  const backwards = target === source && from < to;
+  while (count > 0) {
+    target.own();
+    source.own();
+    const block = Math.min(count, BLOCK_ELEMENTS);
+    const skip = backwards ? count - block : 0;
+    if (target === source) target.items.copyWithin(to + skip, from + skip, from + skip + block);
+    else target.items.set(source.items.subarray(from + skip, from + skip + block), to + skip);
+    if (!backwards) {
+      to += block;
+      from += block;
+    }
+    count -= block;
+    if (!pay(x, Math.ceil(block / ELEMENTS_PER_FUEL), position) && count > 0) {
+      setCount(x, at, to, target.isAddressed64);
+      setCount(x, at + 2, from, source.isAddressed64);
+      setCount(x, at + 4, count, is64);
+      return false;
+    }
+  }
+  return true;
+}
+
+function tableInit(x: Machine, at: number, segment: number, table: Table, position: number): boolean {
+  const instance = x.instance!;
+  let to = addressAt(x, at, table.isAddressed64);
+  let from = x.words[at + 2]! >>> 0;
+  let count = x.words[at + 4]! >>> 0;
+  const { items } = instance.module.data.elements[segment]!;
+  const size =
+    instance.droppedElements[segment] === 1 ? 0 : items.kind === "funcs" ? items.indices.length : items.exprs.length;
+  table.check(to, count);
+  if (from + count > size) throw new Trap("out of bounds table access", `${count} elements of segment ${segment}`);
+  while (count > 0) {
+    table.own();
+    const block = Math.min(count, BLOCK_ELEMENTS);
+    if (items.kind === "funcs") {
+      for (let i = 0; i < block; i++) table.items[to + i] = instance.funcAddress(items.indices[from + i]!);
+    } else table.items.set(instance.elementItems[segment]!.subarray(from, from + block), to);
+    to += block;
+    from += block;
+    count -= block;
+    if (!pay(x, Math.ceil(block / ELEMENTS_PER_FUEL), position) && count > 0) {
+      setCount(x, at, to, table.isAddressed64);
+      x.words[at + 2] = from;
+      x.words[at + 4] = count;
+      return false;
+    }
+  }
+  return true;
+}
+

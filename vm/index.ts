@@ -1,0 +1,65 @@
+/**
+ * The public API of the engine, `perilune/vm`: compile, instantiate and run WebAssembly in exact
+ * slices of fuel. Names follow the specification's embedding appendix.
+ */
+
+export { compile, type AsyncCompileOptions } from "./compile.ts";
+export {
+  Compilation,
+  CompiledModule,
+  compileSync,
+  validate,
+  type CompileOptions,
+  type ExportDescriptor,
+  type ExternDescriptor,
+  type ImportDescriptor,
+} from "./compiled-module.ts";
+export { defaultEngine, Engine, type EngineOptions } from "./engine.ts";
+export {
+  CompileError,
+  FuelExhausted,
+  InternalError,
+  LinkError,
+  SuspendError,
+  Termination,
+  Trap,
+  type BacktraceFrame,
+  type CompileErrorKind,
+  type TerminationReason,
+  type TrapMessage,
+} from "./errors.ts";
+export { eventLoopTurn, type CallOptions } from "./execute/calls.ts";
+export { Caller } from "./execute/caller.ts";
+export { Invocation, type InvocationOptions, type Outcome, type TurnOptions } from "./execute/invocation.ts";
+export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
+export {
+  callGuest,
+  continueWith,
+  Func,
+  FrameRequest,
+  SUSPEND,
+  type AsyncDefinition,
+  type Continuations,
+  type FrameDefinition,
+  type FrameState,
+  type GuestOutcome,
+  type HostDefinition,
+  type HostResult,
+  type PlainDefinition,
+} from "./runtime/func.ts";
+export { Global, Tag } from "./runtime/global.ts";
+export { Instance, type Extern } from "./runtime/instance.ts";
+export { Memory } from "./runtime/memory.ts";
+export {
+  LimitAccountant,
+  SEPARATE_BUFFERS,
+  UNLIMITED,
+  type Accountant,
+  type MemoryAllocator,
+  type MemoryBlock,
+  type ResourceKind,
+} from "./runtime/resources.ts";
+export { Store, type StoreOptions } from "./runtime/store.ts";
+export { Table } from "./runtime/table.ts";
+export type { Value } from "./runtime/values.ts";
+export { funcTypeText, valTypeText, type FuncType, type ValType } from "./types.ts";

@@ -1,0 +1,98 @@
+/**
+ * From positions in register code back to the module's bytes: which instruction, and how much fuel
+ * had been used in its body. The table of a function is made by lowering it once more when
+ * somebody asks, so code that never traps pays nothing.
+ */
+
+import { InternalError } from "../errors.ts";
+import { ModuleCode } from "./code.ts";
+import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./instantiation.ts";
+import { Lowering, type PositionSink } from "./lower.ts";
+
+/** The table of one function in fused or exact code. Code positions are relative to the function's head. */
+export class Positions implements PositionSink {
+  readonly #codePositions: number[] = [];
+  readonly #byteOffsets: number[] = [];
+  readonly #fuelAfter: number[] = [];
+  readonly safePoints: number[] = [];
+
+  add(codePosition: number, byteOffset: number, fuelAfter: number): void {
+    this.#codePositions.push(codePosition);
+    this.#byteOffsets.push(byteOffset);
+    this.#fuelAfter.push(fuelAfter);
+  }
+
+  rewind(codePosition: number): void {
+    while (this.#codePositions.length > 0 && this.#codePositions[this.#codePositions.length - 1]! >= codePosition) {
+      this.#codePositions.pop();
+      this.#byteOffsets.pop();
+      this.#fuelAfter.pop();
+    }
+  }
+
+  safePoint(codePosition: number): void {
+    this.safePoints.push(codePosition);
+  }
+
+  /** Byte offset of the instruction whose operation stands at or before a code position. */
+  byteOffsetAt(codePosition: number): number {
+    return this.#byteOffsets[this.#indexOf(codePosition)]!;
+  }
+
+  /** P after the instruction whose operation stands there: the fuel of a trap includes it. */
+  fuelAfter(codePosition: number): number {
+    return this.#fuelAfter[this.#indexOf(codePosition)]!;
+  }
+
+  #indexOf(codePosition: number): number {
+    let low = 0;
+    let high = this.#codePositions.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#codePositions[middle]! <= codePosition) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The number of a safe point, the same in fused and exact code; -1 if the position is none. */
+  safePointAt(codePosition: number): number {
+    return this.safePoints.indexOf(codePosition);
+  }
+}
+
+/** Tables that are kept: one of them takes about as much as the code itself. */
+const MAX_KEPT = 64;
+
+/** Makes and keeps the tables of one module. */
+export class PositionTables {
+  readonly #source: InstantiationSource;
+  readonly #tables = new Map<string, Positions>();
+
+  constructor(source: InstantiationSource) {
+    this.#source = source;
+  }
+
+  of(funcIndex: number, isExact: boolean): Positions {
+    const key = `${funcIndex}${isExact ? " exact" : ""}`;
+    let table = this.#tables.get(key);
+    if (table === undefined) {
+      table = this.#make(funcIndex, isExact);
+      if (this.#tables.size >= MAX_KEPT) this.#tables.delete(this.#tables.keys().next().value ?? key);
+      this.#tables.set(key, table);
+    }
+    return table;
+  }
+
+  #make(funcIndex: number, isExact: boolean): Positions {
+    const source = this.#source;
+    const table = new Positions();
+    const scratch = new ModuleCode(0);
+    const lowering =
+      funcIndex === instantiationIndex(source.data)
+        ? new InstantiationLowering(source, scratch, isExact, table)
+        : new Lowering(source, scratch, funcIndex, isExact, table);
+    if (!lowering.step(Number.POSITIVE_INFINITY)) throw new InternalError(`lowering of function ${funcIndex} did not end`);
+    return table;
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Functions as the embedder sees them, and what host functions are (spec: syntax-funcinst). A
+ * function is an address in its store; an instance's functions are a range of addresses, so they
+ * cost nothing until somebody holds one.
+ */
+
+import type { FuncType } from "../types.ts";
+import type { Value } from "./values.ts";
+import type { Caller } from "../execute/caller.ts";
+import type { Instance } from "./instance.ts";
+import type { Store } from "./store.ts";
+
+/** How a guest call that a frame function asked for has ended. */
+export type GuestOutcome =
+  | { readonly kind: "returned"; readonly values: readonly Value[] }
+  | { readonly kind: "trapped"; readonly error: Error };
+
+/** Plain data that a frame function keeps across the calls it asks for. */
+export type FrameState = null | boolean | number | bigint | string | readonly FrameState[] | { readonly [key: string]: FrameState };
+
+/** What a frame function wants next, as data: made by {@link callGuest} and {@link continueWith}. */
+export class FrameRequest {
+  readonly func: Func | null;
+  readonly args: readonly Value[];
+  readonly continuation: string;
+  readonly state: FrameState;
+
+  constructor(func: Func | null, args: readonly Value[], continuation: string, state: FrameState) {
+    this.func = func;
+    this.args = args;
+    this.continuation = continuation;
+    this.state = state;
+  }
+}
+
+/** Calls `func`, then the frame function's `continuation` with `state` and how the call ended. */
+export function callGuest(func: Func, args: readonly Value[], continuation: string, state: FrameState = null): FrameRequest {
+  return new FrameRequest(func, args, continuation, state);
+}
+
+/** Gives way if there is no fuel left, then goes on with `continuation`: work in bounded steps. */
+export function continueWith(continuation: string, state: FrameState): FrameRequest {
+  return new FrameRequest(null, [], continuation, state);
+}
+
+/** Returned by a plain host function: the guest waits until `Invocation.resume` or `fail` answers. */
+export const SUSPEND: unique symbol = Symbol("suspend");
+
+/** One value, several, or none, according to the type. */
+export type HostResult = Value | readonly Value[];
+
+/** The steps of a frame function after its first, by name. `outcome` is null after {@link continueWith}. */
+export type Continuations = Readonly<
+  Record<string, (caller: Caller, state: FrameState, outcome: GuestOutcome | null) => HostResult | FrameRequest>
+>;
+
+interface HostDefinitionBase {
+  /** Names of value types as in the text format. */
+  readonly params: readonly string[];
+  readonly results: readonly string[];
+  /** For errors and backtraces. */
+  readonly name?: string;
+}
+
+/** Returns its results, or {@link SUSPEND}. */
+export interface PlainDefinition extends HostDefinitionBase {
+  readonly kind?: "plain";
+  call(caller: Caller, ...args: never[]): HostResult;
+}
+
+/** Returns a promise of its results: the guest sees a plain call that takes its time. It must not keep views of guest memory. */
+export interface AsyncDefinition extends HostDefinitionBase {
+  readonly kind: "async";
+  call(caller: Caller, ...args: never[]): Promise<HostResult> | HostResult;
+}
+
+/**
+ * May call the guest again without using the JavaScript stack: `call` and each continuation return
+ * results or a {@link FrameRequest}. A trap of the called function arrives at the continuation as an
+ * outcome; terminations do not.
+ */
+export interface FrameDefinition extends HostDefinitionBase {
+  readonly kind: "frame";
+  call(caller: Caller, ...args: never[]): HostResult | FrameRequest;
+  readonly continuations: Continuations;
+}
+
+export type HostDefinition = PlainDefinition | AsyncDefinition | FrameDefinition;
+
+/** A host function in a store. */
+export interface HostFunc {
+  readonly address: number;
+  readonly typeId: number;
+  readonly type: FuncType;
+  readonly definition: HostDefinition;
+}
+
+/** A function of a store: of an instance or of the host. */
+export class Func {
+  readonly kind = "func";
+  readonly store: Store;
+  /** Its address in the store: the value of a reference to it. */
+  readonly address: number;
+
+  constructor(store: Store, address: number) {
+    this.store = store;
+    this.address = address;
+  }
+
+  /** In the engine's types. */
+  get type(): FuncType {
+    return this.store.engine.types.funcType(this.typeId);
+  }
+
+  /** The engine's id of the type. */
+  get typeId(): number {
+    return this.store.typeIdOf(this.address);
+  }
+
+  /** The instance and function index, or null for a host function. */
+  get origin(): { readonly instance: Instance; readonly index: number } | null {
+    const owner = this.store.ownerOf(this.address);
+    return "definition" in owner ? null : { instance: owner, index: this.address - owner.funcsAt };
+  }
+}

@@ -1,0 +1,43 @@
+/** A global (spec: syntax-globalinst): a place among the store's words, seen by the embedder as an object. */
+
+import { decodeValue, encodeValue, type Value } from "./values.ts";
+import type { GlobalType } from "../types.ts";
+import type { Store } from "./store.ts";
+
+export class Global {
+  readonly kind = "global";
+  readonly store: Store;
+  /** In the engine's types. */
+  readonly type: GlobalType;
+  /** First of its four words in the store's globals. */
+  readonly at: number;
+
+  constructor(store: Store, type: GlobalType, at: number) {
+    this.store = store;
+    this.type = type;
+    this.at = at;
+  }
+
+  get value(): Value {
+    return decodeValue(this.store, this.type.type, this.store.globalWords, this.at);
+  }
+
+  /** Throws `TypeError` for an immutable global and for a value of another type. */
+  set value(value: Value) {
+    if (!this.type.mutable) throw new TypeError("the global is immutable");
+    encodeValue(this.store, this.type.type, value, this.store.globalWords, this.at);
+  }
+}
+
+/** A tag (spec: syntax-taginst): an exception's type. */
+export class Tag {
+  readonly kind = "tag";
+  readonly store: Store;
+  /** The engine's id of its function type. */
+  readonly typeId: number;
+
+  constructor(store: Store, typeId: number) {
+    this.store = store;
+    this.typeId = typeId;
+  }
+}

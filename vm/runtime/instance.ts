@@ -1,0 +1,111 @@
+/**
+ * An instance (spec: syntax-moduleinst): which functions, tables, memories, globals and tags of
+ * the store a module's indices mean, and which of its segments are dropped.
+ */
+
+import type { ModuleCode } from "../lower/code.ts";
+import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
+import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
+import type { CompiledModule } from "../compiled-module.ts";
+import { Func } from "./func.ts";
+import type { Global, Tag } from "./global.ts";
+import type { Memory } from "./memory.ts";
+import type { Store } from "./store.ts";
+import type { Table } from "./table.ts";
+import type { Value } from "./values.ts";
+
+/** Anything that is exported and imported (spec: syntax-externinst). */
+export type Extern = Func | Global | Memory | Table | Tag;
+
+/** What is linked before anything is executed. */
+export interface InstanceParts {
+  /** Addresses of the imported functions. */
+  readonly importedFuncs: Int32Array;
+  readonly tables: readonly Table[];
+  readonly memories: readonly Memory[];
+  /** First word of each global in the store. */
+  readonly globalsAt: Int32Array;
+  readonly tags: readonly Tag[];
+}
+
+export class Instance {
+  readonly store: Store;
+  readonly module: CompiledModule;
+  readonly code: ModuleCode;
+  /** Address of function 0, as if imports were own functions; theirs are never used. */
+  readonly funcsAt: number;
+  readonly #importedFuncs: Int32Array;
+  readonly tables: readonly Table[];
+  readonly memories: readonly Memory[];
+  readonly memory0: Memory | null;
+  readonly table0: Table;
+  readonly globalsAt: Int32Array;
+  /** First word of the first own global. */
+  readonly ownGlobalsAt: number;
+  readonly tags: readonly Tag[];
+  /** Handles of segments given by expressions; null for lists of function indices. */
+  readonly elementItems: (Int32Array | null)[];
+  readonly droppedElements: Uint8Array;
+  readonly droppedData: Uint8Array;
+  readonly exports: Map<string, Extern> = new Map();
+
+  constructor(store: Store, module: CompiledModule, parts: InstanceParts) {
+    const { data } = module;
+    this.store = store;
+    this.module = module;
+    this.code = module.code;
+    this.#importedFuncs = parts.importedFuncs;
+    this.tables = parts.tables;
+    this.memories = parts.memories;
+    this.memory0 = parts.memories[0] ?? null;
+    this.table0 = parts.tables[0] ?? store.noTable;
+    this.globalsAt = parts.globalsAt;
+    this.ownGlobalsAt = parts.globalsAt[data.importedGlobals] ?? 0;
+    this.tags = parts.tags;
+    this.elementItems = data.elements.map(({ items }) => (items.kind === "exprs" ? new Int32Array(items.exprs.length) : null));
+    this.droppedElements = new Uint8Array(data.elements.length);
+    this.droppedData = new Uint8Array(data.data.length);
+    // One more for the synthetic function that instantiation runs.
+    this.funcsAt = store.addFuncs(this, data.funcs.length + 1);
+  }
+
+  /** The address of a function by its index. */
+  funcAddress(index: number): number {
+    return index < this.#importedFuncs.length ? this.#importedFuncs[index]! : this.funcsAt + index;
+  }
+
+  /** What is exported under a name, if anything. */
+  export(name: string): Extern | undefined {
+    return this.exports.get(name);
+  }
+
+  /** Throws `TypeError` when no function is exported under the name. */
+  exportedFunc(name: string): Func {
+    const func = this.exports.get(name);
+    if (!(func instanceof Func)) throw new TypeError(`no function is exported as ${JSON.stringify(name)}`);
+    return func;
+  }
+
+  /**
+   * Calls an exported function and gives the event loop its turn while it runs. i32, f32 and f64
+   * are numbers, i64 bigints. Rejects with what ended the guest: `Trap`, `FuelExhausted` when
+   * `fuel` is gone, the signal's reason, or what a host function threw. (spec: embed-func-invoke)
+   */
+  async call(name: string, args: readonly Value[] = [], options: CallOptions = {}): Promise<Value[]> {
+    return finish(this.invoke(name, args), options);
+  }
+
+  /** As {@link call}, on the JavaScript stack; a host function that has to wait is a `SuspendError`. */
+  callSync(name: string, args: readonly Value[] = [], options: Pick<CallOptions, "fuel"> = {}): Value[] {
+    return finishSync(this.invoke(name, args), options);
+  }
+
+  /** A call that the embedder runs turn by turn. */
+  invoke(name: string, args: readonly Value[] = [], options: InvocationOptions = {}): Invocation {
+    return this.store.invoke(this.exportedFunc(name), args, options);
+  }
+
+  isImported(index: number): boolean {
+    return index < this.#importedFuncs.length;
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * A linear memory (spec: syntax-meminst): a window of a buffer whose capacity may exceed its
+ * length, so that growth is amortised. Host functions copy in and out through it.
+ */
+
+import { InternalError, Termination, Trap } from "../errors.ts";
+import { MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
+import { Num, type MemType } from "../types.ts";
+import type { MemoryBlock } from "./resources.ts";
+import type { Store } from "./store.ts";
+
+const GROWTH = 1.5;
+
+export class Memory {
+  readonly kind = "memory";
+  readonly store: Store;
+  readonly #type: MemType;
+  /** Pages that growth may reach: the declared maximum and the engine's. */
+  readonly #maxPages: number;
+  #block: MemoryBlock;
+  /** The engine's view of the whole buffer; addresses in it start at {@link base}. It never leaves `vm`. */
+  view: DataView;
+  bytes: Uint8Array;
+  base: number;
+  byteLength: number;
+
+  /** Throws `Termination` when the accountant or the host cannot give the minimum. */
+  constructor(store: Store, type: MemType) {
+    this.store = store;
+    this.#type = type;
+    const { min, max } = type.limits;
+    if (min > BigInt(MAX_MEMORY_PAGES)) {
+      throw new Termination("memory limit", `a memory of ${min} pages, at most ${MAX_MEMORY_PAGES}`);
+    }
+    this.#maxPages = max === null ? MAX_MEMORY_PAGES : Math.min(Number(max), MAX_MEMORY_PAGES);
+    const byteLength = Number(min) * PAGE_BYTES;
+    if (!store.accountant.reserve("memory", byteLength)) {
+      throw new Termination("memory limit", `a memory of ${min} pages`);
+    }
+    const block = store.allocator.allocate(byteLength);
+    if (block === null) {
+      store.accountant.release("memory", byteLength);
+      throw new Termination("host out of memory", `a memory of ${min} pages`);
+    }
+    this.#block = block;
+    this.view = new DataView(block.buffer);
+    this.bytes = new Uint8Array(block.buffer);
+    this.base = block.base;
+    this.byteLength = byteLength;
+  }
+
+  /** The type with its present size as minimum (spec: syntax-meminst). */
+  get type(): MemType {
+    return { ...this.#type, limits: { min: BigInt(this.pages), max: this.#type.limits.max } };
+  }
+
+  get isAddressed64(): boolean {
+    return this.#type.address === Num.I64;
+  }
+
+  get pages(): number {
+    return this.byteLength / PAGE_BYTES;
+  }
+
+  /** Whether `grow` by so many pages is within the declared and the engine's maximum. */
+  mayGrow(deltaPages: number): boolean {
+    return deltaPages <= this.#maxPages - this.pages;
+  }
+
+  /**
+   * Grows by `deltaPages` and returns the former size in pages, or -1 when the maximum would be
+   * exceeded or the accountant refuses; the memory is then unchanged. (spec: exec-memory-grow)
+   * Throws `Termination` when the host cannot provide what the limits allow.
+   */
+  grow(deltaPages: number): number {
+    const pages = this.pages;
+    if (!this.mayGrow(deltaPages)) return -1;
+    const added = deltaPages * PAGE_BYTES;
+    if (!this.store.accountant.reserve("memory", added)) return -1;
+    const byteLength = this.byteLength + added;
+    if (byteLength > this.#block.capacity) this.#move(byteLength);
+    this.byteLength = byteLength;
+    return pages;
+  }
+
+  #move(byteLength: number): void {
+    const { allocator } = this.store;
+    const ceiling = this.#maxPages * PAGE_BYTES;
+    const comfortable = Math.min(ceiling, Math.ceil((this.byteLength * GROWTH) / PAGE_BYTES) * PAGE_BYTES);
+    const block = allocator.allocate(Math.max(byteLength, comfortable)) ?? allocator.allocate(byteLength);
+    if (block === null) throw new Termination("host out of memory", `a memory of ${byteLength / PAGE_BYTES} pages`);
+    const bytes = new Uint8Array(block.buffer);
+    bytes.set(this.bytes.subarray(this.base, this.base + this.byteLength), block.base);
+    allocator.free(this.#block);
+    this.#block = block;
+    this.bytes = bytes;
+    this.view = new DataView(block.buffer);
+    this.base = block.base;
+  }
+
+  /** The place in the buffer of `[address, address + length)`. Throws `Trap` when it is not all inside. */
+  #at(address: number, length: number): number {
+    if (!(address >= 0 && length >= 0 && address + length <= this.byteLength)) throw outOfBounds(address, length);
+    return this.base + address;
+  }
+
+  /** A copy of `length` bytes. Throws `Trap` out of bounds. */
+  read(address: number, length: number): Uint8Array {
+    const at = this.#at(address, length);
+    return this.bytes.slice(at, at + length);
+  }
+
+  /** Throws `Trap` out of bounds; nothing is then written. */
+  write(address: number, bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.#at(address, bytes.length));
+  }
+
+  /** Sets `length` bytes to `value`. Throws `Trap` out of bounds. */
+  fill(address: number, value: number, length: number): void {
+    const at = this.#at(address, length);
+    this.bytes.fill(value, at, at + length);
+  }
+
+  /** Copies inside this memory or from another one; ranges may overlap. Throws `Trap` out of bounds. */
+  copyFrom(source: Memory, address: number, from: number, length: number): void {
+    const at = this.#at(address, length);
+    const start = source.#at(from, length);
+    if (source === this) this.bytes.copyWithin(at, start, start + length);
+    else this.bytes.set(source.bytes.subarray(start, start + length), at);
+  }
+
+  /**
+   * Calls `use` with a view of guest memory that must not outlive the call: the memory may move.
+   * For trusted synchronous code only, since `view.buffer` may hold other memories too.
+   */
+  withBytes<T>(address: number, length: number, use: (view: Uint8Array) => T): T {
+    const at = this.#at(address, length);
+    return use(this.bytes.subarray(at, at + length));
+  }
+
+  readU8(address: number): number {
+    return this.view.getUint8(this.#at(address, 1));
+  }
+
+  readU16(address: number): number {
+    return this.view.getUint16(this.#at(address, 2), true);
+  }
+
+  readU32(address: number): number {
+    return this.view.getUint32(this.#at(address, 4), true);
+  }
+
+  readU64(address: number): bigint {
+    return this.view.getBigUint64(this.#at(address, 8), true);
+  }
+
+  writeU8(address: number, value: number): void {
+    this.view.setUint8(this.#at(address, 1), value);
+  }
+
+  writeU16(address: number, value: number): void {
+    this.view.setUint16(this.#at(address, 2), value, true);
+  }
+
+  writeU32(address: number, value: number): void {
+    this.view.setUint32(this.#at(address, 4), value, true);
+  }
+
+  writeU64(address: number, value: bigint): void {
+    this.view.setBigUint64(this.#at(address, 8), value, true);
+  }
+}
+
+function outOfBounds(address: number, length: number): Trap {
+  if (Number.isNaN(address) || Number.isNaN(length)) throw new InternalError("address is not a number");
+  return new Trap("out of bounds memory access", `${length} bytes at address ${address}`);
+}

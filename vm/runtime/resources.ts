@@ -1,0 +1,68 @@
+/**
+ * The two interfaces through which an embedder decides about memory: an accountant that is asked
+ * before anything grows, and an allocator that provides the bytes of linear memories.
+ */
+
+/** What is going to take memory. */
+export type ResourceKind = "code" | "externs" | "frames" | "functions" | "globals" | "memory" | "module" | "segments" | "table";
+
+/** Asked before each growth. */
+export interface Accountant {
+  /** Whether `byteLength` more bytes may be taken. A refusal is -1 for `memory.grow`, a `Termination` elsewhere. */
+  reserve(kind: ResourceKind, byteLength: number): boolean;
+  /** Bytes that were granted are free again. */
+  release(kind: ResourceKind, byteLength: number): void;
+}
+
+export const UNLIMITED: Accountant = { reserve: () => true, release: () => undefined };
+
+/** Grants until a total is reached, over all kinds. */
+export class LimitAccountant implements Accountant {
+  readonly #limitBytes: number;
+  #usedBytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  reserve(_kind: ResourceKind, byteLength: number): boolean {
+    if (byteLength > this.#limitBytes - this.#usedBytes) return false;
+    this.#usedBytes += byteLength;
+    return true;
+  }
+
+  release(_kind: ResourceKind, byteLength: number): void {
+    this.#usedBytes -= byteLength;
+  }
+}
+
+/** `buffer[base, base + capacity)`, zeroed. Several blocks may share a buffer. */
+export interface MemoryBlock {
+  readonly buffer: ArrayBuffer;
+  readonly base: number;
+  readonly capacity: number;
+}
+
+/** Provides the bytes of linear memories. */
+export interface MemoryAllocator {
+  /** A block of at least `byteLength` bytes, or null when the host has none. */
+  allocate(byteLength: number): MemoryBlock | null;
+  /** The block is no longer used. */
+  free(block: MemoryBlock): void;
+}
+
+/** Gives every memory a buffer of its own. */
+export const SEPARATE_BUFFERS: MemoryAllocator = {
+  allocate(byteLength) {
+    try {
+      return { buffer: new ArrayBuffer(byteLength), base: 0, capacity: byteLength };
+    } catch {
+      return null;
+    }
+  },
+  free() {},
+};

@@ -1,0 +1,217 @@
+/**
+ * The store (spec: store): owns instances, functions, memories, tables, globals, external
+ * references and invocations, and is what is paused, limited and one day saved. Nothing is shared
+ * between stores except compiled modules.
+ */
+
+import { InternalError, Termination } from "../errors.ts";
+import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
+import { FUNCREF, Heap, heapOf, isNullable, Num, VAL_TYPE_NAMES, type FuncType, type ValType } from "../types.ts";
+import { defaultEngine, type Engine } from "../engine.ts";
+import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
+import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
+import { link, type Imports } from "../execute/link.ts";
+import type { CompiledModule } from "../compiled-module.ts";
+import { instantiationIndex } from "../lower/instantiation.ts";
+import { GLOBAL_WORDS } from "../lower/lower.ts";
+import { Func, type HostDefinition, type HostFunc } from "./func.ts";
+import type { Instance } from "./instance.ts";
+import { SEPARATE_BUFFERS, UNLIMITED, type Accountant, type MemoryAllocator } from "./resources.ts";
+import { Table } from "./table.ts";
+import { wrongType, type Value } from "./values.ts";
+
+export interface StoreOptions {
+  readonly engine?: Engine;
+  /** Asked before anything grows. Default: everything is granted. */
+  readonly accountant?: Accountant;
+  /** Where linear memories lie. Default: a buffer each. */
+  readonly allocator?: MemoryAllocator;
+  /** Slots of 8 bytes of one invocation's frames: the depth at which "call stack exhausted" traps. */
+  readonly maxFrameSlots?: number;
+}
+
+const EXTERN_BYTES = 64;
+const INITIAL_GLOBALS = 16;
+
+export class Store {
+  readonly engine: Engine;
+  readonly accountant: Accountant;
+  readonly allocator: MemoryAllocator;
+  readonly maxFrameSlots: number;
+  /** Four words for each global of the store. */
+  globalWords = new Int32Array(INITIAL_GLOBALS * GLOBAL_WORDS);
+  #globalCount = 0;
+  /** Owners of function addresses, by their first address. Address 0 is null. */
+  readonly #owners: (Instance | HostFunc)[] = [];
+  readonly #firstAddresses: number[] = [];
+  #nextAddress = 1;
+  readonly #funcs = new Map<number, Func>();
+  readonly #externs: unknown[] = [];
+  readonly #externHandles = new Map<unknown, number>();
+
+  constructor(options: StoreOptions = {}) {
+    this.engine = options.engine ?? defaultEngine();
+    this.accountant = options.accountant ?? UNLIMITED;
+    this.allocator = options.allocator ?? SEPARATE_BUFFERS;
+    this.maxFrameSlots = options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
+  }
+
+  /** Throws `Termination` when the accountant refuses. */
+  reserve(kind: Parameters<Accountant["reserve"]>[0], byteLength: number): void {
+    if (!this.accountant.reserve(kind, byteLength)) throw new Termination("memory limit", `${byteLength} bytes for ${kind}`);
+  }
+
+  /** Takes `count` addresses for the functions of an instance or of the host. Returns the first. */
+  addFuncs(owner: Instance | HostFunc, count: number): number {
+    const first = this.#nextAddress;
+    if (first + count > 0x7fff_ffff) throw new Termination("memory limit", "function addresses of a store");
+    this.#owners.push(owner);
+    this.#firstAddresses.push(first);
+    this.#nextAddress = first + Math.max(1, count);
+    return first;
+  }
+
+  /** The address that the next {@link addFuncs} returns. */
+  get nextAddress(): number {
+    return this.#nextAddress;
+  }
+
+  /** The instance or host function behind an address. */
+  ownerOf(address: number): Instance | HostFunc {
+    const starts = this.#firstAddresses;
+    let low = 0;
+    let high = starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (starts[middle]! <= address) low = middle;
+      else high = middle - 1;
+    }
+    const owner = this.#owners[low];
+    if (owner === undefined || address <= 0) throw new InternalError(`no function at address ${address}`);
+    return owner;
+  }
+
+  typeIdOf(address: number): number {
+    const owner = this.ownerOf(address);
+    return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;
+  }
+
+  /** The one `Func` of an address. */
+  funcAt(address: number): Func {
+    let func = this.#funcs.get(address);
+    if (func === undefined) {
+      func = new Func(this, address);
+      this.#funcs.set(address, func);
+    }
+    return func;
+  }
+
+  /**
+   * Makes a host function of this store. Throws `TypeError` for a type name that does not exist.
+   * Imports may give definitions directly; this serves tables, globals and several instances.
+   */
+  hostFunc(definition: HostDefinition): Func {
+    const type: FuncType = { params: definition.params.map(valType), results: definition.results.map(valType) };
+    this.reserve("functions", EXTERN_BYTES);
+    const host: HostFunc = { address: this.#nextAddress, typeId: this.engine.funcTypeId(type), type, definition };
+    return this.funcAt(this.addFuncs(host, 1));
+  }
+
+  #noTable: Table | null = null;
+
+  /** What an instance without tables has as its first one. */
+  get noTable(): Table {
+    const none = { min: 0n, max: 0n };
+    this.#noTable ??= new Table(this, { limits: none, address: Num.I32, element: FUNCREF });
+    return this.#noTable;
+  }
+
+  /** A call that the embedder runs turn by turn. Throws `TypeError` for wrong arguments. */
+  invoke(func: Func, args: readonly Value[] = [], options: InvocationOptions = {}): Invocation {
+    if (func.store !== this) throw new TypeError("a function of another store");
+    return new Invocation(this, func, args, options);
+  }
+
+  /** Calls a function as `Instance.call` does. */
+  async call(func: Func, args: readonly Value[] = [], options: CallOptions = {}): Promise<Value[]> {
+    return finish(this.invoke(func, args), options);
+  }
+
+  callSync(func: Func, args: readonly Value[] = [], options: Pick<CallOptions, "fuel"> = {}): Value[] {
+    return finishSync(this.invoke(func, args), options);
+  }
+
+  /**
+   * Links a module and gives the rest of its instantiation (initial values, segments, the start
+   * function) as an invocation. The instance is not to be used before that has returned.
+   * Throws `LinkError`, `CompileError` of kind `unsupported`, `Termination`. (spec: exec-instantiation)
+   */
+  instantiation(module: CompiledModule, imports: Imports = {}): { readonly instance: Instance; readonly invocation: Invocation } {
+    const instance = link(this, module, imports);
+    const address = instance.funcsAt + instantiationIndex(module.data);
+    return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };
+  }
+
+  /** Instantiates a module, giving the event loop its turn. Rejects as {@link instantiation} and `Instance.call` do. */
+  async instantiate(module: CompiledModule, imports: Imports = {}, options: CallOptions = {}): Promise<Instance> {
+    const { instance, invocation } = this.instantiation(module, imports);
+    await finish(invocation, options);
+    return instance;
+  }
+
+  instantiateSync(module: CompiledModule, imports: Imports = {}, options: Pick<CallOptions, "fuel"> = {}): Instance {
+    const { instance, invocation } = this.instantiation(module, imports);
+    finishSync(invocation, options);
+    return instance;
+  }
+
+  /** The first word of `count` new globals. */
+  addGlobals(count: number): number {
+    const at = this.#globalCount * GLOBAL_WORDS;
+    this.reserve("globals", count * GLOBAL_WORDS * 4);
+    this.#globalCount += count;
+    const needed = this.#globalCount * GLOBAL_WORDS;
+    if (needed > this.globalWords.length) {
+      const larger = new Int32Array(Math.max(needed, this.globalWords.length * 2));
+      larger.set(this.globalWords);
+      this.globalWords = larger;
+    }
+    return at;
+  }
+
+  /** The handle of a reference. Throws `TypeError` for a value of another type or store. */
+  toHandle(value: unknown, type: ValType): number {
+    if (value === null || value === undefined) {
+      if (!isNullable(type)) throw wrongType(value, type);
+      return 0;
+    }
+    const heap = heapOf(type);
+    if (heap === Heap.Extern) return this.#externHandle(value);
+    if (!(value instanceof Func)) throw wrongType(value, type);
+    if (value.store !== this) throw new TypeError("a function of another store");
+    if (!this.engine.types.matchesHeap(value.typeId, heap)) throw wrongType(value, type);
+    return value.address;
+  }
+
+  fromHandle(handle: number, type: ValType): unknown {
+    if (handle === 0) return null;
+    if (heapOf(type) === Heap.Extern) return this.#externs[handle - 1];
+    return this.funcAt(handle);
+  }
+
+  /** The same value has the same handle, so passing it again and again takes nothing. */
+  #externHandle(value: unknown): number {
+    const known = this.#externHandles.get(value);
+    if (known !== undefined) return known;
+    this.reserve("externs", EXTERN_BYTES);
+    const handle = this.#externs.push(value);
+    this.#externHandles.set(value, handle);
+    return handle;
+  }
+}
+
+function valType(name: string): ValType {
+  const type = VAL_TYPE_NAMES.get(name);
+  if (type === undefined || type === Num.Bottom) throw new TypeError(`no such value type: ${name}`);
+  return type;
+}

@@ -1,0 +1,127 @@
+/**
+ * A table (spec: syntax-tableinst) of reference handles. A table that only active segments have
+ * filled is an image shared by all instances of its module; it is copied on the first write.
+ */
+
+import { Termination, Trap } from "../errors.ts";
+import { MAX_TABLE_ELEMENTS } from "../limits.ts";
+import { Num, type TableType, type ValType } from "../types.ts";
+import type { Instance } from "./instance.ts";
+import type { Store } from "./store.ts";
+
+const HANDLE_BYTES = 4;
+const GROWTH = 1.5;
+
+export class Table {
+  readonly kind = "table";
+  readonly store: Store;
+  /** The element type in the engine's types. */
+  readonly element: ValType;
+  readonly #type: TableType;
+  readonly #maxElements: number;
+  /** Handles; in an image the function index plus one, 0 for null. */
+  items: Int32Array;
+  length: number;
+  /** The instance whose functions an image's indices mean; null: `items` are handles of this table alone. */
+  imageOf: Instance | null = null;
+
+  /** `type` in the engine's types. Throws `Termination` when the limits or the accountant do not allow the minimum. */
+  constructor(store: Store, type: TableType, image: Int32Array | null = null) {
+    this.store = store;
+    this.element = type.element;
+    this.#type = type;
+    const { min, max } = type.limits;
+    if (min > BigInt(MAX_TABLE_ELEMENTS)) {
+      throw new Termination("memory limit", `a table of ${min} elements, at most ${MAX_TABLE_ELEMENTS}`);
+    }
+    this.#maxElements = max === null || max > BigInt(MAX_TABLE_ELEMENTS) ? MAX_TABLE_ELEMENTS : Number(max);
+    this.length = Number(min);
+    if (!store.accountant.reserve("table", this.length * HANDLE_BYTES)) {
+      throw new Termination("memory limit", `a table of ${min} elements`);
+    }
+    this.items = image ?? new Int32Array(this.length);
+  }
+
+  /** Says whose function indices the image it was made with holds. */
+  share(instance: Instance): void {
+    this.imageOf = instance;
+  }
+
+  /** Makes the items this table's own, before they are written or seen by another instance. */
+  own(): void {
+    const owner = this.imageOf;
+    if (owner === null) return;
+    const items = new Int32Array(this.length);
+    for (let i = 0; i < this.length; i++) {
+      const index = this.items[i]! - 1;
+      if (index >= 0) items[i] = owner.funcAddress(index);
+    }
+    this.items = items;
+    this.imageOf = null;
+  }
+
+  get type(): TableType {
+    return { ...this.#type, limits: { min: BigInt(this.length), max: this.#type.limits.max } };
+  }
+
+  get isAddressed64(): boolean {
+    return this.#type.address === Num.I64;
+  }
+
+  /** The handle at an index. Throws `Trap` out of bounds. */
+  handleAt(index: number): number {
+    if (!(index >= 0 && index < this.length)) throw new Trap("out of bounds table access", `index ${index}`);
+    const item = this.items[index]!;
+    if (this.imageOf === null || item === 0) return item;
+    return this.imageOf.funcAddress(item - 1);
+  }
+
+  setHandle(index: number, handle: number): void {
+    if (!(index >= 0 && index < this.length)) throw new Trap("out of bounds table access", `index ${index}`);
+    this.own();
+    this.items[index] = handle;
+  }
+
+  /** Whether `grow` by so many elements is within the declared and the engine's maximum. */
+  mayGrow(delta: number): boolean {
+    return delta <= this.#maxElements - this.length;
+  }
+
+  /** The former length, or -1 if the maximum would be exceeded or the accountant refuses. (spec: exec-table-grow) */
+  growHandles(delta: number, handle: number): number {
+    if (!this.mayGrow(delta)) return -1;
+    if (!this.store.accountant.reserve("table", delta * HANDLE_BYTES)) return -1;
+    this.own();
+    const { length } = this;
+    if (length + delta > this.items.length) {
+      const items = new Int32Array(Math.min(this.#maxElements, Math.max(length + delta, Math.ceil(length * GROWTH))));
+      items.set(this.items.subarray(0, length));
+      this.items = items;
+    }
+    this.items.fill(handle, length, length + delta);
+    this.length = length + delta;
+    return length;
+  }
+
+  /** Throws `Trap` when `[index, index + count)` is not all inside. */
+  check(index: number, count: number): void {
+    if (!(index >= 0 && count >= 0 && index + count <= this.length)) {
+      throw new Trap("out of bounds table access", `${count} elements at index ${index}`);
+    }
+  }
+
+  /** The element as a JavaScript value. Throws `Trap` out of bounds. */
+  get(index: number): unknown {
+    return this.store.fromHandle(this.handleAt(index), this.element);
+  }
+
+  /** Throws `Trap` out of bounds, `TypeError` for a value of another type or store. */
+  set(index: number, value: unknown): void {
+    this.setHandle(index, this.store.toHandle(value, this.element));
+  }
+
+  /** The former length, or -1. Throws `TypeError` for a value of another type or store. */
+  grow(delta: number, value: unknown = null): number {
+    return this.growHandles(delta, this.store.toHandle(value, this.element));
+  }
+}
