@@ -12,6 +12,7 @@ import { Lowering } from "./lower/lower.ts";
 import { PositionTables } from "./lower/positions.ts";
 import { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
+import { deferredGroup, INSTRUCTION_BY_NUMBER } from "./opcodes.ts";
 import { canonicalVal } from "./type-registry.ts";
 import { funcTypeText, Num, valTypeText, type ExternType, type FuncType, type MemType, type TableType, type ValType } from "./types.ts";
 import { defaultEngine, type Engine } from "./engine.ts";
@@ -123,7 +124,7 @@ export class CompiledModule implements InstantiationSource {
     this.code = new ModuleCode(data.funcs.length + 1);
     this.images = new TableImages(data);
     this.positions = new PositionTables(this);
-    this.unsupported = null;
+    this.unsupported = unsupportedError(validation);
   }
 
   get imagedTables(): ReadonlySet<number> {
@@ -214,6 +215,13 @@ export class CompiledModule implements InstantiationSource {
         return { kind: "global", type: valTypeText(type.type.type), mutable: type.type.mutable };
     }
   }
+}
+
+function unsupportedError({ context }: Validation): CompileError | null {
+  if (context.deferred === null) return null;
+  const { op, place } = context.deferred;
+  const mnemonic = INSTRUCTION_BY_NUMBER[op]?.mnemonic;
+  return new CompileError("unsupported", `not supported yet: ${deferredGroup(op)}, ${mnemonic}`, place);
 }
 
 function wordsOf(type: ValType): number {

@@ -919,6 +919,29 @@ export const INSTRUCTIONS: Readonly<Record<Op, Instruction>> = {
   ...SIMD_INSTRUCTIONS,
 };
 
+/** Groups of instructions that are decoded and validated, but not yet executed. */
+export type DeferredGroup = "SIMD" | "exceptions" | "garbage collection" | "threads" | "typed function references";
+
+const DEFERRED_OPS: ReadonlyMap<number, DeferredGroup> = new Map<number, DeferredGroup>([
+  [Op.Throw, "exceptions"],
+  [Op.ThrowRef, "exceptions"],
+  [Op.TryTable, "exceptions"],
+  [Op.CallRef, "typed function references"],
+  [Op.ReturnCallRef, "typed function references"],
+  [Op.RefAsNonNull, "typed function references"],
+  [Op.BrOnNull, "typed function references"],
+  [Op.BrOnNonNull, "typed function references"],
+  [Op.RefEq, "garbage collection"],
+]);
+
+/** The group that keeps an instruction from being executed by this version, or null. */
+export function deferredGroup(op: number): DeferredGroup | null {
+  if (op >= 0x400) return "SIMD";
+  if (op >= 0x300) return "threads";
+  if (op >= 0x200) return "garbage collection";
+  return DEFERRED_OPS.get(op) ?? null;
+}
+
 /** The same rows in an array, for lookups by a number that comes from the input. */
 export const INSTRUCTION_BY_NUMBER: readonly (Instruction | undefined)[] = (() => {
   const byNumber: (Instruction | undefined)[] = new Array(0x600).fill(undefined);

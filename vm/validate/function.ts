@@ -12,7 +12,7 @@ import { checkLocalCount } from "../binary/skip-expr.ts";
 import { limitExceeded, type CompileError } from "../errors.ts";
 import { MAX_CATCHES } from "../limits.ts";
 import type { Expr } from "../module.ts";
-import { Op } from "../opcodes.ts";
+import { deferredGroup, Op } from "../opcodes.ts";
 import {
   EXNREF,
   FUNCREF,
@@ -46,6 +46,9 @@ import {
 const EXPANDED_LOCALS = 256;
 const MAX_OFFSET_32 = 0xffff_ffff;
 const NONNULL_EXNREF: ValType = refType(Heap.Exn, false);
+
+/** Unprefixed instructions that this version does not execute. */
+const IS_DEFERRED = Uint8Array.from({ length: 0x100 }, (_, op) => (deferredGroup(op) === null ? 0 : 1));
 
 export class FunctionValidator extends Lookups {
   readonly #singles = new Map<ValType, ValTypes>();
@@ -136,7 +139,9 @@ export class FunctionValidator extends Lookups {
     if (this.isConstant) return this.#constantCode();
     while (reader.position < this.pausePosition) {
       this.position = reader.position;
-      this.#instruction(reader.u8());
+      const byte = reader.u8();
+      if (IS_DEFERRED[byte] === 1) this.#defer(byte);
+      this.#instruction(byte);
       if (this.depth === 0) return this.#endOfBody();
     }
     return false;
@@ -410,9 +415,14 @@ export class FunctionValidator extends Lookups {
     const shape = isInPage ? SHAPES[op] : Shape.Illegal;
     if (shape === Shape.Illegal) throw illegalOpcode(this.reader, prefix, second, this.position);
     if (this.isConstant && CONSTANT[op] === 0) throw this.#notConstant();
+    if (page !== 0x100) this.#defer(op);
     if (shape !== Shape.Contextual) this.#general(op);
     else if (prefix === 0xfb) validateReference(this, op);
     else this.#bulk(op);
+  }
+
+  #defer(op: number): void {
+    this.context.deferred ??= { op, place: this.place };
   }
 
   /** The general case: the row has the type, its immediates need only be read and checked. */
