@@ -10,7 +10,7 @@ import { errorReport } from "./report.ts";
 
 const COMMANDS = ["run", "validate", "inspect", "wast", "help"];
 
-const collect = (value: string, values: readonly string[]): string[] => [...values, value];
+const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
 
 function program(): Command {
   const root = new Command("perilune")
@@ -31,20 +31,20 @@ function addRun(root: Command): void {
     .command("run")
     .summary("run a program (WASI preview 1), or one of its functions")
     .description(
-      "Runs a WASI program, binary or text; '-' is standard input. It sees its arguments, the standard streams,\n" +
-        "clocks and randomness, and nothing else unless an option gives it. Its exit code is ours; a trap is 134,\n" +
+      "Runs a WASI program, binary or text; '-' is standard input. It sees its arguments, the standard streams, " +
+        "clocks and randomness, and nothing else unless an option gives it. Its exit code is ours; a trap is 134, " +
         "a limit 137, a timeout 124, wrong usage or a bad file 2.",
     )
     .argument("<file>", "the module")
     .argument("[args...]", "its arguments; options after FILE are the program's")
-    .option("--dir <host[::guest][:ro]>", "give it a directory; may be repeated", collect, [])
-    .option("--env <name=value>", "give it a variable, NAME alone with our value; may be repeated", collect, [])
+    .option("--dir <host[::guest][:ro]>", "give it a directory; may be repeated", collect)
+    .option("--env <name=value>", "give it a variable, NAME alone with our value; may be repeated", collect)
     .option("--inherit-env", "give it all of our environment")
     .option("--fuel <n>", "end it after so much fuel (about one per instruction)")
     .option("--max-memory <bytes>", "what its memories, tables and stack may take together: 65536, 64K, 16M, 2G")
     .option("--timeout <duration>", "end it after this time: 500ms, 2s, 5m")
     .option("--slice <n>", "fuel between two looks at the event loop")
-    .option("--stats [format]", "say on stderr what it used; '=json' for machines")
+    .option("--stats [=json]", "say on stderr what it used, with =json for machines")
     .option("--invoke <name>", "call this exported function with the arguments and print its results")
     .addHelpText(
       "after",
@@ -118,9 +118,22 @@ function withCommand(args: readonly string[]): readonly string[] {
   return isFile ? ["run", ...args] : args;
 }
 
+/** Gives a bare `--stats` its value, or it would take the file for it. Stops where the guest's arguments begin. */
+function withStatsFormat(root: Command, args: readonly string[]): readonly string[] {
+  const command = root.commands.find((candidate) => candidate.name() === args[0]);
+  for (let i = 1; command !== undefined && i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (arg === "--stats") return [...args.slice(0, i), "--stats=text", ...args.slice(i + 1)];
+    if (!arg.startsWith("-") || arg === "-" || arg === "--") break;
+    if (command.options.some((option) => option.required && option.long === arg)) i++;
+  }
+  return args;
+}
+
 async function main(args: readonly string[]): Promise<void> {
   try {
-    await program().parseAsync(withCommand(args), { from: "user" });
+    const root = program();
+    await root.parseAsync(withStatsFormat(root, withCommand(args)), { from: "user" });
   } catch (error) {
     // Commander has printed what it had to say; help and version are no errors.
     if (error instanceof CommanderError) {

@@ -1,5 +1,6 @@
 /** `--stats`: what a run used, for people or as one line of JSON, on stderr. */
 
+import { LimitAccountant, type ResourceKind } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 
 export interface Stats {
@@ -11,7 +12,7 @@ export interface Stats {
   readonly slices: number;
   /** Times that it waited for the host. */
   readonly waits: number;
-  /** Memories, tables, stack and code at the end. */
+  /** The most that memories, tables and stack took together. */
   readonly memoryBytes: number;
   readonly compileMs: number;
   readonly runMs: number;
@@ -19,11 +20,21 @@ export interface Stats {
 
 export type StatsFormat = "text" | "json";
 
+/** Remembers the most that was in use. */
+export class PeakAccountant extends LimitAccountant {
+  peakBytes = 0;
+
+  override reserve(kind: ResourceKind, byteLength: number): boolean {
+    if (!super.reserve(kind, byteLength)) return false;
+    this.peakBytes = Math.max(this.peakBytes, this.usedBytes);
+    return true;
+  }
+}
+
 /** Null: not wanted. */
-export function statsFormat(option: string | true | undefined): StatsFormat | null {
+export function statsFormat(option: string | undefined): StatsFormat | null {
   if (option === undefined) return null;
-  if (option === true || option === "text") return "text";
-  if (option === "json") return "json";
+  if (option === "text" || option === "json") return option;
   throw new UsageError(`--stats is 'text' or 'json', not '${option}'`);
 }
 

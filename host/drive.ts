@@ -17,19 +17,19 @@ export interface DriveOptions {
   readonly eventLoop: EventLoop;
   /** Fuel of one slice. */
   readonly slice?: number;
-  /** Fuel of the whole invocation; what is over it is refused with {@link FuelExhausted}. */
+  /** Fuel that the progress may reach; then the run ends with {@link FuelExhausted}. */
   readonly maxFuel?: number;
   /** Ends the run with the signal's reason, between slices and while the guest waits. */
   readonly signal?: AbortSignal;
 }
 
-/** What a drive did, kept up to date while it runs. */
+/** What drives did, kept up to date while they run. Several may count in one. */
 export interface Progress {
-  /** Fuel used by the invocation. */
+  /** Fuel used by the guests. */
   fuel: number;
-  /** Times that the guest was given fuel. */
+  /** Times that they were given fuel. */
   slices: number;
-  /** Times that it waited for a host function. */
+  /** Times that they waited for a host function. */
   waits: number;
 }
 
@@ -39,8 +39,8 @@ export function newProgress(): Progress {
 
 /**
  * Resolves to the invocation's results. Rejects as the guest ends otherwise: with its Trap, the
- * error of a host function, {@link FuelExhausted}, or the reason of the signal. The invocation is
- * then as its last slice left it.
+ * error of a host function, {@link FuelExhausted}, or the reason of the signal. The guest cannot go
+ * on afterwards.
  */
 export async function drive(
   invocation: Invocation,
@@ -48,17 +48,18 @@ export async function drive(
   progress: Progress = newProgress(),
 ): Promise<readonly Value[]> {
   const { clock, eventLoop, slice = DEFAULT_SLICE_FUEL, maxFuel = Number.POSITIVE_INFINITY, signal } = options;
+  const before = progress.fuel;
   let turnEnd = clock.monotonic() + TURN_NS;
   for (;;) {
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw ended(invocation, asError(signal.reason));
     const left = maxFuel - progress.fuel;
-    if (left <= 0) throw new FuelExhausted(`${progress.fuel} used of ${maxFuel}`);
+    if (left <= 0) throw ended(invocation, new FuelExhausted(`${progress.fuel} used of ${maxFuel}`));
     progress.slices++;
     let outcome: Outcome;
     try {
       outcome = invocation.run({ fuel: Math.min(slice, left) });
     } finally {
-      progress.fuel = invocation.fuelUsed;
+      progress.fuel = before + invocation.fuelUsed;
     }
     if (outcome.kind === "returned") return outcome.values;
     if (outcome.kind === "waiting") {
@@ -73,16 +74,27 @@ export async function drive(
   }
 }
 
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  let abort = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
+/** Ends the guest for good. */
+function ended(invocation: Invocation, error: Error): Error {
+  invocation.terminate(error);
+  return error;
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** Comes back early when the signal is aborted. */
+async function unlessAborted(ready: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return ready;
+  let stop = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
   });
+  signal.addEventListener("abort", stop);
   try {
-    return await Promise.race([promise, aborted]);
+    await Promise.race([ready, aborted]);
   } finally {
-    signal.removeEventListener("abort", abort);
+    signal.removeEventListener("abort", stop);
   }
 }

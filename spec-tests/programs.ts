@@ -35,7 +35,12 @@ export function ourProgram(bytes: Uint8Array, imports: ProgramImports): Program 
   const memory = instance.exports.get("memory");
   if (!(memory instanceof Memory)) throw new TypeError("the program exports no memory");
   const program: Program = {
-    call: (name, ...args) => instance.callSync(name, args)[0] as Num | undefined,
+    call: (name, ...args) => {
+      const func = instance.exports.get(name);
+      if (!(func instanceof Func)) throw new TypeError(`no function ${name}`);
+      // Arguments too many are ignored, as JavaScript does for the host's functions.
+      return instance.callSync(name, args.slice(0, func.type.params.length))[0] as Num | undefined;
+    },
     read: (address, length) => memory.read(address, length),
     write: (address, content) => memory.write(address, content),
   };

@@ -89,7 +89,7 @@ function textOf(description: Description): string {
   const grouped = (value: number) => value.toLocaleString("en");
   const blocks = [`${grouped(description.byteLength)} bytes`];
   const present = Object.entries(counts).filter(([, count]) => count > 0);
-  if (present.length > 0) blocks.push(present.map(([what, count]) => `${grouped(count)} ${what}`).join(", "));
+  if (present.length > 0) blocks.push(present.map(([what, count]) => `${what}: ${grouped(count)}`).join(", "));
   if (start !== null) blocks.push(`start function: ${start}`);
   blocks.push(
     block("Sections", [

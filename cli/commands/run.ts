@@ -8,7 +8,7 @@ import { drive, newProgress, type Preopen, type Progress, Wasi } from "../../hos
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
-import { compile, Func, LimitAccountant, Store } from "../../vm/index.ts";
+import { compile, Func, Store } from "../../vm/index.ts";
 import { endOf } from "../end.ts";
 import {
   EXIT_FAILURE,
@@ -23,19 +23,19 @@ import {
 import { displayName, readModule } from "../input.ts";
 import { environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport, field } from "../report.ts";
-import { printStats, type Stats, statsFormat } from "../stats.ts";
+import { PeakAccountant, printStats, type Stats, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
 
 /** As commander gives them. */
 export interface RunOptions {
-  readonly dir: readonly string[];
-  readonly env: readonly string[];
+  readonly dir?: readonly string[];
+  readonly env?: readonly string[];
   readonly inheritEnv?: boolean;
   readonly fuel?: string;
   readonly maxMemory?: string;
   readonly timeout?: string;
   readonly slice?: string;
-  readonly stats?: string | true;
+  readonly stats?: string;
   readonly invoke?: string;
 }
 
@@ -59,11 +59,11 @@ export async function runCommand(file: string, args: readonly string[], options:
     const clock = new NodeClock();
     const wasi = new Wasi({
       args: [file, ...(options.invoke === undefined ? args : [])],
-      env: environmentOf(options.env, options.inheritEnv ?? false, process.env),
+      env: environmentOf(options.env ?? [], options.inheritEnv ?? false, process.env),
       stdin: standardInput(),
       stdout,
       stderr,
-      preopens: await openDirectories(options.dir),
+      preopens: await openDirectories(options.dir ?? []),
       clock,
       random: new NodeRandom(),
     });
@@ -108,12 +108,12 @@ class Run {
   readonly #limits: Limits;
   readonly #abort = new AbortController();
   readonly #progress: Progress = newProgress();
-  readonly #accountant: LimitAccountant;
+  readonly #accountant: PeakAccountant;
 
   constructor(name: string, limits: Limits) {
     this.#name = name;
     this.#limits = limits;
-    this.#accountant = new LimitAccountant(limits.maxBytes);
+    this.#accountant = new PeakAccountant(limits.maxBytes);
   }
 
   /** Reports how the guest ended. Rejects for what is wrong before it starts: usage, file, imports. */
@@ -153,15 +153,16 @@ class Run {
       fuel,
       slices,
       waits,
-      memoryBytes: this.#accountant.usedBytes,
+      memoryBytes: this.#accountant.peakBytes,
       compileMs: compiled - started,
       runMs: now - compiled,
     };
   }
 
   async #instantiate(store: Store, module: CompiledModule, wasi: Wasi, clock: NodeClock): Promise<Instance> {
-    const [instance] = await this.#drive(store.instantiation(module, wasi.imports), clock);
-    return instance as Instance;
+    const { instance, invocation } = store.instantiation(module, wasi.imports);
+    await this.#drive(invocation, clock);
+    return instance;
   }
 
   async #start(
@@ -209,28 +210,17 @@ class Run {
     });
   }
 
-  /** The fuel limit is for all invocations of the run together. */
-  async #drive(invocation: Invocation, clock: NodeClock): Promise<readonly Value[]> {
+  /** The fuel limit is for all invocations of the run together: they count in one progress. */
+  #drive(invocation: Invocation, clock: NodeClock): Promise<readonly Value[]> {
     const { maxFuel, slice } = this.#limits;
-    const before = this.#progress.fuel;
-    const progress = newProgress();
-    try {
-      return await drive(
-        invocation,
-        {
-          clock,
-          eventLoop: NODE_EVENT_LOOP,
-          signal: this.#abort.signal,
-          ...(slice === undefined ? {} : { slice }),
-          ...(maxFuel === undefined ? {} : { maxFuel: maxFuel - before }),
-        },
-        progress,
-      );
-    } finally {
-      this.#progress.fuel += progress.fuel;
-      this.#progress.slices += progress.slices;
-      this.#progress.waits += progress.waits;
-    }
+    const options = {
+      clock,
+      eventLoop: NODE_EVENT_LOOP,
+      signal: this.#abort.signal,
+      ...(slice === undefined ? {} : { slice }),
+      ...(maxFuel === undefined ? {} : { maxFuel }),
+    };
+    return drive(invocation, options, this.#progress);
   }
 
   /** Time, signals, a closed stdout and a run that nothing can continue: each aborts. Returns what ends listening. */

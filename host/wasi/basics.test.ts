@@ -62,6 +62,20 @@ describe("random_get", () => {
     expect(guest.fuel).to.equal(10_000);
     expect(guest.call("random_get", 100, -1)).to.equal(Errno.Fault);
   });
+
+  it("lets others have their turn while it fills megabytes", async () => {
+    const guest = new TestGuest({}, 48);
+    const filling = guest.call("random_get", 1, 3_000_000);
+    expect(filling).to.be.instanceOf(Promise);
+    let turns = 0;
+    for (; guest.clock.waiting > 0; turns++) {
+      guest.clock.advance(1n);
+      await new Promise(setImmediate);
+    }
+    expect([await filling, turns]).to.deep.equal([Errno.Success, 2]);
+    expect([guest.memory.bytes[0], guest.memory.bytes[3_000_001]]).to.deep.equal([0, 0]);
+    expect(new Set(guest.memory.bytes.subarray(2_999_000, 3_000_001)).size).to.be.greaterThan(200);
+  });
 });
 
 describe("proc_exit", () => {

@@ -23,11 +23,17 @@ export function callWasi(
 }
 
 /** The errno of a call that has waited, after its results are in memory. */
-export function complete(memory: GuestMemory, completion: Completion): Errno {
-  try {
-    return typeof completion === "number" ? completion : completion(memory);
-  } catch (error) {
-    return toErrno(error);
+export async function complete(memory: GuestMemory, waiting: Promise<Completion>): Promise<Errno> {
+  for (;;) {
+    const completion = await waiting;
+    if (typeof completion === "number") return completion;
+    try {
+      const answer = completion(memory);
+      if (typeof answer === "number") return answer;
+      waiting = answer.catch(toErrno);
+    } catch (error) {
+      return toErrno(error);
+    }
   }
 }
 

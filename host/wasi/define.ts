@@ -30,8 +30,8 @@ export interface Guest {
   charge(fuel: number): void;
 }
 
-/** What is left to do in guest memory when the guest continues after waiting. */
-export type Completion = Errno | ((memory: GuestMemory) => Errno);
+/** What is left to do in guest memory after waiting. It may come to have to wait again. */
+export type Completion = Errno | ((memory: GuestMemory) => Answer);
 
 /** A promise suspends the guest. Errors with a POSIX `code`, thrown or rejected, become the errno. */
 export type Answer = Errno | Promise<Completion>;

@@ -13,7 +13,7 @@ import {
   writeFdstat,
   writeFilestat,
 } from "./abi.ts";
-import type { Answer, Completion, Guest, WasiFunction } from "./define.ts";
+import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
 import { checkRange, define } from "./define.ts";
 import type { Descriptor, FileDescriptor } from "./descriptors.ts";
 import { closeDescriptor } from "./descriptors.ts";
@@ -58,17 +58,17 @@ async function statTo(descriptor: Descriptor, address: number): Promise<Completi
   };
 }
 
-function moveTo(guest: Guest, descriptor: FileDescriptor, position: bigint, result: number): Errno {
+function moveTo(memory: GuestMemory, descriptor: FileDescriptor, position: bigint, result: number): Errno {
   if (position < 0n) throw new SystemError("EINVAL");
   if (position > LARGEST_POSITION) throw new SystemError("EOVERFLOW");
   descriptor.position = position;
-  guest.memory.writeU64(result, position);
+  memory.writeU64(result, position);
   return Errno.Success;
 }
 
 async function seekFromEnd(descriptor: FileDescriptor, offset: bigint, result: number): Promise<Completion> {
   const { size } = await descriptor.file.stat();
-  return (memory) => moveTo({ memory, charge: () => {} }, descriptor, size + offset, result);
+  return (memory) => moveTo(memory, descriptor, size + offset, result);
 }
 
 function seek(guest: Guest, descriptor: Descriptor, offset: bigint, whence: number, result: number): Answer {
@@ -76,9 +76,9 @@ function seek(guest: Guest, descriptor: Descriptor, offset: bigint, whence: numb
   checkRange(guest.memory, result, 8);
   switch (whence) {
     case Whence.Set:
-      return moveTo(guest, file, offset, result);
+      return moveTo(guest.memory, file, offset, result);
     case Whence.Current:
-      return moveTo(guest, file, file.position + offset, result);
+      return moveTo(guest.memory, file, file.position + offset, result);
     case Whence.End:
       return seekFromEnd(file, offset, result);
     default:

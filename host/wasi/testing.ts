@@ -10,9 +10,15 @@ import type { WasiOptions } from "./state.ts";
 import { WasiState } from "./state.ts";
 
 export class FakeMemory implements GuestMemory {
-  readonly bytes = new Uint8Array(65_536);
-  readonly #view = new DataView(this.bytes.buffer);
-  readonly byteLength = this.bytes.length;
+  readonly bytes: Uint8Array;
+  readonly byteLength: number;
+  readonly #view: DataView;
+
+  constructor(pages: number) {
+    this.bytes = new Uint8Array(pages * 65_536);
+    this.byteLength = this.bytes.length;
+    this.#view = new DataView(this.bytes.buffer);
+  }
 
   #part(address: number, length: number): Uint8Array {
     if (address < 0 || address + length > this.byteLength) throw new Error("the access was not checked");
@@ -63,7 +69,7 @@ const SCRATCH = 60_000;
 
 /** A guest with fake services and the root of an in-memory tree as descriptor 3. */
 export class TestGuest {
-  readonly memory = new FakeMemory();
+  readonly memory: FakeMemory;
   readonly clock = new FakeClock();
   readonly stdin = new QueuedInput();
   readonly stdout = new CollectedOutput();
@@ -72,7 +78,8 @@ export class TestGuest {
   readonly state: WasiState;
   fuel = 0;
 
-  constructor(options: Partial<WasiOptions> = {}) {
+  constructor(options: Partial<WasiOptions> = {}, pages = 1) {
+    this.memory = new FakeMemory(pages);
     this.state = new WasiState({
       stdin: this.stdin,
       stdout: this.stdout,
@@ -92,7 +99,7 @@ export class TestGuest {
       this.fuel += fuel;
     };
     const answer = callWasi(this.state, definition, { memory: this.memory, charge }, args);
-    return answer instanceof Promise ? answer.then((completion) => complete(this.memory, completion)) : answer;
+    return answer instanceof Promise ? complete(this.memory, answer) : answer;
   }
 
   /** Puts text into memory and returns its byte length. */

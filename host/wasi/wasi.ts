@@ -40,7 +40,7 @@ function hostFunction(state: WasiState, definition: WasiFunction): HostDefinitio
       const memory = caller.memory();
       const guest = { memory, charge: (fuel: number) => caller.chargeFuel(fuel) };
       const answer = callWasi(state, definition, guest, args);
-      return answer instanceof Promise ? answer.then((completion) => complete(memory, completion)) : answer;
+      return answer instanceof Promise ? complete(memory, answer) : answer;
     },
   };
 }
