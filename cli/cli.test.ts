@@ -367,7 +367,7 @@ describe("perilune", function () {
     expect(stdout).to.match(/^ {2}memory +memory 0 +2 or more pages$/m);
     expect(stdout).to.match(/^ {2}custom "name" /m);
     const json = JSON.parse((await perilune(["inspect", "--json", path])).stdout) as { exports: { type: string }[] };
-    expect(json.exports[1]).to.deep.include({ name: "_start", kind: "func", index: 11 });
+    expect(json.exports[1]).to.deep.include({ name: "_start", kind: "func", index: 10 });
     expect(json.exports[1]?.type).to.match(/^\d+: \[\] -> \[\]$/);
     const text = await perilune(["inspect", "--wat", path]);
     const again = await perilune(["-"], { input: text.stdout });
