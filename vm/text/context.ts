@@ -167,8 +167,8 @@ export class Context {
 
   /** Annotations from token `first` to token `last` that nothing has taken stand at a wrong place. */
   checkAnnotations(first: number, last: number): void {
-    for (const annotation of this.cursor.tokens.annotations) {
-      if (annotation.at < first || annotation.at > last || this.#taken.has(annotation)) continue;
+    for (const annotation of this.cursor.annotationsBetween(first, last)) {
+      if (this.#taken.has(annotation)) continue;
       throw this.annotationError(MISPLACED[annotation.id] ?? "unexpected token", annotation);
     }
   }

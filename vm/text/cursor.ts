@@ -161,9 +161,14 @@ export class Cursor {
 
   /** The annotations with that id between the token before the current one and it. */
   annotations(id: string): readonly Annotation[] {
+    if (this.tokens.annotations.length === 0) return [];
+    return this.annotationsBetween(this.at, this.at).filter((annotation) => annotation.id === id);
+  }
+
+  /** The annotations before token `first`, before token `last`, and between them. */
+  annotationsBetween(first: number, last: number): readonly Annotation[] {
     const all = this.tokens.annotations;
-    if (all.length === 0) return all;
-    return all.slice(firstAt(all, this.at), firstAt(all, this.at + 1)).filter((annotation) => annotation.id === id);
+    return all.slice(firstAt(all, first), firstAt(all, last + 1));
   }
 }
 
