@@ -1,20 +1,20 @@
 /** `npm run spec`: selects scripts, runs them in one mode or several, reports, and says how to exit. */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { writeFileSync } from "node:fs";
+import { Engine } from "../vm/index.ts";
+import { compareModes } from "./compare.ts";
+import { compareWithKnown, readKnownFailures } from "./known-failures.ts";
 import { validateScript } from "./modules.ts";
 import { modeText, type Options, parseOptions, USAGE } from "./options.ts";
-import { failureKey, failuresText, lastLine, resultsJson, skipsText, tableText } from "./report.ts";
+import { failuresText, lastLine, resultsJson, skipsText, tableText } from "./report.ts";
 import type { FileResult } from "./result.ts";
+import { type RunOptions, runScript } from "./runner.ts";
 import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, readScript, selectFiles, type SuiteFile, suiteRoot } from "./suite.ts";
-
-const KNOWN_FAILURES = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "spec-tests", "known-failures.json");
 
 /**
  * Runs the command line and resolves to the exit code: 0, 1 for failures that are not known (or
- * known ones that are gone), 2 for wrong usage. Where the suite's data is absent it says so and
- * resolves to 0.
+ * known ones that are gone) and for modes that disagree, 2 for wrong usage. Where the suite's data
+ * is absent it says so and resolves to 0.
  */
 export async function specCommand(args: readonly string[], print: (text: string) => void): Promise<number> {
   let options: Options;
@@ -36,43 +36,36 @@ export async function specCommand(args: readonly string[], print: (text: string)
     return 2;
   }
   if (options.compare) {
-    const { compareModes } = await import("./compare.ts");
-    return compareModes(files, options, print);
+    const { results, agree } = await compareModes(files, options, print);
+    const code = report("unlimited", results, options, print);
+    return agree ? code : 1;
   }
-  const results = await runFiles(files, options);
-  return report(results, options, print);
+  const results = options.validateOnly
+    ? files.map((file) => validateScript(file, readScript(file)))
+    : await runFiles(files, options);
+  return report(options.validateOnly ? "validate only" : modeText(options.mode), results, options, print);
 }
 
-async function runFiles(files: readonly SuiteFile[], options: Options): Promise<FileResult[]> {
-  if (options.validateOnly) return files.map((file) => validateScript(file, readScript(file)));
-  const [{ runScript }, { engineFor }] = await Promise.all([import("./runner.ts"), import("./engine.ts")]);
-  const engine = engineFor(options.lowering);
+async function runFiles(files: readonly SuiteFile[], { mode, lowering }: Options): Promise<FileResult[]> {
+  const run: RunOptions = { mode, engine: new Engine(), lowering, trace: false };
   const results: FileResult[] = [];
-  for (const file of files)
-    results.push(await runScript(file, readScript(file), { mode: options.mode, engine, trace: false }));
+  for (const file of files) results.push(await runScript(file, readScript(file), run));
   return results;
 }
 
-function report(results: readonly FileResult[], options: Options, print: (text: string) => void): number {
-  const mode = options.validateOnly ? "validate only" : modeText(options.mode);
+/** Prints the results; the exit code. */
+function report(mode: string, results: readonly FileResult[], options: Options, print: (text: string) => void): number {
   if (options.json !== null) writeFileSync(options.json, resultsJson(mode, results));
   print(`mode: ${mode}\n\n${tableText(results)}\n`);
   const skips = skipsText(results);
   if (skips !== "") print(`${skips}\n`);
-  const known = readKnownFailures();
-  const failures = new Set(results.flatMap((result) => result.failures.map((failure) => failureKey(result, failure))));
-  const fresh = [...failures].filter((key) => !(key in known));
-  const ran = new Set(results.map(({ file }) => file.name));
-  const mended = Object.keys(known).filter((key) => ran.has(key.replace(/:\d+$/, "")) && !failures.has(key));
-  if (failures.size > 0) print(`${failuresText(results, options.failures)}\n`);
-  if (failures.size > fresh.length) print(`${failures.size - fresh.length} failures are known`);
-  if (mended.length > 0 && !options.validateOnly) print(`known failures that pass: ${mended.join(", ")}`);
+  const failures = failuresText(results, options.failures);
+  if (failures !== "") print(`${failures}\n`);
+  const { fresh, known, mended } = compareWithKnown(results, readKnownFailures());
+  if (known.length > 0) print(`${known.length} failures are known: known-failures.json has their reasons`);
+  // Without executing anything a failure of execution cannot show.
+  const isMended = mended.length > 0 && !options.validateOnly;
+  if (isMended) print(`known failures that pass, to be taken off the list: ${mended.join(", ")}`);
   print(lastLine(results));
-  return fresh.length > 0 || (mended.length > 0 && !options.validateOnly) ? 1 : 0;
-}
-
-/** The failures that are accepted, `file:line` with the reason of each; the published package has none. */
-function readKnownFailures(): Readonly<Record<string, string>> {
-  if (!existsSync(KNOWN_FAILURES)) return {};
-  return JSON.parse(readFileSync(KNOWN_FAILURES, "utf8")) as Record<string, string>;
+  return fresh.length > 0 || isMended ? 1 : 0;
 }

@@ -8,7 +8,7 @@ describe("options of the suite's runner", () => {
     expect({ words, mode, lowering, validateOnly, compare }).to.deep.equal({
       words: [],
       mode: { kind: "unlimited" },
-      lowering: null,
+      lowering: "lazy",
       validateOnly: false,
       compare: false,
     });

@@ -25,8 +25,7 @@ export interface Options {
   /** Folders of the suite, files of the suite, or paths; empty: the default folders. */
   readonly words: readonly string[];
   readonly mode: Mode;
-  /** When bodies are lowered; null: as the engine does by itself. */
-  readonly lowering: "eager" | "lazy" | null;
+  readonly lowering: "eager" | "lazy";
   readonly validateOnly: boolean;
   readonly compare: boolean;
   /** Where to write the results for machines, or null. */
@@ -42,7 +41,7 @@ export const USAGE = `npm run spec -- [options] [folders or files …]
   --unlimited        each action in one turn (the default)
   --slice FUEL       turns of FUEL, each ending at a safe point
   --exact FUEL       turns of FUEL, each ending at that very instruction
-  --eager, --lazy    lower all bodies at once, or each at its first call
+  --eager, --lazy    lower all bodies at once, or each at its first call (the default)
   --validate-only    malformed, invalid and valid modules only; nothing is executed
   --compare          unlimited, slice 1000, exact 1, 2 and 7, eager and lazy: equal results and fuel
   --json FILE        results for machines
@@ -80,7 +79,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     words: [...(values.folder ?? []).flatMap((names) => names.split(",")), ...positionals],
     mode: modes[0] ?? { kind: "unlimited" },
-    lowering: values.eager ? "eager" : values.lazy ? "lazy" : null,
+    lowering: values.eager ? "eager" : "lazy",
     validateOnly: values["validate-only"] ?? false,
     compare: values.compare ?? false,
     json: values.json ?? null,

@@ -1,6 +1,7 @@
 /** How results are shown: a table with a row per folder, then failures and skips, then one last line. */
 
-import { type FileResult, type Finding, RATIOS, type RatioName } from "./result.ts";
+import { failureKey } from "./known-failures.ts";
+import { type FileResult, RATIOS, type RatioName } from "./result.ts";
 
 /** Sums of one row. */
 export interface Totals {
@@ -12,12 +13,13 @@ export interface Totals {
   readonly ratios: Record<RatioName, { passed: number; total: number }>;
   pauses: number;
   fuel: number;
+  runs: number;
   seconds: number;
 }
 
 function emptyTotals(folder: string): Totals {
   const ratios = Object.fromEntries(RATIOS.map((name) => [name, { passed: 0, total: 0 }])) as Totals["ratios"];
-  return { folder, files: 0, passed: 0, failed: 0, skipped: 0, ratios, pauses: 0, fuel: 0, seconds: 0 };
+  return { folder, files: 0, passed: 0, failed: 0, skipped: 0, ratios, pauses: 0, fuel: 0, runs: 0, seconds: 0 };
 }
 
 function add(totals: Totals, result: FileResult): void {
@@ -27,6 +29,7 @@ function add(totals: Totals, result: FileResult): void {
   totals.skipped += result.skips.length;
   totals.pauses += result.pauses;
   totals.fuel += result.fuel;
+  totals.runs += result.runs;
   totals.seconds += result.seconds;
   for (const name of RATIOS) {
     totals.ratios[name].passed += result.ratios[name].passed;
@@ -113,11 +116,6 @@ export function skipsText(results: readonly FileResult[]): string {
     .toSorted(([, one], [, other]) => other.count - one.count)
     .map(([reason, { count, files }]) => `skipped ${count}: ${reason} (${[...files].join(", ")})`)
     .join("\n");
-}
-
-/** The name under which a failure stands in known-failures.json. */
-export function failureKey(result: FileResult, finding: Finding): string {
-  return `${result.file.name}:${finding.line}`;
 }
 
 /** At most `limit` failures, one line each. */

@@ -38,6 +38,8 @@ export class FileResult {
   /** Turns that ended because their fuel was used up. */
   pauses = 0;
   fuel = 0;
+  /** Invocations that used fuel: each ends once without a pause. */
+  runs = 0;
   seconds = 0;
   /** One line per action with its results and fuel; empty unless the run is to be compared. */
   readonly trace: string[] = [];

@@ -5,6 +5,7 @@
  */
 
 import { assertNever } from "../vm/errors.ts";
+import { MAX_TURN_FUEL } from "../vm/limits.ts";
 import {
   type CompiledModule,
   compileSync,
@@ -31,7 +32,10 @@ import { errorText, failed, messageFits, PASSED, unsupported, type Verdict } fro
 
 export interface RunOptions {
   readonly mode: Mode;
+  /** One for all scripts of a run, so that their types meet in one registry. */
   readonly engine: Engine;
+  /** `eager`: lower every body when its module is compiled, not at its first call. */
+  readonly lowering: "eager" | "lazy";
   /** Keep a line per action for the comparison of modes. */
   readonly trace: boolean;
 }
@@ -101,7 +105,7 @@ class ScriptRun {
     this.#spectest = spectestExterns(this.#store, options.engine);
     const { mode } = options;
     this.#turn = {
-      fuel: mode.kind === "unlimited" ? Number.POSITIVE_INFINITY : mode.fuel,
+      fuel: mode.kind === "unlimited" ? MAX_TURN_FUEL : mode.fuel,
       exact: mode.kind === "exact",
     };
   }
@@ -194,8 +198,9 @@ class ScriptRun {
   }
 
   #compile(command: { readonly line: number; readonly kind: string }, source: ModuleSource): Loaded<CompiledModule> {
-    const { engine } = this.#options;
+    const { engine, lowering } = this.#options;
     const compiled = judgeAcceptance(command, source, this.#result, (bytes) => compileSync(bytes, { engine }));
+    if (compiled !== null && lowering === "eager") lowerAll(compiled, this.#turn.exact);
     if (compiled !== null) return { kind: "loaded", value: compiled };
     return { kind: "missing", verdict: failed(`the module at line ${command.line} was refused`) };
   }
@@ -235,13 +240,17 @@ class ScriptRun {
       const provider = scope.registered.get(name);
       if (provider?.kind === "missing") return provider;
     }
-    return this.#finish(line, () =>
-      this.#store.instantiation(module, (moduleName, name) => {
+    let instance: Instance | null = null;
+    const ending = await this.#finish(line, () => {
+      const begun = this.#store.instantiation(module, (moduleName, name) => {
         const provider = scope.registered.get(moduleName);
         if (provider?.kind === "loaded") return provider.value.export(name);
         return moduleName === "spectest" ? this.#spectest.get(name) : undefined;
-      }),
-    );
+      });
+      instance = begun.instance;
+      return begun.invocation;
+    });
+    return ending.kind === "values" ? { kind: "values", values: [instance] } : ending;
   }
 
   async #action(action: Action, line: number, scope: Scope): Promise<Ending> {
@@ -270,6 +279,7 @@ class ScriptRun {
     }
     const fuel = invocation?.fuelUsed ?? 0;
     this.#result.fuel += fuel;
+    if (fuel > 0) this.#result.runs++;
     if (this.#options.trace) this.#result.trace.push(`${line}: ${endingText(ending)}, fuel ${fuel}`);
     return ending;
   }
@@ -278,8 +288,8 @@ class ScriptRun {
     for (;;) {
       const outcome = invocation.run(this.#turn);
       if (outcome.kind === "returned") return outcome.values;
-      if (outcome.kind === "yielded") this.#result.pauses++;
-      if (outcome.kind === "waiting") await outcome.promise;
+      if (outcome.kind === "yielded" && outcome.reason === "fuel") this.#result.pauses++;
+      if (outcome.kind === "waiting") await outcome.ready;
       // Threads take turns with each other; a script without any need not go through the event loop.
       if (this.#liveThreads > 0) await null;
     }
@@ -296,6 +306,13 @@ class ScriptRun {
   #commandFailed(command: Command, error: unknown): void {
     if (unsupported(error) === null) this.#result.commandFailed(command.line, command.kind, errorText(error));
   }
+}
+
+/** Lowers every body that the engine can run. */
+function lowerAll(module: CompiledModule, exact: boolean): void {
+  if (module.unsupported !== null) return;
+  const { funcs, importedFuncs } = module.data;
+  for (let index = importedFuncs; index < funcs.length; index++) module.lower(index, exact);
 }
 
 /** A number by its bits: as a JavaScript number, a NaN would lose its payload. */

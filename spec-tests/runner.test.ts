@@ -1,0 +1,92 @@
+import { expect } from "chai";
+import { Engine } from "../vm/index.ts";
+import type { Mode } from "./options.ts";
+import type { FileResult } from "./result.ts";
+import { runScript } from "./runner.ts";
+
+const FILE = { folder: "test", name: "test.wast", path: "test.wast" };
+
+function run(script: string, mode: Mode = { kind: "unlimited" }): Promise<FileResult> {
+  return runScript(FILE, script, { mode, engine: new Engine(), lowering: "lazy", trace: true });
+}
+
+const LOOP = `(module (func (export "count") (param i32) (result i32)
+  (loop $again (local.set 0 (i32.sub (local.get 0) (i32.const 1))) (br_if $again (local.get 0)))
+  (local.get 0)))
+  (assert_return (invoke "count" (i32.const 100)) (i32.const 0))`;
+
+describe("runner of scripts", () => {
+  it("counts what holds and names what does not, with its line", async () => {
+    const result = await run(`(module (func (export "one") (result i32) (i32.const 1)))
+      (assert_return (invoke "one") (i32.const 1))
+      (assert_return (invoke "one") (i32.const 2))
+      (assert_trap (invoke "one") "unreachable")`);
+    expect(result.passed).to.equal(1);
+    expect(result.failures.map(({ line, command }) => [line, command])).to.deep.equal([
+      [3, "assert_return"],
+      [4, "assert_trap"],
+    ]);
+  });
+
+  it("a trap passes only with the expected words", async () => {
+    const result = await run(`(module (func (export "f") (unreachable)))
+      (assert_trap (invoke "f") "unreachable")
+      (assert_trap (invoke "f") "integer overflow")`);
+    expect([result.passed, result.failures.length]).to.deep.equal([1, 1]);
+  });
+
+  it("registered instances are imported, missing ones cannot be linked", async () => {
+    const result = await run(`(module $A (func (export "one") (result i32) (i32.const 1)))
+      (register "a" $A)
+      (module (import "a" "one" (func $one (result i32))) (func (export "two") (result i32)
+        (i32.add (call $one) (call $one))))
+      (assert_return (invoke "two") (i32.const 2))
+      (assert_return (invoke $A "one") (i32.const 1))
+      (assert_unlinkable (module (import "a" "none" (func))) "unknown import")
+      (assert_unlinkable (module (import "a" "one" (func))) "incompatible import type")`);
+    expect(result.failures).to.deep.equal([]);
+    expect(result.passed).to.equal(4);
+  });
+
+  it("spectest has what the reference interpreter's has", async () => {
+    const result = await run(`(module
+        (import "spectest" "global_f32" (global f32))
+        (import "spectest" "memory" (memory 1 2))
+        (import "spectest" "table" (table 10 20 funcref))
+        (import "spectest" "print_i32_f32" (func $print (param i32 f32)))
+        (func (export "f") (result f32) (call $print (i32.const 1) (f32.const 2)) (global.get 0)))
+      (assert_return (invoke "f") (f32.const 666.6))`);
+    expect(result.failures).to.deep.equal([]);
+    expect(result.passed).to.equal(1);
+  });
+
+  it("a module that does not load fails the assertions that need it", async () => {
+    const result = await run(`(module (func (export "f") (result i32)))
+      (assert_return (invoke "f"))`);
+    expect(result.passed).to.equal(0);
+    expect(result.failures.map(({ line }) => line)).to.deep.equal([1, 2]);
+  });
+
+  it("pauses leave results and fuel as they are", async () => {
+    const modes: Mode[] = [
+      { kind: "unlimited" },
+      { kind: "slice", fuel: 10 },
+      { kind: "exact", fuel: 1 },
+      { kind: "exact", fuel: 7 },
+    ];
+    const results = await Promise.all(modes.map((mode) => run(LOOP, mode)));
+    const [unlimited, slice, exact1, exact7] = results.map(({ pauses }) => pauses);
+    expect(unlimited).to.equal(0);
+    expect(slice).to.be.greaterThan(30);
+    expect(exact1).to.be.greaterThan(exact7 ?? 0);
+    for (const { passed, trace } of results) {
+      expect(passed).to.equal(1);
+      expect(trace).to.deep.equal(results[0]?.trace);
+    }
+  });
+
+  it("a script that cannot be read is one failure", async () => {
+    const result = await run("(module");
+    expect(result.failures.map(({ command }) => command)).to.deep.equal(["script"]);
+  });
+});
