@@ -5,7 +5,7 @@
 
 import { Writer } from "../binary/writer.ts";
 import { type CompileError, malformed, type MalformedMessage } from "../errors.ts";
-import type { FuncType, SubType } from "../types.ts";
+import type { ExternKind, FuncType, SubType } from "../types.ts";
 import type { Cursor } from "./cursor.ts";
 import { type Annotation, Kind } from "./lexer.ts";
 import { u32Value } from "./numbers.ts";
@@ -113,6 +113,22 @@ export class Context {
 
   constructor(cursor: Cursor) {
     this.cursor = cursor;
+  }
+
+  /** The index space of what can be imported and exported. */
+  space(kind: ExternKind): Space {
+    switch (kind) {
+      case "func":
+        return this.funcs;
+      case "table":
+        return this.tables;
+      case "memory":
+        return this.memories;
+      case "tag":
+        return this.tags;
+      case "global":
+        return this.globals;
+    }
   }
 
   /** Makes the explicit types known as what inline types may stand for. */

@@ -6,36 +6,26 @@
 
 import { Section } from "../binary/decode.ts";
 import { writeValType } from "../binary/encode.ts";
-import type { MalformedMessage } from "../errors.ts";
-import type {
-  CustomSection,
-  DataSegment,
-  ElementSegment,
-  Export,
-  Expr,
-  Global,
-  Import,
-  Module,
-  SegmentMode,
-  Table,
-} from "../module.ts";
-import { Op } from "../opcodes.ts";
-import { type ExternKind, type ExternType, FUNCREF, Heap, type MemType, Num, refType, type ValType } from "../types.ts";
-import { branchHintSection, parseCustom } from "./annotations.ts";
-import { Context, isIndex, Space } from "./context.ts";
+import { PAGE_BYTES } from "../limits.ts";
+import type { CustomSection, Export, Global, Import, Module, Table } from "../module.ts";
+import type { ExternKind, ExternType, MemType, ValType } from "../types.ts";
+import { branchHintSection } from "./annotations.ts";
+import { Context, Space } from "./context.ts";
 import { Cursor } from "./cursor.ts";
 import { InstructionParser } from "./instructions.ts";
 import { Kind, tokenize, type Tokens } from "./lexer.ts";
 import { writeNames } from "./names.ts";
+import { SegmentParser } from "./segments.ts";
+import { type FieldKind, Survey } from "./survey.ts";
 import {
   isRefTypeNext,
   parseAddressType,
+  parseExternKind,
   parseGlobalType,
   parseLimits,
   parseLocals,
   parseMemType,
   parseRefType,
-  parseSubType,
   parseTableType,
   parseTypeIndex,
 } from "./types.ts";
@@ -64,35 +54,13 @@ export function parseModuleAt(tokens: Tokens, at: number, options: ParseOptions 
   return new ModuleParser(cursor, options).parse(true);
 }
 
-type FieldKind = "func" | "table" | "memory" | "tag" | "global" | "export" | "start" | "elem" | "data" | "import";
-
-interface Field {
-  readonly kind: FieldKind;
-  /** The token after the keyword. */
-  readonly at: number;
-}
-
-const IMPORT_AFTER: Readonly<Record<ExternKind, MalformedMessage>> = {
-  func: "import after function",
-  table: "import after table",
-  memory: "import after memory",
-  tag: "import after tag",
-  global: "import after global",
-};
-
-const FUNC_ITEMS: ValType = refType(Heap.Func, false);
-
 class ModuleParser {
   readonly #cursor: Cursor;
   readonly #context: Context;
   readonly #instructions: InstructionParser;
   readonly #withNames: boolean;
-  readonly #fields: Field[] = [];
-  /** Tokens after `(type`, by type index. */
-  readonly #typeFields: number[] = [];
-  readonly #customs: CustomSection[] = [];
-  /** The first definition that is no import: none may follow it. */
-  #defined: ExternKind | null = null;
+  readonly #survey: Survey;
+  readonly #segments: SegmentParser;
 
   readonly #imports: Import[] = [];
   readonly #exports: Export[] = [];
@@ -101,18 +69,16 @@ class ModuleParser {
   readonly #memories: MemType[] = [];
   readonly #tags: number[] = [];
   readonly #globals: Global[] = [];
-  readonly #elements: ElementSegment[] = [];
-  readonly #data: DataSegment[] = [];
   readonly #bodyStarts: number[] = [];
   readonly #bodyEnds: number[] = [];
-  readonly #imported: Record<ExternKind, number> = { func: 0, table: 0, memory: 0, tag: 0, global: 0 };
   #start: number | null = null;
-  #forcesDataCount = false;
 
   constructor(cursor: Cursor, options: ParseOptions) {
     this.#cursor = cursor;
     this.#context = new Context(cursor);
     this.#instructions = new InstructionParser(this.#context);
+    this.#survey = new Survey(this.#context);
+    this.#segments = new SegmentParser(this.#context, this.#instructions);
     this.#withNames = options.names ?? true;
   }
 
@@ -123,12 +89,12 @@ class ModuleParser {
     const first = cursor.at;
     if (hasParentheses) context.moduleName = cursor.takeId();
     this.#moduleName();
-    this.#survey();
+    this.#survey.run();
     const end = cursor.at;
     if (hasParentheses) cursor.expectClose();
     const after = cursor.at;
-    this.#parseTypes();
-    for (const field of this.#fields) {
+    this.#survey.parseTypes();
+    for (const field of this.#survey.fields) {
       cursor.at = field.at;
       this.#field(field.kind);
       cursor.expectClose();
@@ -146,167 +112,6 @@ class ModuleParser {
     context.moduleName = context.annotationName(annotation);
   }
 
-  // First pass.
-
-  /** Walks over the fields: gives indices, binds identifiers, notes where each field stands. */
-  #survey(): void {
-    const cursor = this.#cursor;
-    for (;;) {
-      this.#customAnnotations();
-      if (cursor.kind() !== Kind.Open) break;
-      const open = cursor.at++;
-      this.#surveyField();
-      cursor.skipForm(open);
-    }
-  }
-
-  #customAnnotations(): void {
-    const context = this.#context;
-    for (const annotation of context.takeAnnotations("custom")) {
-      this.#customs.push(parseCustom(context, annotation));
-    }
-    if (context.takeAnnotations("datacount").length > 0) this.#forcesDataCount = true;
-  }
-
-  #surveyField(): void {
-    const cursor = this.#cursor;
-    const context = this.#context;
-    const kind = cursor.kind() === Kind.Keyword ? cursor.word() : "";
-    cursor.at++;
-    const at = cursor.at;
-    switch (kind) {
-      case "type":
-        this.#surveyType();
-        context.recGroups.push(1);
-        return;
-      case "rec":
-        this.#surveyGroup();
-        return;
-      case "import":
-        cursor.name();
-        cursor.name();
-        this.#surveyImport();
-        break;
-      case "func":
-      case "table":
-      case "memory":
-      case "tag":
-      case "global":
-        this.#surveyDefinition(kind);
-        break;
-      case "elem":
-        context.elems.bind(context);
-        break;
-      case "data":
-        context.data.bind(context);
-        break;
-      case "start":
-        if (this.#fields.some((field) => field.kind === "start")) {
-          throw cursor.fail("multiple start sections", undefined, at - 1);
-        }
-        break;
-      case "export":
-        break;
-      default:
-        cursor.at = at - 1;
-        throw cursor.unexpected();
-    }
-    this.#fields.push({ kind, at });
-  }
-
-  #surveyType(): void {
-    this.#context.typeSpace.bind(this.#context);
-    this.#typeFields.push(this.#cursor.at);
-  }
-
-  #surveyGroup(): void {
-    const cursor = this.#cursor;
-    let size = 0;
-    for (; cursor.kind() === Kind.Open; size++) {
-      const open = cursor.at;
-      cursor.expectForm("type");
-      this.#surveyType();
-      cursor.skipForm(open);
-    }
-    if (cursor.kind() !== Kind.Close) throw cursor.unexpected();
-    this.#context.recGroups.push(size);
-  }
-
-  /** `(import "m" "n" (kind $id ...))`, from the inner parenthesis. */
-  #surveyImport(): void {
-    const cursor = this.#cursor;
-    cursor.expectOpen();
-    const kind = this.#externKind();
-    this.#noteImport(kind, cursor.at);
-    this.#space(kind).bind(this.#context);
-  }
-
-  #noteImport(kind: ExternKind, at: number): void {
-    if (this.#defined !== null) throw this.#cursor.fail(IMPORT_AFTER[this.#defined], undefined, at);
-    this.#imported[kind]++;
-  }
-
-  #surveyDefinition(kind: ExternKind): void {
-    const cursor = this.#cursor;
-    this.#space(kind).bind(this.#context);
-    while (cursor.isForm("export")) cursor.skipForm(cursor.at);
-    if (cursor.isForm("import")) {
-      this.#noteImport(kind, cursor.at);
-      return;
-    }
-    this.#defined ??= kind;
-    if (kind === "memory" || kind === "table") this.#surveyInlineSegment(kind);
-  }
-
-  /** A segment inside a memory or table takes the next index of its space. */
-  #surveyInlineSegment(kind: "memory" | "table"): void {
-    const cursor = this.#cursor;
-    parseAddressType(this.#context);
-    if (kind === "memory") {
-      if (cursor.isForm("data")) this.#context.data.count++;
-      return;
-    }
-    if (cursor.kind() === Kind.Open) cursor.skipForm(cursor.at);
-    else cursor.at++;
-    if (cursor.isForm("elem")) this.#context.elems.count++;
-  }
-
-  #externKind(): ExternKind {
-    const cursor = this.#cursor;
-    for (const kind of ["func", "table", "memory", "tag", "global"] as const) {
-      if (cursor.takeKeyword(kind)) return kind;
-    }
-    throw cursor.unexpected();
-  }
-
-  #space(kind: ExternKind): Space {
-    const context = this.#context;
-    switch (kind) {
-      case "func":
-        return context.funcs;
-      case "table":
-        return context.tables;
-      case "memory":
-        return context.memories;
-      case "tag":
-        return context.tags;
-      case "global":
-        return context.globals;
-    }
-  }
-
-  #parseTypes(): void {
-    const context = this.#context;
-    this.#typeFields.forEach((at, index) => {
-      this.#cursor.at = at;
-      context.types.push(parseSubType(context, index));
-      this.#cursor.expectClose();
-    });
-    context.indexSignatures();
-  }
-
-  // Second pass.
-
   #field(kind: FieldKind): void {
     switch (kind) {
       case "import":
@@ -319,10 +124,10 @@ class ModuleParser {
         this.#start = this.#context.funcs.index(this.#cursor);
         return;
       case "elem":
-        this.#elem();
+        this.#segments.elemField();
         return;
       case "data":
-        this.#dataSegment();
+        this.#segments.dataField();
         return;
       default:
         this.#definition(kind);
@@ -334,7 +139,7 @@ class ModuleParser {
     const module = cursor.name();
     const name = cursor.name();
     cursor.expectOpen();
-    const kind = this.#externKind();
+    const kind = parseExternKind(cursor);
     cursor.takeId();
     this.#importItem(module, name, kind);
     cursor.expectClose();
@@ -386,8 +191,8 @@ class ModuleParser {
     const cursor = this.#cursor;
     const name = cursor.name();
     cursor.expectOpen();
-    const kind = this.#externKind();
-    this.#exports.push({ name, kind, index: this.#space(kind).index(cursor) });
+    const kind = parseExternKind(cursor);
+    this.#exports.push({ name, kind, index: this.#context.space(kind).index(cursor) });
     cursor.expectClose();
   }
 
@@ -488,24 +293,9 @@ class ModuleParser {
     }
     const element = parseRefType(context);
     if (!cursor.takeForm("elem")) throw cursor.unexpected();
-    const mode: SegmentMode = { kind: "active", index, offset: this.#zero(address) };
-    // Function indices have the type (ref func), which only these two tables are sure to take.
-    const takesFuncs = element === FUNC_ITEMS || element === FUNCREF;
-    const items = takesFuncs && cursor.kind() !== Kind.Open ? this.#funcItems() : this.#exprItems();
-    this.#elements.push({ mode, type: items.kind === "funcs" ? FUNC_ITEMS : element, items });
+    const size = BigInt(this.#segments.inlineElements(index, address, element));
     cursor.expectClose();
-    const size = BigInt(items.kind === "exprs" ? items.exprs.length : items.indices.length);
     this.#tables.push({ type: { limits: { min: size, max: size }, address, element }, init: null });
-  }
-
-  /** The offset of an inline segment. */
-  #zero(address: Num.I32 | Num.I64): Expr {
-    const { out } = this.#context;
-    const start = out.length;
-    out.u8(address === Num.I64 ? Op.I64Const : Op.I32Const);
-    out.u8(0);
-    out.u8(Op.End);
-    return { start, end: out.length };
   }
 
   #memory(index: number): void {
@@ -518,111 +308,22 @@ class ModuleParser {
       this.#memories.push(parseMemType(context));
       return;
     }
-    const offset = this.#zero(address);
-    const range = this.#strings();
+    const pages = BigInt(Math.ceil(this.#segments.inlineData(index, address) / PAGE_BYTES));
     cursor.expectClose();
-    this.#data.push({ mode: { kind: "active", index, offset }, ...range });
-    const pages = BigInt(Math.ceil((range.end - range.start) / 65_536));
     const shared = cursor.takeKeyword("shared");
     this.#memories.push({ limits: { min: pages, max: pages }, address, shared });
   }
 
-  /** The strings up to the closing parenthesis, one after the other. */
-  #strings(): { start: number; end: number } {
-    const { out } = this.#context;
-    const start = out.length;
-    while (this.#cursor.kind() !== Kind.Close) out.bytes(this.#cursor.string());
-    return { start, end: out.length };
-  }
-
-  #dataSegment(): void {
-    const cursor = this.#cursor;
-    cursor.takeId();
-    const mode = this.#segmentTarget("memory", this.#context.memories);
-    this.#data.push({ mode: mode ?? { kind: "passive" }, ...this.#strings() });
-  }
-
-  /** `(memory x)? (offset ...)`, or null if neither stands here. */
-  #segmentTarget(kind: "memory" | "table", space: Space): (SegmentMode & { kind: "active" }) | null {
-    const cursor = this.#cursor;
-    let index = 0;
-    if (cursor.takeForm(kind)) {
-      index = space.index(cursor);
-      cursor.expectClose();
-    } else if (cursor.kind() !== Kind.Open || (kind === "table" && isRefTypeNext(this.#context))) {
-      return null;
-    }
-    return { kind: "active", index, offset: this.#offset() };
-  }
-
-  /** `(offset instr*)` or one folded instruction. */
-  #offset(): Expr {
-    const cursor = this.#cursor;
-    if (!cursor.takeForm("offset")) return this.#instructions.foldedExpression();
-    const offset = this.#instructions.expression();
-    cursor.expectClose();
-    return offset;
-  }
-
-  #elem(): void {
-    const context = this.#context;
-    const cursor = this.#cursor;
-    cursor.takeId();
-    const isDeclarative = cursor.takeKeyword("declare");
-    const hasTable = cursor.isForm("table");
-    const active = isDeclarative ? null : this.#segmentTarget("table", context.tables);
-    const mode: SegmentMode = active ?? { kind: isDeclarative ? "declarative" : "passive" };
-    if (cursor.takeKeyword("func")) {
-      this.#elements.push({ mode, type: FUNC_ITEMS, items: this.#funcItems() });
-    } else if (isRefTypeNext(context)) {
-      const type = parseRefType(context);
-      this.#elements.push({ mode, type, items: this.#exprItems() });
-    } else if (active !== null && !hasTable) {
-      // Without a table, "func" may be left out.
-      this.#elements.push({ mode, type: FUNC_ITEMS, items: this.#funcItems() });
-    } else {
-      throw cursor.unexpected();
-    }
-  }
-
-  #funcItems(): ElementSegment["items"] & { kind: "funcs" } {
-    const indices: number[] = [];
-    while (isIndex(this.#cursor)) indices.push(this.#context.funcs.index(this.#cursor));
-    return { kind: "funcs", indices: Uint32Array.from(indices) };
-  }
-
-  /** `(item instr*)`, or one folded instruction each; in tables also function indices. */
-  #exprItems(): ElementSegment["items"] & { kind: "exprs" } {
-    const cursor = this.#cursor;
-    const exprs: Expr[] = [];
-    while (isIndex(cursor)) exprs.push(this.#refFunc());
-    while (cursor.kind() === Kind.Open) {
-      if (cursor.takeForm("item")) {
-        exprs.push(this.#instructions.expression());
-        cursor.expectClose();
-      } else {
-        exprs.push(this.#instructions.foldedExpression());
-      }
-    }
-    return { kind: "exprs", exprs };
-  }
-
-  #refFunc(): Expr {
-    const { out, funcs } = this.#context;
-    const start = out.length;
-    out.u8(Op.RefFunc);
-    out.u32(funcs.index(this.#cursor));
-    out.u8(Op.End);
-    return { start, end: out.length };
-  }
-
   #module(): Module {
     const context = this.#context;
+    const { imported, forcesDataCount } = this.#survey;
+    const customs = [...this.#survey.customs];
+    const { elements, data } = this.#segments;
     const hints = branchHintSection(context);
-    if (hints !== null) this.#customs.push(hints);
+    if (hints !== null) customs.push(hints);
     const names = this.#withNames ? this.#nameSection() : null;
-    const customs = names === null ? this.#customs : [names, ...this.#customs];
-    const needsDataCount = context.usesDataCount || this.#forcesDataCount;
+    if (names !== null) customs.unshift(names);
+    const needsDataCount = context.usesDataCount || forcesDataCount;
     return {
       bytes: context.out.toBytes(),
       types: context.types,
@@ -635,24 +336,24 @@ class ModuleParser {
       globals: this.#globals,
       exports: this.#exports,
       start: this.#start,
-      elements: this.#elements,
-      dataCount: needsDataCount ? this.#data.length : null,
-      data: this.#data,
+      elements,
+      dataCount: needsDataCount ? data.length : null,
+      data,
       bodyStarts: Uint32Array.from(this.#bodyStarts),
       bodyEnds: Uint32Array.from(this.#bodyEnds),
       customs,
-      importedFuncs: this.#imported.func,
-      importedTables: this.#imported.table,
-      importedMemories: this.#imported.memory,
-      importedTags: this.#imported.tag,
-      importedGlobals: this.#imported.global,
+      importedFuncs: imported.func,
+      importedTables: imported.table,
+      importedMemories: imported.memory,
+      importedTags: imported.tag,
+      importedGlobals: imported.global,
     };
   }
 
   /** The name section from the identifiers, unless there are none or the text brings one of its own. */
   #nameSection(): CustomSection | null {
     const context = this.#context;
-    if (this.#customs.some((custom) => custom.name === "name")) return null;
+    if (this.#survey.customs.some((custom) => custom.name === "name")) return null;
     const fields = new Map([...context.fields].map(([index, space]) => [index, space.names]));
     const { out } = context;
     const start = out.length;

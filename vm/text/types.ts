@@ -4,6 +4,7 @@ import { MAX_TYPES } from "../limits.ts";
 import {
   type AddressType,
   type CompType,
+  type ExternKind,
   type FieldType,
   type GlobalType,
   HEAP_TYPE_NAMES,
@@ -19,6 +20,7 @@ import {
   type ValType,
 } from "../types.ts";
 import { type Context, isIndex, nat, Space } from "./context.ts";
+import type { Cursor } from "./cursor.ts";
 import { Kind } from "./lexer.ts";
 import { u64Value } from "./numbers.ts";
 
@@ -277,4 +279,11 @@ export function parseFieldIndex(context: Context, typeIndex: number): number {
   const { cursor } = context;
   if (cursor.kind() === Kind.Nat) return nat(cursor);
   return (context.fields.get(typeIndex) ?? new Space("field")).index(cursor);
+}
+
+export function parseExternKind(cursor: Cursor): ExternKind {
+  for (const kind of ["func", "table", "memory", "tag", "global"] as const) {
+    if (cursor.takeKeyword(kind)) return kind;
+  }
+  throw cursor.unexpected();
 }
