@@ -104,9 +104,18 @@ describe("TypeRegistry", () => {
   it("matches abstract heap types as the specification's lattice", () => {
     const registry = new TypeRegistry();
     const supers: Readonly<Record<string, string>> = {
-      any: "any", eq: "eq any", i31: "i31 eq any", struct: "struct eq any", array: "array eq any",
-      none: "none i31 struct array eq any", func: "func", nofunc: "nofunc func", extern: "extern",
-      noextern: "noextern extern", exn: "exn", noexn: "noexn exn",
+      any: "any",
+      eq: "eq any",
+      i31: "i31 eq any",
+      struct: "struct eq any",
+      array: "array eq any",
+      none: "none i31 struct array eq any",
+      func: "func",
+      nofunc: "nofunc func",
+      extern: "extern",
+      noextern: "noextern extern",
+      exn: "exn",
+      noexn: "noexn exn",
     };
     for (const [sub, subHeap] of HEAP_TYPE_NAMES) {
       for (const [sup, supHeap] of HEAP_TYPE_NAMES) {
@@ -123,17 +132,33 @@ describe("TypeRegistry", () => {
       wat`(module (type $a (sub (struct))) (type $b (sub $a (struct (field i32)))) (type $c (sub $b (struct (field i32 i32))))
                   (type (func)) (type (array i8)))`,
     ) as [number, number, number, number, number];
-    expect([registry.isSubtype(c, a), registry.isSubtype(c, b), registry.isSubtype(c, c)]).to.deep.equal([true, true, true]);
+    expect([registry.isSubtype(c, a), registry.isSubtype(c, b), registry.isSubtype(c, c)]).to.deep.equal([
+      true,
+      true,
+      true,
+    ]);
     expect([registry.isSubtype(a, c), registry.isSubtype(a, f)]).to.deep.equal([false, false]);
     expect(registry.superOf(c)).to.equal(b);
     expect(registry.superOf(a)).to.equal(-1);
     const yes: readonly [number, number][] = [
-      [a, Heap.Struct], [a, Heap.Eq], [a, Heap.Any], [array, Heap.Array], [f, Heap.Func], [Heap.None, a],
-      [Heap.NoFunc, f], [Heap.Bottom, f], [Heap.Bottom, Heap.Exn],
+      [a, Heap.Struct],
+      [a, Heap.Eq],
+      [a, Heap.Any],
+      [array, Heap.Array],
+      [f, Heap.Func],
+      [Heap.None, a],
+      [Heap.NoFunc, f],
+      [Heap.Bottom, f],
+      [Heap.Bottom, Heap.Exn],
     ];
     for (const [sub, sup] of yes) expect(registry.matchesHeap(sub, sup), `${sub} <: ${sup}`).to.equal(true);
     const no: readonly [number, number][] = [
-      [a, Heap.Array], [f, Heap.Any], [Heap.Struct, a], [Heap.NoFunc, a], [Heap.None, f], [Heap.NoExtern, a],
+      [a, Heap.Array],
+      [f, Heap.Any],
+      [Heap.Struct, a],
+      [Heap.NoFunc, a],
+      [Heap.None, f],
+      [Heap.NoExtern, a],
     ];
     for (const [sub, sup] of no) expect(registry.matchesHeap(sub, sup), `${sub} <: ${sup}`).to.equal(false);
   });

@@ -3,7 +3,19 @@ import { CompileError } from "../errors.ts";
 import type { Module } from "../module.ts";
 import { EXTERNREF, FUNCREF, Heap, Num, refType } from "../types.ts";
 import { decodeModule, Decoding, Section } from "./decode.ts";
-import { body, concat, EMPTY_FUNC_TYPE, HEADER, moduleOf, name, repeat, section, uleb, vector, type Bytes } from "./testing.ts";
+import {
+  body,
+  concat,
+  EMPTY_FUNC_TYPE,
+  HEADER,
+  moduleOf,
+  name,
+  repeat,
+  section,
+  uleb,
+  vector,
+  type Bytes,
+} from "./testing.ts";
 
 const I32_CONST_0: Bytes = [0x41, 0, 0x0b];
 const HUGE: Bytes = [0xff, 0xff, 0xff, 0xff, 0x0f];
@@ -52,11 +64,24 @@ describe("decodeModule", () => {
   it("reads every abbreviated reference type", () => {
     const bytes = [0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x70, 0x71, 0x72, 0x73, 0x74];
     const heaps = [
-      Heap.Exn, Heap.Array, Heap.Struct, Heap.I31, Heap.Eq, Heap.Any, Heap.Extern, Heap.Func, Heap.None,
-      Heap.NoExtern, Heap.NoFunc, Heap.NoExn,
+      Heap.Exn,
+      Heap.Array,
+      Heap.Struct,
+      Heap.I31,
+      Heap.Eq,
+      Heap.Any,
+      Heap.Extern,
+      Heap.Func,
+      Heap.None,
+      Heap.NoExtern,
+      Heap.NoFunc,
+      Heap.NoExn,
     ];
     const { types } = decodeModule(moduleOf(vector(Section.Type, [0x60, bytes.length, ...bytes, 0])));
-    expect(types[0]!.comp).to.have.deep.property("params", heaps.map((heap) => refType(heap, true)));
+    expect(types[0]!.comp).to.have.deep.property(
+      "params",
+      heaps.map((heap) => refType(heap, true)),
+    );
   });
 
   it("reads imports of every kind and puts them first in their index spaces", () => {
@@ -96,7 +121,11 @@ describe("decodeModule", () => {
     expect(module.tags).to.deep.equal([0, 1]);
     expect(slice(module, module.globals[1]!.init!)).to.deep.equal([0x41, 0, 0x0b]);
     expect(module).to.include({
-      importedFuncs: 1, importedTables: 1, importedMemories: 1, importedTags: 1, importedGlobals: 1,
+      importedFuncs: 1,
+      importedTables: 1,
+      importedMemories: 1,
+      importedTags: 1,
+      importedGlobals: 1,
     });
   });
 
@@ -119,7 +148,10 @@ describe("decodeModule", () => {
     expect(module.start).to.equal(1);
     expect(module.dataCount).to.equal(1);
     const bodies = [0, 1].map((i) => slice(module, { start: module.bodyStarts[i]!, end: module.bodyEnds[i]! }));
-    expect(bodies).to.deep.equal([[0, 1, 0x0b], [1, 2, 0x7f, 0x0b]]);
+    expect(bodies).to.deep.equal([
+      [0, 1, 0x0b],
+      [1, 2, 0x7f, 0x0b],
+    ]);
   });
 
   it("reads element segments of all eight kinds", () => {
@@ -140,25 +172,48 @@ describe("decodeModule", () => {
       ),
     );
     expect(elements.map(({ mode }) => (mode.kind === "active" ? mode.index : mode.kind))).to.deep.equal([
-      0, "passive", 5, "declarative", 0, "passive", 5, "declarative",
+      0,
+      "passive",
+      5,
+      "declarative",
+      0,
+      "passive",
+      5,
+      "declarative",
     ]);
     const funcs = refType(Heap.Func, false);
     expect(elements.map(({ type }) => type)).to.deep.equal([
-      funcs, funcs, funcs, funcs, FUNCREF, EXTERNREF, funcs, FUNCREF,
+      funcs,
+      funcs,
+      funcs,
+      funcs,
+      FUNCREF,
+      EXTERNREF,
+      funcs,
+      FUNCREF,
     ]);
-    expect(elements.map(({ items }) => (items.kind === "funcs" ? Array.from(items.indices) : items.exprs.length))).to.deep.equal(
-      [[7, 8], [7], [], [9], 1, 0, 1, 1],
-    );
+    expect(
+      elements.map(({ items }) => (items.kind === "funcs" ? Array.from(items.indices) : items.exprs.length)),
+    ).to.deep.equal([[7, 8], [7], [], [9], 1, 0, 1, 1]);
   });
 
   it("reads data segments and finds the end of constant expressions with blocks inside", () => {
     const nested: Bytes = [0x02, 0x40, 0x04, 0x40, 0x05, 0x0b, 0x0b, 0x41, 0, 0x0b];
     const module = decodeModule(
       moduleOf(
-        vector(Section.Data, concat([0], nested, name("a")), concat([1], name("bc")), concat([2, 3], I32_CONST_0, name(""))),
+        vector(
+          Section.Data,
+          concat([0], nested, name("a")),
+          concat([1], name("bc")),
+          concat([2, 3], I32_CONST_0, name("")),
+        ),
       ),
     );
-    expect(module.data.map(({ mode }) => (mode.kind === "active" ? mode.index : mode.kind))).to.deep.equal([0, "passive", 3]);
+    expect(module.data.map(({ mode }) => (mode.kind === "active" ? mode.index : mode.kind))).to.deep.equal([
+      0,
+      "passive",
+      3,
+    ]);
     expect(module.data.map((segment) => slice(module, segment))).to.deep.equal([[0x61], [0x62, 0x63], []]);
     const { mode } = module.data[0]!;
     expect(mode.kind === "active" && slice(module, mode.offset)).to.deep.equal(nested);
@@ -193,7 +248,8 @@ describe("decodeModule", () => {
       [[...HEADER, 1], "unexpected end"],
       [[...HEADER, 1, 5], "length out of bounds"],
     ];
-    for (const [bytes, message] of cases) expect(() => decodeModule(Uint8Array.from(bytes))).to.throw(CompileError, message);
+    for (const [bytes, message] of cases)
+      expect(() => decodeModule(Uint8Array.from(bytes))).to.throw(CompileError, message);
   });
 
   it("rejects sections out of order, twice, of the wrong size", () => {
@@ -236,8 +292,17 @@ describe("decodeModule", () => {
 
   it("refuses huge counts without the bytes for them, in no time", () => {
     const sections = [
-      Section.Type, Section.Import, Section.Func, Section.Table, Section.Memory, Section.Tag, Section.Global,
-      Section.Export, Section.Element, Section.Code, Section.Data,
+      Section.Type,
+      Section.Import,
+      Section.Func,
+      Section.Table,
+      Section.Memory,
+      Section.Tag,
+      Section.Global,
+      Section.Export,
+      Section.Element,
+      Section.Code,
+      Section.Data,
     ];
     for (const id of sections) malformedIn("unexpected end of section or function", section(id, HUGE));
     malformedIn("unexpected end", vector(Section.Type, concat([0x60], HUGE)));

@@ -48,7 +48,8 @@ describe("Reader", () => {
           expect(r.position).to.equal(bytes.length);
         }),
       );
-      for (const value of Object.values(range(width, signed))) expect(read(reader(...leb(value, signed)))).to.equal(value);
+      for (const value of Object.values(range(width, signed)))
+        expect(read(reader(...leb(value, signed)))).to.equal(value);
     });
 
     it(`rejects a ${kind} that is too large, too long or cut off`, () => {
@@ -79,7 +80,27 @@ describe("Reader", () => {
     const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     const unit = fc.oneof(
       fc.string({ unit: "binary" }).map((text) => [...new TextEncoder().encode(text)]),
-      fc.array(fc.constantFrom(0x00, 0x41, 0x7f, 0x80, 0xbf, 0xc0, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0x9f, 0xa0, 0x90)),
+      fc.array(
+        fc.constantFrom(
+          0x00,
+          0x41,
+          0x7f,
+          0x80,
+          0xbf,
+          0xc0,
+          0xc2,
+          0xdf,
+          0xe0,
+          0xed,
+          0xef,
+          0xf0,
+          0xf4,
+          0xf5,
+          0x9f,
+          0xa0,
+          0x90,
+        ),
+      ),
     );
     fc.assert(
       fc.property(fc.array(unit), (units) => {

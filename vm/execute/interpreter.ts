@@ -1014,6 +1014,415 @@ export function run(x: Machine): Exit {
           pc += 4;
           continue;
         }
+        // Two instructions in one operation.
+
+        case Reg.Move32Pair:
+          I[fp + code[pc + 1]!] = I[fp + code[pc + 2]!]!;
+          I[fp + code[pc + 3]!] = I[fp + code[pc + 4]!]!;
+          pc += 5;
+          continue;
+        case Reg.I32AddShl:
+          I[fp + code[pc + 1]!] = (I[fp + code[pc + 2]!]! + (I[fp + code[pc + 3]!]! << code[pc + 4]!)) | 0;
+          pc += 5;
+          continue;
+        case Reg.I32Add3:
+          I[fp + code[pc + 1]!] = (I[fp + code[pc + 2]!]! + I[fp + code[pc + 3]!]! + I[fp + code[pc + 4]!]!) | 0;
+          pc += 5;
+          continue;
+        case Reg.I32AddAddK:
+          I[fp + code[pc + 1]!] = (I[fp + code[pc + 2]!]! + I[fp + code[pc + 3]!]! + code[pc + 4]!) | 0;
+          pc += 5;
+          continue;
+        case Reg.I32ShlAddK:
+          I[fp + code[pc + 1]!] = ((I[fp + code[pc + 2]!]! << code[pc + 3]!) + code[pc + 4]!) | 0;
+          pc += 5;
+          continue;
+        case Reg.I32MulAddK:
+          I[fp + code[pc + 1]!] = (Math.imul(I[fp + code[pc + 2]!]!, code[pc + 3]!) + code[pc + 4]!) | 0;
+          pc += 5;
+          continue;
+        case Reg.I32ShrUAndK:
+          I[fp + code[pc + 1]!] = (I[fp + code[pc + 2]!]! >>> code[pc + 3]!) & code[pc + 4]!;
+          pc += 5;
+          continue;
+        case Reg.I32XorShl:
+          I[fp + code[pc + 1]!] = I[fp + code[pc + 2]!]! ^ (I[fp + code[pc + 3]!]! << code[pc + 4]!);
+          pc += 5;
+          continue;
+        case Reg.I32XorShrU:
+          I[fp + code[pc + 1]!] = I[fp + code[pc + 2]!]! ^ (I[fp + code[pc + 3]!]! >>> code[pc + 4]!);
+          pc += 5;
+          continue;
+        case Reg.I32XorRotl: {
+          const b = I[fp + code[pc + 3]!]!;
+          const k = code[pc + 4]!;
+          I[fp + code[pc + 1]!] = I[fp + code[pc + 2]!]! ^ ((b << k) | (b >>> -k));
+          pc += 5;
+          continue;
+        }
+        case Reg.I32OrShl:
+          I[fp + code[pc + 1]!] = I[fp + code[pc + 2]!]! | (I[fp + code[pc + 3]!]! << code[pc + 4]!);
+          pc += 5;
+          continue;
+        case Reg.I64XorShrU: {
+          const d = fp + code[pc + 1]!;
+          const a = fp + code[pc + 2]!;
+          const b = fp + code[pc + 3]!;
+          const k = code[pc + 4]!;
+          const high = I[b + 1]!;
+          if (k < 32) {
+            I[d] = I[a]! ^ (k === 0 ? I[b]! : (I[b]! >>> k) | (high << -k));
+            I[d + 1] = I[a + 1]! ^ (high >>> k);
+          } else {
+            I[d] = I[a]! ^ (high >>> k);
+            I[d + 1] = I[a + 1]!;
+          }
+          pc += 5;
+          continue;
+        }
+        case Reg.F64MulAdd: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 2]!) >> 1]! + D[(fp + code[pc + 3]!) >> 1]! * D[(fp + code[pc + 4]!) >> 1]!;
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 5;
+          continue;
+        }
+        case Reg.F64MulSub: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 3]!) >> 1]! * D[(fp + code[pc + 4]!) >> 1]! - D[(fp + code[pc + 2]!) >> 1]!;
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 5;
+          continue;
+        }
+        case Reg.F64SubMul: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 2]!) >> 1]! - D[(fp + code[pc + 3]!) >> 1]! * D[(fp + code[pc + 4]!) >> 1]!;
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 5;
+          continue;
+        }
+        case Reg.F64Mul3: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 2]!) >> 1]! * (D[(fp + code[pc + 3]!) >> 1]! * D[(fp + code[pc + 4]!) >> 1]!);
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 5;
+          continue;
+        }
+        case Reg.F64AddK: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 2]!) >> 1]! + K[code[pc + 3]!]!;
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 4;
+          continue;
+        }
+        case Reg.F64MulK: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 2]!) >> 1]! * K[code[pc + 3]!]!;
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 4;
+          continue;
+        }
+        case Reg.F32MulAdd: {
+          const d = fp + code[pc + 1]!;
+          const r = Math.fround(S[fp + code[pc + 2]!]! + Math.fround(S[fp + code[pc + 3]!]! * S[fp + code[pc + 4]!]!));
+          S[d] = r;
+          if (r !== r) I[d] = CANONICAL_F32;
+          pc += 5;
+          continue;
+        }
+        case Reg.F32MulSub: {
+          const d = fp + code[pc + 1]!;
+          const r = Math.fround(Math.fround(S[fp + code[pc + 3]!]! * S[fp + code[pc + 4]!]!) - S[fp + code[pc + 2]!]!);
+          S[d] = r;
+          if (r !== r) I[d] = CANONICAL_F32;
+          pc += 5;
+          continue;
+        }
+        case Reg.F32SubMul: {
+          const d = fp + code[pc + 1]!;
+          const r = Math.fround(S[fp + code[pc + 2]!]! - Math.fround(S[fp + code[pc + 3]!]! * S[fp + code[pc + 4]!]!));
+          S[d] = r;
+          if (r !== r) I[d] = CANONICAL_F32;
+          pc += 5;
+          continue;
+        }
+        case Reg.I32LoadAddK: {
+          const ea = ((I[fp + code[pc + 2]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getInt32(mb + ea, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32Load8UAddK: {
+          const ea = ((I[fp + code[pc + 2]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 1) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getUint8(mb + ea);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32Load16UAddK: {
+          const ea = ((I[fp + code[pc + 2]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 2) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getUint16(mb + ea, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I64LoadAddK: {
+          const ea = ((I[fp + code[pc + 2]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          const d = fp + code[pc + 1]!;
+          I[d] = M.getInt32(mb + ea, true);
+          I[d + 1] = M.getInt32(mb + ea + 4, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.F64LoadAddK: {
+          const ea = ((I[fp + code[pc + 2]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          D[(fp + code[pc + 1]!) >> 1] = M.getFloat64(mb + ea, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32LoadAdd: {
+          const ea = ((I[fp + code[pc + 2]!]! + I[fp + code[pc + 3]!]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getInt32(mb + ea, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32Load8UAdd: {
+          const ea = ((I[fp + code[pc + 2]!]! + I[fp + code[pc + 3]!]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 1) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getUint8(mb + ea);
+          pc += 5;
+          continue;
+        }
+        case Reg.F64LoadAdd: {
+          const ea = ((I[fp + code[pc + 2]!]! + I[fp + code[pc + 3]!]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          D[(fp + code[pc + 1]!) >> 1] = M.getFloat64(mb + ea, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32LoadAddShl: {
+          const ea = ((I[fp + code[pc + 2]!]! + (I[fp + code[pc + 3]!]! << code[pc + 4]!)) >>> 0) + (code[pc + 5]! >>> 0);
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getInt32(mb + ea, true);
+          pc += 6;
+          continue;
+        }
+        case Reg.I32LoadAt: {
+          const ea = code[pc + 2]! >>> 0;
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          I[fp + code[pc + 1]!] = M.getInt32(mb + ea, true);
+          pc += 3;
+          continue;
+        }
+        case Reg.I64LoadAt: {
+          const ea = code[pc + 2]! >>> 0;
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          const d = fp + code[pc + 1]!;
+          I[d] = M.getInt32(mb + ea, true);
+          I[d + 1] = M.getInt32(mb + ea + 4, true);
+          pc += 3;
+          continue;
+        }
+        case Reg.F64LoadAt: {
+          const ea = code[pc + 2]! >>> 0;
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          D[(fp + code[pc + 1]!) >> 1] = M.getFloat64(mb + ea, true);
+          pc += 3;
+          continue;
+        }
+        case Reg.I32StoreAddK: {
+          const ea = ((I[fp + code[pc + 1]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          M.setInt32(mb + ea, I[fp + code[pc + 2]!]!, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32Store8AddK: {
+          const ea = ((I[fp + code[pc + 1]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 1) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          M.setInt8(mb + ea, I[fp + code[pc + 2]!]!);
+          pc += 5;
+          continue;
+        }
+        case Reg.F64StoreAddK: {
+          const ea = ((I[fp + code[pc + 1]!]! + code[pc + 3]!) >>> 0) + (code[pc + 4]! >>> 0);
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          M.setFloat64(mb + ea, D[(fp + code[pc + 2]!) >> 1]!, true);
+          pc += 5;
+          continue;
+        }
+        case Reg.I32StoreK: {
+          const ea = (I[fp + code[pc + 1]!]! >>> 0) + (code[pc + 3]! >>> 0);
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          M.setInt32(mb + ea, code[pc + 2]!, true);
+          pc += 4;
+          continue;
+        }
+        case Reg.I32Store8K: {
+          const ea = (I[fp + code[pc + 1]!]! >>> 0) + (code[pc + 3]! >>> 0);
+          if (ea > ml - 1) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          M.setInt8(mb + ea, code[pc + 2]!);
+          pc += 4;
+          continue;
+        }
+        case Reg.I32StoreAt: {
+          const ea = code[pc + 1]! >>> 0;
+          if (ea > ml - 4) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          M.setInt32(mb + ea, I[fp + code[pc + 2]!]!, true);
+          pc += 3;
+          continue;
+        }
+        case Reg.I64StoreAt: {
+          const ea = code[pc + 1]! >>> 0;
+          if (ea > ml - 8) {
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
+          const b = fp + code[pc + 2]!;
+          M.setInt32(mb + ea, I[b]!, true);
+          M.setInt32(mb + ea + 4, I[b + 1]!, true);
+          pc += 3;
+          continue;
+        }
+        case Reg.I32AddKBrIf: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v !== 0) break;
+          pc += 7;
+          continue;
+        }
+        case Reg.I32AddKBrNe: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v !== I[fp + code[pc + 6]!]!) break;
+          pc += 7;
+          continue;
+        }
+        case Reg.I32AddKBrLtS: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v < I[fp + code[pc + 6]!]!) break;
+          pc += 7;
+          continue;
+        }
+        case Reg.I32AddKBrLtU: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v >>> 0 < I[fp + code[pc + 6]!]! >>> 0) break;
+          pc += 7;
+          continue;
+        }
+        case Reg.I32AddKBrNeK: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v !== code[pc + 6]!) break;
+          pc += 7;
+          continue;
+        }
+        case Reg.I32AddKBrLtSK: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v < code[pc + 6]!) break;
+          pc += 7;
+          continue;
+        }
+        case Reg.I32AddKBrLtUK: {
+          const d = fp + code[pc + 1]!;
+          const v = (I[d]! + code[pc + 2]!) | 0;
+          I[d] = v;
+          if (v >>> 0 < code[pc + 6]! >>> 0) break;
+          pc += 7;
+          continue;
+        }
+
         case Reg.Global32Get:
           I[fp + code[pc + 1]!] = G[gb + code[pc + 2]!]!;
           pc += 3;

@@ -201,6 +201,56 @@ export const enum Reg {
   ReturnF64,
   Unreachable,
 
+  // Two instructions in one operation: fuse.ts decides.
+  Move32Pair, // d a d a
+  I32AddShl, // d a b k: a + (b << k)
+  I32Add3, // d a b c
+  I32AddAddK, // d a b k
+  I32ShlAddK, // d a k k: (a << k) + k
+  I32MulAddK, // d a k k
+  I32ShrUAndK, // d a k k
+  I32XorShl, // d a b k: a ^ (b << k)
+  I32XorShrU, // d a b k
+  I32XorRotl, // d a b k
+  I32OrShl, // d a b k
+  I64XorShrU, // d a b k: a ^ (b >>> k)
+  F64MulAdd, // d a b c: a + b * c, rounded twice
+  F64MulSub, // d a b c: b * c - a
+  F64SubMul, // d a b c: a - b * c
+  F64Mul3, // d a b c: a * (b * c)
+  F64AddK, // d a constant
+  F64MulK, // d a constant
+  F32MulAdd, // d a b c
+  F32MulSub, // d a b c
+  F32SubMul, // d a b c
+  I32LoadAddK, // d a k offset: the address is a + k
+  I32Load8UAddK, // d a k offset: the address is a + k
+  I32Load16UAddK, // d a k offset: the address is a + k
+  I64LoadAddK, // d a k offset: the address is a + k
+  F64LoadAddK, // d a k offset: the address is a + k
+  I32LoadAdd, // d a b offset: the address is a + b
+  I32Load8UAdd, // d a b offset: the address is a + b
+  F64LoadAdd, // d a b offset: the address is a + b
+  I32LoadAddShl, // d a b k offset: the address is a + (b << k)
+  I32LoadAt, // d address
+  I64LoadAt, // d address
+  F64LoadAt, // d address
+  I32StoreAddK, // a b k offset: the address is a + k
+  I32Store8AddK, // a b k offset: the address is a + k
+  F64StoreAddK, // a b k offset: the address is a + k
+  I32StoreK, // a k offset: the value is k
+  I32Store8K, // a k offset: the value is k
+  I32StoreAt, // address b
+  I64StoreAt, // address b
+  // d += k, then a branch on d: d k target delta limit b
+  I32AddKBrIf,
+  I32AddKBrNe,
+  I32AddKBrLtS,
+  I32AddKBrLtU,
+  I32AddKBrNeK,
+  I32AddKBrLtSK,
+  I32AddKBrLtUK,
+
   /** Everything from here on is executed by `slow`. */
   Slow,
 

@@ -14,6 +14,7 @@ import { funcTypeAt, type Module } from "../module.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import { Num, type ValType } from "../types.ts";
 import { Head, Link, Reg, type ModuleCode } from "./code.ts";
+import { ADDRESS, AT, CONSTANT, COUNTED, LEFT, RIGHT, STORE_CONSTANT } from "./fuse.ts";
 import { Operands, Where } from "./operands.ts";
 import {
   BINARY,
@@ -126,6 +127,8 @@ export class Lowering {
   #isDead = false;
   /** Position of the last operation if it may still be changed: its destination is its first operand. -1: none. */
   #last = -1;
+  /** The one directly before it, likewise. */
+  #previous = -1;
   /** P of the next instruction. */
   protected fuel = 0;
   #lastCheck = 0;
@@ -232,6 +235,7 @@ export class Lowering {
     const at = code.length;
     this.#sink?.add(at - this.#start, this.#byteOffset, this.fuel);
     code.length = at + words;
+    this.#previous = this.#last;
     this.#last = -1;
     return at;
   }
@@ -274,6 +278,18 @@ export class Lowering {
     this.#remember(at);
   }
 
+  #emit5(reg: Reg, d: number, a: number, b: number, c: number, e: number): void {
+    const at = this.emit(6);
+    const words = this.code.words;
+    words[at] = reg;
+    words[at + 1] = d;
+    words[at + 2] = a;
+    words[at + 3] = b;
+    words[at + 4] = c;
+    words[at + 5] = e;
+    this.#remember(at);
+  }
+
   #emitMany(reg: Reg, operands: readonly number[]): void {
     const at = this.emit(1 + operands.length);
     this.code.words[at] = reg;
@@ -289,7 +305,8 @@ export class Lowering {
   #rewind(): void {
     this.#sink?.rewind(this.#last - this.#start);
     this.code.length = this.#last;
-    this.#last = -1;
+    this.#last = this.#previous;
+    this.#previous = -1;
   }
 
   // Operands.
@@ -321,6 +338,16 @@ export class Lowering {
           : category === Category.F64
             ? Reg.MoveF64
             : Reg.MoveV128;
+    const { words } = this.code;
+    if (reg === Reg.Move32 && this.#last >= 0 && words[this.#last] === Reg.Move32) {
+      const firstD = words[this.#last + 1]!;
+      const firstA = words[this.#last + 2]!;
+      this.#rewind();
+      this.#emit4(Reg.Move32Pair, firstD, firstA, d, a);
+      // It has two destinations.
+      this.#last = -1;
+      return;
+    }
     this.#emit2(reg, d, a);
   }
 
@@ -672,6 +699,18 @@ export class Lowering {
   }
 
   #emitBranch(reg: Reg, a: number, b: number): number {
+    const counted = COUNTED.get(reg);
+    const last = this.#last;
+    if (counted !== undefined && last >= 0) {
+      const { words } = this.code;
+      if (words[last] === Reg.I32AddK && words[last + 1] === a && words[last + 2] === a) {
+        const added = words[last + 3]!;
+        this.#rewind();
+        const at = this.emit(7);
+        this.code.words.set([counted, a, added, 0, 0, NO_CHECK, b], at);
+        return at;
+      }
+    }
     const at = this.emit(6);
     const { words } = this.code;
     words[at] = reg;
@@ -1038,10 +1077,11 @@ export class Lowering {
         return;
       }
     }
+    reg = BINARY[op]!;
+    if (reg !== 0 && IS_REVERSED[op] === 0 && this.#fuseBinary(reg, a, b, result)) return;
     const left = this.#read(a);
     const right = this.#read(b);
     const d = operands.pushSlot(result);
-    reg = BINARY[op]!;
     if (reg === 0) {
       this.#emit4(Reg.Numeric2, d, left, right, op);
       this.#last = -1;
@@ -1049,9 +1089,52 @@ export class Lowering {
     else this.#emit3(reg, d, left, right);
   }
 
+  /** Makes one operation of the last one and this one, if that computes one of its operands. */
+  #fuseBinary(reg: Reg, a: number, b: number, result: Category): boolean {
+    const { words } = this.code;
+    const last = this.#last;
+    if (last < 0) return false;
+    const isRight = this.#isFresh(b);
+    if (!isRight && !this.#isFresh(a)) return false;
+    const other = isRight ? a : b;
+    if (this.#isConstant(other)) return false;
+    const fused = (isRight ? RIGHT : LEFT).get(reg)?.get(words[last]!);
+    if (fused === undefined) return false;
+    const firstA = words[last + 2]!;
+    const firstB = words[last + 3]!;
+    this.#rewind();
+    const left = this.#read(other);
+    this.#emit4(fused, this.operands.pushSlot(result), left, firstA, firstB);
+    return true;
+  }
+
+  /** The same for an operation with a constant. */
+  #fuseConstant(reg: Reg, operand: number, constant: number): boolean {
+    const last = this.#last;
+    if (last < 0 || !this.#isFresh(operand)) return false;
+    const { words } = this.code;
+    if (reg === Reg.I32AddK && words[last] === Reg.I32AddK) {
+      words[last + 3] = (words[last + 3]! + constant) | 0;
+      this.operands.pushSlot(Category.I32);
+      return true;
+    }
+    const fused = CONSTANT.get(reg)?.get(words[last]!);
+    if (fused === undefined) return false;
+    const a = words[last + 2]!;
+    const b = words[last + 3]!;
+    this.#rewind();
+    this.#emit4(fused, this.operands.pushSlot(Category.I32), a, b, constant);
+    return true;
+  }
+
   #binaryConstant(op: Op, reg: Reg, operand: number, low: number, high: number, result: Category): void {
-    const a = this.#read(operand);
-    const d = this.operands.pushSlot(result);
+    if (result === Category.F64) {
+      const constant = this.code.constant(low, high);
+      const a = this.#read(operand);
+      this.#emit3(reg, this.operands.pushSlot(result), a, constant);
+      return;
+    }
+    let isShift = false;
     switch (op) {
       case Op.I32Sub:
         low = -low | 0;
@@ -1069,11 +1152,13 @@ export class Lowering {
       case Op.I64ShrS:
       case Op.I64ShrU:
       case Op.I64Rotl:
-        this.#emit3(reg, d, a, low & 63);
-        return;
+        isShift = true;
+        low &= 63;
+        break;
       case Op.I64Rotr:
-        this.#emit3(reg, d, a, -low & 63);
-        return;
+        isShift = true;
+        low = -low & 63;
+        break;
       case Op.I64Sub:
         high = (low === 0 ? -high : ~high) | 0;
         low = -low | 0;
@@ -1081,7 +1166,10 @@ export class Lowering {
       default:
         break;
     }
-    if (result === Category.I64) this.#emit4(reg, d, a, low, high);
+    if (this.#fuseConstant(reg, operand, low)) return;
+    const a = this.#read(operand);
+    const d = this.operands.pushSlot(result);
+    if (result === Category.I64 && !isShift) this.#emit4(reg, d, a, low, high);
     else this.#emit3(reg, d, a, low);
   }
 
@@ -1183,10 +1271,34 @@ export class Lowering {
   #load(op: Op, result: Category): void {
     const { operands } = this;
     const { memory, low, high } = this.#memArg();
-    const a = this.#read(operands.pop());
-    const d = operands.pushSlot(result);
     const reg = MEMORY_ACCESS[op]!;
-    if (reg !== 0 && this.#isFirstSmallMemory(memory)) this.#emit3(reg, d, a, low);
+    const isHot = reg !== 0 && this.#isFirstSmallMemory(memory);
+    const index = operands.pop();
+    const at = AT.get(reg);
+    if (isHot && at !== undefined && this.#hasConstantAddress(index, low)) {
+      const address = operands.value[index]! + low;
+      this.#emit2(at, operands.pushSlot(result), address);
+      return;
+    }
+    if (isHot && this.#isFresh(index)) {
+      const { words } = this.code;
+      const last = this.#last;
+      const first = words[last]! as Reg;
+      const fused = ADDRESS.get(reg)?.get(first);
+      if (fused !== undefined) {
+        const firstA = words[last + 2]!;
+        const firstB = words[last + 3]!;
+        const shift = words[last + 4]!;
+        this.#rewind();
+        const d = operands.pushSlot(result);
+        if (first === Reg.I32AddShl) this.#emit5(fused, d, firstA, firstB, shift, low);
+        else this.#emit4(fused, d, firstA, firstB, low);
+        return;
+      }
+    }
+    const a = this.#read(index);
+    const d = operands.pushSlot(result);
+    if (isHot) this.#emit3(reg, d, a, low);
     else this.#emitMany(Reg.Load, [d, a, low, high, memory, op]);
   }
 
@@ -1195,11 +1307,47 @@ export class Lowering {
     const { memory, low, high } = this.#memArg();
     const b = operands.pop();
     const a = operands.pop();
+    const reg = MEMORY_ACCESS[op]!;
+    const isHot = reg !== 0 && this.#isFirstSmallMemory(memory);
+    if (isHot && this.#storeShort(reg, a, b, low)) return;
     const address = this.#read(a);
     const value = this.#read(b);
-    const reg = MEMORY_ACCESS[op]!;
-    if (reg !== 0 && this.#isFirstSmallMemory(memory)) this.#emitMany(reg, [address, value, low]);
+    if (isHot) this.#emitMany(reg, [address, value, low]);
     else this.#emitMany(Reg.Store, [address, value, low, high, memory, op]);
+  }
+
+  /** Stores of a constant, at a constant address, or at one that the last operation computes. */
+  #storeShort(reg: Reg, a: number, b: number, offset: number): boolean {
+    const { operands } = this;
+    if (this.isExact) return false;
+    const constant = STORE_CONSTANT.get(reg);
+    if (constant !== undefined && this.#isConstant(b)) {
+      this.#emitMany(constant, [this.#read(a), operands.value[b]!, offset]);
+      return true;
+    }
+    const at = AT.get(reg);
+    if (at !== undefined && this.#hasConstantAddress(a, offset)) {
+      const address = operands.value[a]! + offset;
+      this.#emitMany(at, [address, this.#read(b)]);
+      return true;
+    }
+    const { words } = this.code;
+    const last = this.#last;
+    if (!this.#isFresh(a) || this.#isConstant(b)) return false;
+    const fused = ADDRESS.get(reg)?.get(words[last]!);
+    if (fused === undefined) return false;
+    const base = words[last + 2]!;
+    const added = words[last + 3]!;
+    this.#rewind();
+    this.#emitMany(fused, [base, this.#read(b), added, offset]);
+    return true;
+  }
+
+  /** The address is known, and no more than an int32: with its offset it cannot leave 32 bits. */
+  #hasConstantAddress(index: number, offset: number): boolean {
+    if (this.isExact || !this.#isConstant(index)) return false;
+    const address = this.operands.value[index]!;
+    return address >= 0 && offset >= 0 && address + offset <= 0x7fff_ffff;
   }
 
   /** Bulk operations count down in their operands' slots while they go on, so these are settled. */

@@ -96,9 +96,9 @@ binary(Op.I64ShrU, Reg.I64ShrU, Reg.I64ShrUK);
 binary(Op.I64Rotl, Reg.I64Rotl, Reg.I64RotlK);
 BINARY_CONSTANT[Op.I64Rotr] = Reg.I64RotlK;
 
-binary(Op.F64Add, Reg.F64Add);
+binary(Op.F64Add, Reg.F64Add, Reg.F64AddK, Op.F64Add);
 binary(Op.F64Sub, Reg.F64Sub);
-binary(Op.F64Mul, Reg.F64Mul);
+binary(Op.F64Mul, Reg.F64Mul, Reg.F64MulK, Op.F64Mul);
 binary(Op.F64Div, Reg.F64Div);
 binary(Op.F32Add, Reg.F32Add);
 binary(Op.F32Sub, Reg.F32Sub);
