@@ -25,9 +25,11 @@ export async function alteredEngine(name: string, edit: (interpreter: string) =>
 
 /** Drops the statements marked `// fuel`. What is left never pauses and reports no fuel. */
 export function withoutFuel(interpreter: string): string {
+  // tsc puts the statement of an `if` without braces on a line of its own, and the mark with it.
   return interpreter
+    .replace(/^ *if \(.*\)\n(?=.*; \/\/ fuel$)/gm, "")
     .split("\n")
-    .filter((line) => !/\/\/ fuel$/.test(line.trimEnd()))
+    .filter((line) => !line.endsWith("// fuel"))
     .join("\n");
 }
 

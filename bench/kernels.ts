@@ -7,7 +7,7 @@ export interface Kernel {
   readonly name: string;
   /** What dominates it. */
   readonly about: string;
-  /** Units of work of one run: 5 to 20 million instructions. */
+  /** Units of work of one run: 4 to 11 million instructions. */
   readonly n: number;
   /** What `run(n)` returns. */
   readonly checksum: number;
@@ -21,21 +21,21 @@ function kernel(name: string, about: string, n: number, checksum: number): Kerne
 
 export const KERNELS: readonly Kernel[] = [
   kernel("fib", "calls", 27, 196418),
-  kernel("sieve", "loops over bytes", 20, 6542),
-  kernel("utf8", "byte scanning", 100, 2133567557),
-  kernel("sha256", "i32 crypto", 3_000, -750431006),
-  kernel("xorshift", "i32 in registers", 1_500_000, 2054133291),
-  kernel("sort", "i32 loads and branches", 10, -53138149),
-  kernel("splitmix", "i64 multiply, shift", 800_000, -1444656230),
+  kernel("sieve", "loops over bytes", 3, 6542),
+  kernel("utf8", "byte scanning", 14, 743247836),
+  kernel("sha256", "i32 crypto", 1_000, 71979794),
+  kernel("xorshift", "i32 in registers", 400_000, 914719522),
+  kernel("sort", "i32 loads and branches", 3, 1270980433),
+  kernel("splitmix", "i64 multiply, shift", 250_000, 1763671539),
   kernel("xxhash", "i64 loads, rotate", 1_000, 1420636812),
-  kernel("divide", "i64 division", 8_000, 669485),
-  kernel("nbody", "f64", 15_000, 159635110),
-  kernel("mandelbrot", "f64 in registers", 10, 1078716),
-  kernel("dsp", "f32 filters", 500, 171692),
-  kernel("matrix", "f32 nested loops", 30, 23878),
-  kernel("machine", "br_table machine", 800_000, -1228254410),
-  kernel("dispatch", "call_indirect", 2_500, 806593026),
-  kernel("bulk", "memory.copy, fill", 30_000, 336289187),
+  kernel("divide", "i64 division", 12_000, 995700),
+  kernel("nbody", "f64", 5_000, 176879138),
+  kernel("mandelbrot", "f64 in registers", 3, 306152),
+  kernel("dsp", "f32 filters", 60, 171692),
+  kernel("matrix", "f32 nested loops", 18, 23878),
+  kernel("machine", "br_table machine", 250_000, -36013946),
+  kernel("dispatch", "call_indirect", 1_250, 1008812545),
+  kernel("bulk", "memory.copy, fill", 50_000, -272352945),
 ];
 
 const GUESTS = fileURLToPath(new URL("../../guests/wasm/", import.meta.url));

@@ -34,7 +34,7 @@ const result: Record<string, unknown> = { circumstances: circumstances() };
 print(circumstancesText(circumstances()));
 
 if (wanted("kernels")) {
-  const figures = kernels.map((kernel) => measureKernel(kernel, { rounds, turnMs: 40 }));
+  const figures = kernels.map((kernel) => measureKernel(kernel, { rounds, turnMs: 25 }));
   const summary = summarise(figures);
   result["kernels"] = { figures, summary };
   print("\nTime per executed wasm instruction, medians\n");
@@ -46,7 +46,7 @@ if (wanted("kernels")) {
 }
 
 if (wanted("fuel")) {
-  const costs = await measureFuelCost(kernels, { rounds: rounds * 2, turnMs: 40 });
+  const costs = await measureFuelCost(kernels, { rounds: rounds * 2, turnMs: 25 });
   result["fuel"] = costs;
   print("\nWhat fuel costs: slices at most 2 %, counting at most 5 %\n");
   print(fuelCostText(costs));
