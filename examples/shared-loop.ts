@@ -6,7 +6,7 @@
 
 import type { Invocation, Outcome } from "../vm/index.ts";
 import { compile, Store } from "../vm/index.ts";
-import { textToBinary } from "../vm/text/to-binary.ts";
+import { textToBinary } from "../vm/text/index.ts";
 
 const ENDLESS = `(module (func (export "run") (result i32) (loop $again (br $again)) (unreachable)))`;
 
