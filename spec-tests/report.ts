@@ -101,21 +101,39 @@ export function columns(rows: readonly (readonly string[])[]): string {
   return rows.map(line).join("\n");
 }
 
-/** Skips by reason, with how many assertions and which scripts: nothing is left out in silence. */
+/** Skips by what they need, with the number of assertions of every script: nothing is left out in silence. */
 export function skipsText(results: readonly FileResult[]): string {
-  const byReason = new Map<string, { count: number; files: Set<string> }>();
+  const byNeed = new Map<string, { count: number; files: Map<string, number>; details: Set<string> }>();
   for (const { file, skips } of results) {
     for (const { detail } of skips) {
-      const group = byReason.get(detail) ?? { count: 0, files: new Set() };
-      byReason.set(detail, group);
+      // "not supported yet: SIMD, v128.load" is one of the group "not supported yet: SIMD".
+      const [need = detail, ...rest] = detail.split(", ");
+      const group = byNeed.get(need) ?? { count: 0, files: new Map(), details: new Set() };
+      byNeed.set(need, group);
       group.count++;
-      group.files.add(file.name);
+      group.files.set(file.name, (group.files.get(file.name) ?? 0) + 1);
+      if (rest.length > 0) group.details.add(rest.join(", "));
     }
   }
-  return [...byReason]
+  const words = (list: Iterable<string>): string => wrap([...list].toSorted(), 116);
+  return [...byNeed]
     .toSorted(([, one], [, other]) => other.count - one.count)
-    .map(([reason, { count, files }]) => `skipped ${count}: ${reason} (${[...files].join(", ")})`)
+    .map(([need, { count, files, details }]) => {
+      const scripts = words([...files].map(([name, skipped]) => `${name} ${skipped}`));
+      return `skipped ${count}: ${need} (${[...details].toSorted().slice(0, 8).join(", ")}${details.size > 8 ? ", …" : ""})\n${scripts}`;
+    })
     .join("\n");
+}
+
+/** The words with commas between them, in indented lines of at most `width` characters where the words allow it. */
+function wrap(words: readonly string[], width: number): string {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length + 2 <= width) lines[lines.length - 1] = `${last}, ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line) => `  ${line}`).join("\n");
 }
 
 /** At most `limit` failures, one line each. */

@@ -70,6 +70,11 @@ class Scope {
   readonly threads = new Map<string, Promise<void>>();
   latest: Loaded<Instance> = { kind: "missing", verdict: failed("there is no instance yet") };
   latestDefinition: Loaded<CompiledModule> = { kind: "missing", verdict: failed("there is no definition yet") };
+  readonly isThread: boolean;
+
+  constructor(isThread: boolean) {
+    this.isThread = isThread;
+  }
 }
 
 /** Runs the script and says what it found; a script that cannot be read is one failure. */
@@ -82,7 +87,7 @@ export async function runScript(
   const start = performance.now();
   try {
     const script = parseScript(source);
-    await new ScriptRun(result, options).execute(script.commands, new Scope());
+    await new ScriptRun(result, options).execute(script.commands, new Scope(false));
   } catch (error) {
     result.commandFailed(0, "script", errorText(error));
   }
@@ -97,6 +102,10 @@ class ScriptRun {
   readonly #spectest: ReadonlyMap<string, Extern>;
   readonly #turn: { readonly fuel: number; readonly exact: boolean };
   #liveThreads = 0;
+  /** A thread's order depends on the turns, so nothing is traced from the first one on. */
+  #isTracing: boolean;
+  /** What a thread could not do: later assertions see memory that it has not written. */
+  #skippedInThread: Verdict | null = null;
 
   constructor(result: FileResult, options: RunOptions) {
     this.#result = result;
@@ -104,6 +113,7 @@ class ScriptRun {
     this.#store = new Store({ engine: options.engine });
     this.#spectest = spectestExterns(this.#store, options.engine);
     const { mode } = options;
+    this.#isTracing = options.trace;
     this.#turn = {
       fuel: mode.kind === "unlimited" ? MAX_TURN_FUEL : mode.fuel,
       exact: mode.kind === "exact",
@@ -255,7 +265,11 @@ class ScriptRun {
 
   async #action(action: Action, line: number, scope: Scope): Promise<Ending> {
     const loaded = instanceOf(scope, action.module);
-    if (loaded.kind === "missing") return loaded;
+    if (loaded.kind === "missing") {
+      if (scope.isThread && loaded.verdict.kind === "skipped") this.#skippedInThread = loaded.verdict;
+      return loaded;
+    }
+    if (!scope.isThread && this.#skippedInThread !== null) return { kind: "missing", verdict: this.#skippedInThread };
     const extern = loaded.value.export(action.name);
     if (action.kind === "get") {
       if (extern instanceof Global) return { kind: "values", values: [globalBits(extern)] };
@@ -280,7 +294,7 @@ class ScriptRun {
     const fuel = invocation?.fuelUsed ?? 0;
     this.#result.fuel += fuel;
     if (fuel > 0) this.#result.runs++;
-    if (this.#options.trace) this.#result.trace.push(`${line}: ${endingText(ending)}, fuel ${fuel}`);
+    if (this.#isTracing) this.#result.trace.push(`${line}: ${endingText(ending)}, fuel ${fuel}`);
     return ending;
   }
 
@@ -296,7 +310,9 @@ class ScriptRun {
   }
 
   #thread(command: Command & { kind: "thread" }, scope: Scope): void {
-    const inner = new Scope();
+    const inner = new Scope(true);
+    this.#isTracing = false;
+    this.#result.trace.splice(0);
     for (const name of command.shared) inner.instances.set(name, named(scope.instances, name, "instance"));
     this.#liveThreads++;
     const end = this.execute(command.commands, inner).finally(() => this.#liveThreads--);
