@@ -79,6 +79,25 @@ describe("drive", () => {
     expect(progress.waits).to.equal(2);
   });
 
+  it("1,000 guests wait at once while a timer fires", async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    const module = compileSync(WAITING);
+    const guests = Array.from({ length: 1_000 }, (_, i) => {
+      const call = (_caller: unknown, value: number) =>
+        new Promise<number>((resolve) => setTimeout(() => resolve(value * i), 100));
+      const wait = { kind: "async", params: ["i32"], results: ["i32"], call } as const;
+      return new Store().instantiateSync(module, { host: { wait } });
+    });
+    const started = performance.now();
+    ticks = 0;
+    const results = await Promise.all(guests.map((guest) => drive(guest.invoke("twice", []), services)));
+    clearInterval(timer);
+    expect(results.every(([value], i) => value === 3 * i)).to.equal(true);
+    // A timer that is held up loses ticks.
+    expect(ticks).to.be.greaterThan((performance.now() - started) / 20);
+  });
+
   it("ends with the error of a host function", async () => {
     const guest = waiting(() => Promise.reject(new Error("refused")));
     const error = await drive(guest.invoke("twice", []), services).catch((reason: unknown) => reason);
