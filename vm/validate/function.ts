@@ -17,7 +17,6 @@ import {
   EXNREF,
   FUNCREF,
   Heap,
-  isDefaultable,
   isRefType,
   Num,
   refType,
@@ -25,9 +24,11 @@ import {
   type AddressType,
   type ValType,
 } from "../types.ts";
+import { validateBulk } from "./bulk.ts";
 import type { ModuleContext } from "./context.ts";
+import { Locals } from "./locals.ts";
 import { Lookups } from "./lookups.ts";
-import { grown, NO_TYPES, type ValTypes } from "./operands.ts";
+import { NO_TYPES, type ValTypes } from "./operands.ts";
 import { validateReference } from "./references.ts";
 import {
   CONSTANT,
@@ -42,8 +43,6 @@ import {
   SKIP_BYTES,
 } from "./rows.ts";
 
-/** Locals are expanded up to the body's size and this: many declared locals cost nothing per body. */
-const EXPANDED_LOCALS = 256;
 const MAX_OFFSET_32 = 0xffff_ffff;
 const NONNULL_EXNREF: ValType = refType(Heap.Exn, false);
 
@@ -51,6 +50,7 @@ const NONNULL_EXNREF: ValType = refType(Heap.Exn, false);
 const IS_DEFERRED = Uint8Array.from({ length: 0x100 }, (_, op) => (deferredGroup(op) === null ? 0 : 1));
 
 export class FunctionValidator extends Lookups {
+  readonly #locals = new Locals();
   readonly #singles = new Map<ValType, ValTypes>();
   #results: ValTypes = NO_TYPES;
 
@@ -60,21 +60,6 @@ export class FunctionValidator extends Lookups {
   /** Local declarations that are still to read. */
   #groupsLeft = 0;
   #declarationsPosition = 0;
-  /** Runs of equal locals: each run's type and the index after its last local. */
-  #groupCount = 0;
-  #groupTypes = new Int32Array(16);
-  #groupEnds = new Int32Array(16);
-  #localCount = 0;
-  /** The types of the first locals, one by one. */
-  #locals = new Int32Array(EXPANDED_LOCALS);
-  #expandedLocals = 0;
-  #paramCount = 0;
-  /** Locals without default must be set before they are read (spec: valid-local): the stamp of the body where they are. */
-  #hasNonDefaultable = false;
-  #setIn = new Int32Array(16);
-  #stamp = 0;
-  /** The locals set, in order: leaving a block forgets those set inside. */
-  readonly #inits: number[] = [];
   /** br_table looks at each block once: the stamp of the instruction that did. */
   #seenBlocks = new Int32Array(16);
   #tableStamp = 0;
@@ -92,8 +77,7 @@ export class FunctionValidator extends Lookups {
     this.#begin(module.bodyStarts[body]!, module.bodyEnds[body]!, results);
     this.reader.funcIndex = funcIndex;
     this.isConstant = false;
-    this.#paramCount = params.length;
-    for (const type of params) this.#addLocals(1, type);
+    this.#locals.begin(params);
     this.#declarationsPosition = this.reader.position;
     this.position = this.reader.position;
     this.#groupsLeft = this.reader.u32();
@@ -106,6 +90,7 @@ export class FunctionValidator extends Lookups {
     this.reader.funcIndex = undefined;
     this.isConstant = true;
     this.#visibleGlobals = visibleGlobals;
+    this.#locals.begin(NO_TYPES);
     this.#beginCode();
   }
 
@@ -114,13 +99,6 @@ export class FunctionValidator extends Lookups {
     this.reader.end = end;
     this.#results = results;
     this.resetStacks();
-    this.#groupCount = 0;
-    this.#localCount = 0;
-    this.#expandedLocals = 0;
-    this.#paramCount = 0;
-    this.#hasNonDefaultable = false;
-    this.#inits.length = 0;
-    this.#stamp++;
   }
 
   /**
@@ -173,75 +151,32 @@ export class FunctionValidator extends Lookups {
 
   #localGroup(): void {
     const { reader } = this;
+    const locals = this.#locals;
     this.position = reader.position;
     const count = reader.u32();
     const type = this.context.canonical(readValType(reader), this.place);
-    if (this.#localCount - this.#paramCount + count > 0xffff_ffff) throw reader.malformed("too many locals");
-    this.#addLocals(count, type);
+    locals.add(count, type);
+    if (locals.count - locals.paramCount > 0xffff_ffff) throw reader.malformed("too many locals");
     this.#groupsLeft--;
   }
 
-  #addLocals(count: number, type: ValType): void {
-    if (count === 0) return;
-    const group = this.#groupCount++;
-    if (group === this.#groupTypes.length) {
-      this.#groupTypes = grown(this.#groupTypes);
-      this.#groupEnds = grown(this.#groupEnds);
-    }
-    this.#localCount += count;
-    this.#groupTypes[group] = type;
-    // Past the limit of locals the array is never read; it only has to hold any count.
-    this.#groupEnds[group] = Math.min(this.#localCount, 0x7fff_ffff);
-    if (!isDefaultable(type)) this.#hasNonDefaultable = true;
-  }
-
   #beginCode(): void {
-    checkLocalCount(this.reader, this.#localCount, this.#declarationsPosition);
-    const expanded = Math.min(this.#localCount, EXPANDED_LOCALS + this.reader.end - this.reader.position);
-    if (expanded > this.#locals.length) this.#locals = new Int32Array(expanded * 2);
-    for (let group = 0, i = 0; i < expanded; group++) {
-      const end = Math.min(expanded, this.#groupEnds[group]!);
-      const type = this.#groupTypes[group]!;
-      while (i < end) this.#locals[i++] = type;
-    }
-    this.#expandedLocals = expanded;
-    if (this.#hasNonDefaultable && this.#setIn.length < this.#localCount)
-      this.#setIn = new Int32Array(this.#localCount * 2);
+    checkLocalCount(this.reader, this.#locals.count, this.#declarationsPosition);
+    this.#locals.finish(this.reader.end - this.reader.position);
     this.pushBlock(Op.Block, NO_TYPES, this.#results, 0);
   }
 
   #localType(index: number): ValType {
-    if (index < this.#expandedLocals) return this.#locals[index]!;
-    if (index >= this.#localCount) throw this.unknown("local", index);
-    let low = 0;
-    let high = this.#groupCount - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (index < this.#groupEnds[middle]!) high = middle;
-      else low = middle + 1;
-    }
-    return this.#groupTypes[low]!;
-  }
-
-  #isSet(index: number, type: ValType): boolean {
-    return isDefaultable(type) || index < this.#paramCount || this.#setIn[index] === this.#stamp;
-  }
-
-  #markSet(index: number, type: ValType): void {
-    if (this.#isSet(index, type)) return;
-    this.#setIn[index] = this.#stamp;
-    this.#inits.push(index);
-  }
-
-  #forgetInits(count: number): void {
-    while (this.#inits.length > count) this.#setIn[this.#inits.pop()!] = 0;
+    const type = this.#locals.type(index);
+    if (type < 0) throw this.unknown("local", index);
+    return type;
   }
 
   /** The type of each local, and whether it may be read here. At most `MAX_LOCALS`. */
   localsHere(): { type: ValType; isSet: boolean }[] {
-    return Array.from({ length: this.#localCount }, (_, index) => {
+    return Array.from({ length: this.#locals.count }, (_, index) => {
       const type = this.#localType(index);
-      return { type, isSet: this.#isSet(index, type) };
+      return { type, isSet: this.#locals.isSet(index, type) };
     });
   }
 
@@ -338,7 +273,7 @@ export class FunctionValidator extends Lookups {
       case Op.LocalGet: {
         const index = reader.u32();
         const type = this.#localType(index);
-        if (this.#hasNonDefaultable && !this.#isSet(index, type))
+        if (this.#locals.hasNonDefaultable && !this.#locals.isSet(index, type))
           throw this.invalid("uninitialized local", String(index));
         this.push(type);
         return;
@@ -347,7 +282,7 @@ export class FunctionValidator extends Lookups {
         const index = reader.u32();
         const type = this.#localType(index);
         this.pop(type);
-        if (this.#hasNonDefaultable) this.#markSet(index, type);
+        if (this.#locals.hasNonDefaultable) this.#locals.markSet(index, type);
         return;
       }
       case Op.LocalTee: {
@@ -355,7 +290,7 @@ export class FunctionValidator extends Lookups {
         const type = this.#localType(index);
         this.pop(type);
         this.push(type);
-        if (this.#hasNonDefaultable) this.#markSet(index, type);
+        if (this.#locals.hasNonDefaultable) this.#locals.markSet(index, type);
         return;
       }
       case Op.GlobalGet:
@@ -418,7 +353,7 @@ export class FunctionValidator extends Lookups {
     if (page !== 0x100) this.#defer(op);
     if (shape !== Shape.Contextual) this.#general(op);
     else if (prefix === 0xfb) validateReference(this, op);
-    else this.#bulk(op);
+    else validateBulk(this, op);
   }
 
   #defer(op: number): void {
@@ -521,12 +456,12 @@ export class FunctionValidator extends Lookups {
       const { params, results } = this.funcTypeAt(-2 - type);
       if (op === Op.If) this.pop(Num.I32);
       this.popAll(params);
-      this.pushBlock(op, params, results, this.#inits.length);
+      this.pushBlock(op, params, results, this.#locals.setCount);
       return;
     }
     const results = type === EMPTY_BLOCK ? NO_TYPES : this.#single(this.context.canonical(type, this.place));
     if (op === Op.If) this.pop(Num.I32);
-    this.pushBlock(op, NO_TYPES, results, this.#inits.length);
+    this.pushBlock(op, NO_TYPES, results, this.#locals.setCount);
   }
 
   #else(): void {
@@ -536,7 +471,7 @@ export class FunctionValidator extends Lookups {
     const params = this.blockParams[block]!;
     const results = this.blockResults[block]!;
     this.popBlock();
-    this.#forgetInits(inits);
+    this.#locals.forget(inits);
     this.pushBlock(Op.Else, params, results, inits);
   }
 
@@ -545,7 +480,7 @@ export class FunctionValidator extends Lookups {
     const results = this.blockResults[block]!;
     if (this.blockOps[block] === Op.If) this.#requireEmptyElse(this.blockParams[block]!, results);
     this.popBlock();
-    this.#forgetInits(this.blockInits[block]!);
+    this.#locals.forget(this.blockInits[block]!);
     this.pushAll(results);
   }
 
@@ -568,7 +503,7 @@ export class FunctionValidator extends Lookups {
     // Labels of the clauses count from outside the block.
     for (let i = 0; i < count; i++) this.#catchClause();
     this.popAll(params);
-    this.pushBlock(Op.TryTable, params, results, this.#inits.length);
+    this.pushBlock(Op.TryTable, params, results, this.#locals.setCount);
   }
 
   /** A clause passes the exception's values, and with `_ref` the exception itself, to its label. */
@@ -680,63 +615,5 @@ export class FunctionValidator extends Lookups {
     if (index >= count) throw this.unknown("global", index);
     if (this.isConstant && globals[index]!.type.mutable) throw this.#notConstant();
     this.push(this.context.globalTypes[index]!);
-  }
-
-  /** The memory and table instructions whose operands depend on two index spaces or on an element type. */
-  #bulk(op: Op): void {
-    const { reader } = this;
-    switch (op) {
-      case Op.MemoryCopy: {
-        const target = this.memory(reader.u32()).address;
-        const source = this.memory(reader.u32()).address;
-        this.#popCopy(target, source);
-        return;
-      }
-      case Op.TableInit: {
-        const elemIndex = reader.u32();
-        const tableIndex = reader.u32();
-        const { address } = this.table(tableIndex);
-        this.require(this.elementType(elemIndex), this.tableElement(tableIndex));
-        this.pop(Num.I32);
-        this.pop(Num.I32);
-        this.pop(address);
-        return;
-      }
-      case Op.TableCopy: {
-        const targetIndex = reader.u32();
-        const sourceIndex = reader.u32();
-        const target = this.table(targetIndex).address;
-        const source = this.table(sourceIndex).address;
-        this.require(this.tableElement(sourceIndex), this.tableElement(targetIndex));
-        this.#popCopy(target, source);
-        return;
-      }
-      case Op.TableGrow: {
-        const index = reader.u32();
-        const { address } = this.table(index);
-        this.pop(address);
-        this.pop(this.tableElement(index));
-        this.push(address);
-        return;
-      }
-      case Op.TableSize:
-        this.push(this.table(reader.u32()).address);
-        return;
-      default: {
-        // table.fill
-        const index = reader.u32();
-        const { address } = this.table(index);
-        this.pop(address);
-        this.pop(this.tableElement(index));
-        this.pop(address);
-      }
-    }
-  }
-
-  /** Target and source address, and a length in the smaller of the two address types. */
-  #popCopy(target: AddressType, source: AddressType): void {
-    this.pop(target === Num.I64 && source === Num.I64 ? Num.I64 : Num.I32);
-    this.pop(source);
-    this.pop(target);
   }
 }
