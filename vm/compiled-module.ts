@@ -14,13 +14,27 @@ import { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
 import { deferredGroup, INSTRUCTION_BY_NUMBER } from "./opcodes.ts";
 import { canonicalVal } from "./type-registry.ts";
-import { funcTypeText, Num, valTypeText, type ExternType, type FuncType, type MemType, type TableType, type ValType } from "./types.ts";
+import {
+  funcTypeText,
+  Num,
+  valTypeText,
+  type ExternType,
+  type FuncType,
+  type MemType,
+  type TableType,
+  type ValType,
+} from "./types.ts";
 import { defaultEngine, type Engine } from "./engine.ts";
 import { Validation } from "./validate/module.ts";
 
 /** The type of an import or export, for people and for resolvers. */
 export type ExternDescriptor =
-  | { readonly kind: "func"; readonly params: readonly string[]; readonly results: readonly string[]; readonly text: string }
+  | {
+      readonly kind: "func";
+      readonly params: readonly string[];
+      readonly results: readonly string[];
+      readonly text: string;
+    }
   | { readonly kind: "table"; readonly type: TableType; readonly element: string }
   | { readonly kind: "memory"; readonly type: MemType }
   | { readonly kind: "global"; readonly type: string; readonly mutable: boolean }
@@ -227,4 +241,3 @@ function unsupportedError({ context }: Validation): CompileError | null {
 function wordsOf(type: ValType): number {
   return type === Num.V128 ? 4 : type === Num.I64 || type === Num.F64 ? 2 : 1;
 }
-

@@ -126,9 +126,7 @@ export function heapTypeText(heap: HeapType): string {
 /** The type as the text format spells it; type indices stay numbers. */
 export function valTypeText(type: ValType): string {
   if (type === Num.Bottom) return "bot";
-  return (
-    NAMES_OF_VAL_TYPES.get(type) ?? `(ref ${isNullable(type) ? "null " : ""}${heapTypeText(heapOf(type))})`
-  );
+  return NAMES_OF_VAL_TYPES.get(type) ?? `(ref ${isNullable(type) ? "null " : ""}${heapTypeText(heapOf(type))})`;
 }
 
 /** (spec: syntax-functype) */

@@ -5,7 +5,7 @@
 
 import type { CompiledModule, ExternDescriptor } from "../compiled-module.ts";
 import { LinkError } from "../errors.ts";
-import { GLOBAL_WORDS } from "../lower/lower.ts";
+import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition } from "../runtime/func.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import { Instance, type Extern } from "../runtime/instance.ts";
@@ -79,7 +79,8 @@ function allocate(
     if (image !== undefined) imaged.push(table);
     tables.push(table);
   }
-  for (let i = data.importedMemories; i < data.memories.length; i++) memories.push(new Memory(store, data.memories[i]!));
+  for (let i = data.importedMemories; i < data.memories.length; i++)
+    memories.push(new Memory(store, data.memories[i]!));
   const ownGlobals = data.globals.length - data.importedGlobals;
   const first = store.addGlobals(ownGlobals);
   for (let i = 0; i < ownGlobals; i++) globals.push(first + i * GLOBAL_WORDS);
@@ -148,7 +149,8 @@ function compare(module: CompiledModule, expected: ExternType, actual: Extern): 
     case "func":
     case "tag": {
       const id = module.typeIds[expected.typeIndex]!;
-      const fits = actual.kind === "func" ? module.engine.types.isSubtype(actual.typeId, id) : (actual as Tag).typeId === id;
+      const fits =
+        actual.kind === "func" ? module.engine.types.isSubtype(actual.typeId, id) : (actual as Tag).typeId === id;
       return fits ? null : "another type";
     }
     case "table":
@@ -176,7 +178,9 @@ function compareMemories(expected: MemType, actual: MemType): string | null {
 function compareLimits(expected: Limits, actual: Limits): string | null {
   if (actual.min < expected.min) return `size ${actual.min}, at least ${expected.min} expected`;
   if (expected.max === null) return null;
-  return actual.max !== null && actual.max <= expected.max ? null : `maximum ${actual.max ?? "none"}, ${expected.max} expected`;
+  return actual.max !== null && actual.max <= expected.max
+    ? null
+    : `maximum ${actual.max ?? "none"}, ${expected.max} expected`;
 }
 
 function compareGlobals(module: CompiledModule, expected: GlobalType, actual: GlobalType): string | null {

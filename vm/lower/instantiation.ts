@@ -8,7 +8,8 @@ import { Reader } from "../binary/reader.ts";
 import { Num, type ValType } from "../types.ts";
 import type { Expr, Module } from "../module.ts";
 import { Reg, type ModuleCode } from "./code.ts";
-import { Lowering, type LoweringSource, type PositionSink } from "./lower.ts";
+import { Lowering } from "./lower.ts";
+import type { LoweringSource, PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
 
 /** The index that the synthetic function has among a module's functions: behind all others. */

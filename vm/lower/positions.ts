@@ -7,7 +7,8 @@
 import { InternalError } from "../errors.ts";
 import { ModuleCode } from "./code.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./instantiation.ts";
-import { Lowering, type PositionSink } from "./lower.ts";
+import { Lowering } from "./lower.ts";
+import type { PositionSink } from "./source.ts";
 
 /** The table of one function in fused or exact code. Code positions are relative to the function's head. */
 export class Positions implements PositionSink {
@@ -92,7 +93,8 @@ export class PositionTables {
       funcIndex === instantiationIndex(source.data)
         ? new InstantiationLowering(source, scratch, isExact, table)
         : new Lowering(source, scratch, funcIndex, isExact, table);
-    if (!lowering.step(Number.POSITIVE_INFINITY)) throw new InternalError(`lowering of function ${funcIndex} did not end`);
+    if (!lowering.step(Number.POSITIVE_INFINITY))
+      throw new InternalError(`lowering of function ${funcIndex} did not end`);
     return table;
   }
 }

@@ -16,7 +16,14 @@ export type GuestOutcome =
   | { readonly kind: "trapped"; readonly error: Error };
 
 /** Plain data that a frame function keeps across the calls it asks for. */
-export type FrameState = null | boolean | number | bigint | string | readonly FrameState[] | { readonly [key: string]: FrameState };
+export type FrameState =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly FrameState[]
+  | { readonly [key: string]: FrameState };
 
 /** What a frame function wants next, as data: made by {@link callGuest} and {@link continueWith}. */
 export class FrameRequest {
@@ -34,7 +41,12 @@ export class FrameRequest {
 }
 
 /** Calls `func`, then the frame function's `continuation` with `state` and how the call ended. */
-export function callGuest(func: Func, args: readonly Value[], continuation: string, state: FrameState = null): FrameRequest {
+export function callGuest(
+  func: Func,
+  args: readonly Value[],
+  continuation: string,
+  state: FrameState = null,
+): FrameRequest {
   return new FrameRequest(func, args, continuation, state);
 }
 

@@ -62,7 +62,9 @@ export class Instance {
     this.globalsAt = parts.globalsAt;
     this.ownGlobalsAt = parts.globalsAt[data.importedGlobals] ?? 0;
     this.tags = parts.tags;
-    this.elementItems = data.elements.map(({ items }) => (items.kind === "exprs" ? new Int32Array(items.exprs.length) : null));
+    this.elementItems = data.elements.map(({ items }) =>
+      items.kind === "exprs" ? new Int32Array(items.exprs.length) : null,
+    );
     this.droppedElements = new Uint8Array(data.elements.length);
     this.droppedData = new Uint8Array(data.data.length);
     // One more for the synthetic function that instantiation runs.

@@ -4,7 +4,16 @@
  */
 
 /** What is going to take memory. */
-export type ResourceKind = "code" | "externs" | "frames" | "functions" | "globals" | "memory" | "module" | "segments" | "table";
+export type ResourceKind =
+  | "code"
+  | "externs"
+  | "frames"
+  | "functions"
+  | "globals"
+  | "memory"
+  | "module"
+  | "segments"
+  | "table";
 
 /** Asked before each growth. */
 export interface Accountant {

@@ -13,7 +13,7 @@ import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
-import { GLOBAL_WORDS } from "../lower/lower.ts";
+import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition, type HostFunc } from "./func.ts";
 import type { Instance } from "./instance.ts";
 import { SEPARATE_BUFFERS, UNLIMITED, type Accountant, type MemoryAllocator } from "./resources.ts";
@@ -58,7 +58,8 @@ export class Store {
 
   /** Throws `Termination` when the accountant refuses. */
   reserve(kind: Parameters<Accountant["reserve"]>[0], byteLength: number): void {
-    if (!this.accountant.reserve(kind, byteLength)) throw new Termination("memory limit", `${byteLength} bytes for ${kind}`);
+    if (!this.accountant.reserve(kind, byteLength))
+      throw new Termination("memory limit", `${byteLength} bytes for ${kind}`);
   }
 
   /** Takes `count` addresses for the functions of an instance or of the host. Returns the first. */
@@ -146,7 +147,10 @@ export class Store {
    * function) as an invocation. The instance is not to be used before that has returned.
    * Throws `LinkError`, `CompileError` of kind `unsupported`, `Termination`. (spec: exec-instantiation)
    */
-  instantiation(module: CompiledModule, imports: Imports = {}): { readonly instance: Instance; readonly invocation: Invocation } {
+  instantiation(
+    module: CompiledModule,
+    imports: Imports = {},
+  ): { readonly instance: Instance; readonly invocation: Invocation } {
     const instance = link(this, module, imports);
     const address = instance.funcsAt + instantiationIndex(module.data);
     return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };

@@ -1,0 +1,56 @@
+/** What lowering reads, whom it tells about positions, and the measures that its parts share. */
+
+import type { Module } from "../module.ts";
+import { Num, type ValType } from "../types.ts";
+import { Category } from "./tables.ts";
+
+/** What lowering reads of a compiled module. */
+export interface LoweringSource {
+  readonly data: Module;
+  /** Engine-wide id of each type index. */
+  readonly typeIds: Int32Array;
+  /** Maximal operand height of each body, in slots. */
+  readonly maxHeights: Int32Array;
+  /** Fuel of each instruction by its number. */
+  readonly prices: Int32Array;
+}
+
+/** Where each piece of code comes from: filled by a second lowering when a position is asked for. */
+export interface PositionSink {
+  /** Code position relative to the function's start, byte offset in the module, P after the instruction. */
+  add(codePosition: number, byteOffset: number, fuelAfter: number): void;
+  /** Code is taken back to this position. */
+  rewind(codePosition: number): void;
+  /** A safe point; the same in fused and exact code, in the same order. */
+  safePoint(codePosition: number): void;
+}
+
+/** Values that a branch, return or call moves for its fixed price; each further sixteen cost one more. */
+const FREE_VALUES = 16;
+
+/** Words of one global in the store: a vector fits. */
+export const GLOBAL_WORDS = 4;
+
+export function categoryOf(type: ValType): Category {
+  switch (type) {
+    case Num.I64:
+      return Category.I64;
+    case Num.F64:
+      return Category.F64;
+    case Num.V128:
+      return Category.V128;
+    default:
+      return Category.I32;
+  }
+}
+
+export function slotsOf(types: readonly ValType[]): number {
+  let slots = 0;
+  for (const type of types) slots += type === Num.V128 ? 2 : 1;
+  return slots;
+}
+
+/** Fuel of moving so many values beyond the fixed price. */
+export function valuesPrice(count: number): number {
+  return count > FREE_VALUES ? Math.ceil((count - FREE_VALUES) / 16) : 0;
+}
