@@ -1,148 +1,32 @@
 #!/usr/bin/env node
 /**
- * The command line: which command, which options. Commands are loaded when they are chosen, so
- * that a short program starts quickly.
+ * Where the command line begins. A program without options is run at once: program.ts, which reads
+ * all the rest, takes some milliseconds to load.
  */
 
-import { Command, CommanderError } from "commander";
-import { EXIT_USAGE, Interrupted } from "./exit.ts";
-import { errorReport } from "./report.ts";
+import { EXIT_USAGE } from "./exit.ts";
 
-const COMMANDS = ["run", "validate", "inspect", "wast", "help"];
-
-const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
-
-function program(): Command {
-  const root = new Command("perilune")
-    .description("Runs, checks and shows WebAssembly. 'perilune FILE' is 'perilune run FILE'.")
-    .version("0.1.0")
-    .enablePositionalOptions()
-    .showHelpAfterError("(perilune --help tells more)")
-    .exitOverride();
-  addRun(root);
-  addValidate(root);
-  addInspect(root);
-  addWast(root);
-  return root;
-}
-
-function addRun(root: Command): void {
-  root
-    .command("run")
-    .summary("run a program (WASI preview 1), or one of its functions")
-    .description(
-      "Runs a WASI program, binary or text; '-' is standard input. It sees its arguments, the standard streams, " +
-        "clocks and randomness, and nothing else unless an option gives it. Its exit code is ours; a trap is 134, " +
-        "a limit 137, a timeout 124, wrong usage or a bad file 2.",
-    )
-    .argument("<file>", "the module")
-    .argument("[args...]", "its arguments; options after FILE are the program's")
-    .option("--dir <host[::guest][:ro]>", "give it a directory; may be repeated", collect)
-    .option("--env <name=value>", "give it a variable, NAME alone with our value; may be repeated", collect)
-    .option("--inherit-env", "give it all of our environment")
-    .option("--fuel <n>", "end it after so much fuel (about one per instruction)")
-    .option("--max-memory <bytes>", "what its memories, tables and stack may take together: 65536, 64K, 16M, 2G")
-    .option("--timeout <duration>", "end it after this time: 500ms, 2s, 5m")
-    .option("--slice <n>", "fuel between two looks at the event loop")
-    .option("--stats [=json]", "say on stderr what it used, with =json for machines")
-    .option("--invoke <name>", "call this exported function with the arguments and print its results")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  perilune run hello.wasm one two
-  perilune run --fuel 1e9 --max-memory 64M --timeout 10s untrusted.wasm
-  perilune run --dir data::/data:ro --env LANG=C tool.wasm /data/input
-  perilune run --invoke gcd math.wat 12 18
-  generate | perilune run --stats=json -`,
-    )
-    .passThroughOptions()
-    .action(async (file: string, args: string[], options) => {
-      const { runCommand } = await import("./commands/run.ts");
-      process.exitCode = await runCommand(file, args, options);
-    });
-}
-
-function addValidate(root: Command): void {
-  root
-    .command("validate")
-    .summary("check modules")
-    .description("Decodes and validates each module. One line each; the exit code is 2 if one is not valid.")
-    .argument("<files...>", "binary or text; '-' is standard input")
-    .addHelpText("after", "\nExample:\n  perilune validate a.wasm b.wat")
-    .action(async (files: string[]) => {
-      const { validateCommand } = await import("./commands/validate.ts");
-      process.exitCode = await validateCommand(files);
-    });
-}
-
-function addInspect(root: Command): void {
-  root
-    .command("inspect")
-    .summary("show what is in a module")
-    .description("Shows the sections with their offsets and sizes, the types, imports and exports.")
-    .argument("<file>", "binary or text; '-' is standard input")
-    .option("--wat", "print the module as text instead")
-    .option("--json", "print for machines")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  perilune inspect program.wasm\n  perilune inspect --wat program.wasm > program.wat",
-    )
-    .action(async (file: string, options) => {
-      const { inspectCommand } = await import("./commands/inspect.ts");
-      process.exitCode = await inspectCommand(file, options);
-    });
-}
-
-function addWast(root: Command): void {
-  root
-    .command("wast")
-    .summary("run test scripts")
-    .description(
-      "Runs .wast scripts, or all in the given folders, and prints a table. The exit code is 1 for failures.",
-    )
-    .argument("<paths...>", "scripts and folders")
-    .option("--slice <n>", "pause at the first safe point after every n fuel")
-    .option("--exact <n>", "pause at the very instruction after every n fuel")
-    .addHelpText("after", "\nExamples:\n  perilune wast test.wast\n  perilune wast --exact 1 suite/core")
-    .action(async (paths: string[], options) => {
-      const { wastCommand } = await import("./commands/wast.ts");
-      process.exitCode = await wastCommand(paths, options);
-    });
-}
-
-/** `perilune FILE …` implies `run`; everything that begins with a dash is ours. */
-function withCommand(args: readonly string[]): readonly string[] {
-  const [first] = args;
-  const isFile = first !== undefined && !COMMANDS.includes(first) && (first === "-" || !first.startsWith("-"));
-  return isFile ? ["run", ...args] : args;
-}
-
-/** Gives a bare `--stats` its value, or it would take the file for it. Stops where the guest's arguments begin. */
-function withStatsFormat(root: Command, args: readonly string[]): readonly string[] {
-  const command = root.commands.find((candidate) => candidate.name() === args[0]);
-  for (let i = 1; command !== undefined && i < args.length; i++) {
-    const arg = args[i] ?? "";
-    if (arg === "--stats") return [...args.slice(0, i), "--stats=text", ...args.slice(i + 1)];
-    if (!arg.startsWith("-") || arg === "-" || arg === "--") break;
-    if (command.options.some((option) => option.required && option.long === arg)) i++;
-  }
-  return args;
+/** The arguments from the file on, if they are `run FILE …`. */
+function plainRun(args: readonly string[]): readonly string[] | null {
+  const [command, file] = args;
+  return command === "run" && file !== undefined && !file.startsWith("-") ? args.slice(1) : null;
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  try {
-    const root = program();
-    await root.parseAsync(withStatsFormat(root, withCommand(args)), { from: "user" });
-  } catch (error) {
-    // Commander has printed what it had to say; help and version are no errors.
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? error.exitCode : EXIT_USAGE;
-      return;
-    }
-    process.exitCode = error instanceof Interrupted ? error.exitCode : EXIT_USAGE;
-    process.stderr.write(`${errorReport(null, error)}\n`);
+  const plain = plainRun(args);
+  if (plain === null) {
+    const { runProgram } = await import("./program.ts");
+    await runProgram(args);
+  } else {
+    const { runCommand } = await import("./commands/run.ts");
+    process.exitCode = await runCommand(plain[0] ?? "", plain.slice(1), {});
   }
 }
 
-await main(process.argv.slice(2));
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const { errorReport } = await import("./report.ts");
+  process.exitCode = EXIT_USAGE;
+  process.stderr.write(`${errorReport(null, error)}\n`);
+}
