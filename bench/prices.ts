@@ -49,8 +49,8 @@ const runnables = all
   .filter(({ mnemonic }) => only === undefined || only.includes(mnemonic))
   .map(runnable);
 
-// Everything runs twice before anything is measured: an operation's first use makes V8 compile the interpreter again.
-for (let warmUp = 0; warmUp < 2; warmUp++) {
+// Everything runs several times before anything is measured: an operation's first use makes V8 compile the interpreter again.
+for (let warmUp = 0; warmUp < 4; warmUp++) {
   for (const each of runnables) {
     const fresh = each.priceCase.roundsOfFreshInstance;
     const { ns } = each.run(each.rounds);
