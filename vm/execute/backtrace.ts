@@ -14,7 +14,12 @@ export function fuelAtTrap(x: Machine): number {
 }
 
 /** Adds the guest's frames, innermost first, unless the error has them already. */
-export function addBacktrace(error: Trap | Termination, x: Machine, activations: readonly Activation[], isInCode: boolean): void {
+export function addBacktrace(
+  error: Trap | Termination,
+  x: Machine,
+  activations: readonly Activation[],
+  isInCode: boolean,
+): void {
   if (error.backtrace.length > 0) return;
   const frames: BacktraceFrame[] = [];
   let omitted = 0;

@@ -21,7 +21,10 @@ const BUDGET_MS = 4;
  * Runs an invocation to its end, waiting for host functions and giving the event loop its turn.
  * Throws what ended the guest, `FuelExhausted`, or the signal's reason.
  */
-export async function finish(invocation: Invocation, { fuel = Number.POSITIVE_INFINITY, signal }: CallOptions): Promise<Value[]> {
+export async function finish(
+  invocation: Invocation,
+  { fuel = Number.POSITIVE_INFINITY, signal }: CallOptions,
+): Promise<Value[]> {
   let turnStart = performance.now();
   for (;;) {
     if (signal?.aborted) invocation.terminate(asError(signal.reason));
@@ -46,7 +49,10 @@ export async function finish(invocation: Invocation, { fuel = Number.POSITIVE_IN
  * `FuelExhausted`, or `SuspendError` when a host function has to wait. Called by a host function, it
  * gets at most the fuel that its caller's turn has left and a grant.
  */
-export function finishSync(invocation: Invocation, { fuel = Number.POSITIVE_INFINITY }: Pick<CallOptions, "fuel">): Value[] {
+export function finishSync(
+  invocation: Invocation,
+  { fuel = Number.POSITIVE_INFINITY }: Pick<CallOptions, "fuel">,
+): Value[] {
   const parent = Invocation.current;
   const limit = parent === null ? fuel : Math.min(fuel, parent.remainingFuel + REENTRY_GRANT_FUEL);
   for (;;) {

@@ -61,12 +61,9 @@ export function run(x: Machine): Exit {
           exit = Exit.Halted;
           break loop;
         case Reg.Check:
-          if (F <= code[pc + 1]!) { // fuel
-            P = code[pc + 1]!; // fuel
-            pc += 2; // fuel
-            break loop; // fuel
-          } // fuel
+          P = code[pc + 1]!; // fuel
           pc += 2;
+          if (F <= P) break loop; // fuel
           continue;
         case Reg.CheckExact:
           if (F < code[pc + 1]! && x.isExact) {
@@ -329,14 +326,14 @@ export function run(x: Machine): Exit {
         case Reg.I64Eq: {
           const a = fp + code[pc + 2]!;
           const b = fp + code[pc + 3]!;
-          I[fp + code[pc + 1]!] = (I[a] === I[b] && I[a + 1] === I[b + 1]) ? 1 : 0;
+          I[fp + code[pc + 1]!] = I[a] === I[b] && I[a + 1] === I[b + 1] ? 1 : 0;
           pc += 4;
           continue;
         }
         case Reg.I64Ne: {
           const a = fp + code[pc + 2]!;
           const b = fp + code[pc + 3]!;
-          I[fp + code[pc + 1]!] = (I[a] !== I[b] || I[a + 1] !== I[b + 1]) ? 1 : 0;
+          I[fp + code[pc + 1]!] = I[a] !== I[b] || I[a + 1] !== I[b + 1] ? 1 : 0;
           pc += 4;
           continue;
         }
@@ -350,7 +347,13 @@ export function run(x: Machine): Exit {
         case Reg.I64LtU: {
           const a = fp + code[pc + 2]!;
           const b = fp + code[pc + 3]!;
-          I[fp + code[pc + 1]!] = (I[a + 1] === I[b + 1] ? I[a]! >>> 0 < I[b]! >>> 0 : I[a + 1]! >>> 0 < I[b + 1]! >>> 0) ? 1 : 0;
+          I[fp + code[pc + 1]!] = (
+            I[a + 1] === I[b + 1]
+              ? I[a]! >>> 0 < I[b]! >>> 0
+              : I[a + 1]! >>> 0 < I[b + 1]! >>> 0
+          )
+            ? 1
+            : 0;
           pc += 4;
           continue;
         }
@@ -364,7 +367,13 @@ export function run(x: Machine): Exit {
         case Reg.I64LeU: {
           const a = fp + code[pc + 2]!;
           const b = fp + code[pc + 3]!;
-          I[fp + code[pc + 1]!] = (I[a + 1] === I[b + 1] ? I[a]! >>> 0 <= I[b]! >>> 0 : I[a + 1]! >>> 0 < I[b + 1]! >>> 0) ? 1 : 0;
+          I[fp + code[pc + 1]!] = (
+            I[a + 1] === I[b + 1]
+              ? I[a]! >>> 0 <= I[b]! >>> 0
+              : I[a + 1]! >>> 0 < I[b + 1]! >>> 0
+          )
+            ? 1
+            : 0;
           pc += 4;
           continue;
         }
@@ -1253,7 +1262,8 @@ export function run(x: Machine): Exit {
           continue;
         }
         case Reg.I32LoadAddShl: {
-          const ea = ((I[fp + code[pc + 2]!]! + (I[fp + code[pc + 3]!]! << code[pc + 4]!)) >>> 0) + (code[pc + 5]! >>> 0);
+          const ea =
+            ((I[fp + code[pc + 2]!]! + (I[fp + code[pc + 3]!]! << code[pc + 4]!)) >>> 0) + (code[pc + 5]! >>> 0);
           if (ea > ml - 4) {
             exit = Exit.TrapOutOfBounds;
             break loop;

@@ -5,7 +5,13 @@
  */
 
 import { Termination, Trap, InternalError } from "../errors.ts";
-import { INITIAL_FRAME_SLOTS, LOWERING_STEP_INSTRUCTIONS, MAX_TURN_FUEL, REENTRY_FUEL, REENTRY_SLOTS } from "../limits.ts";
+import {
+  INITIAL_FRAME_SLOTS,
+  LOWERING_STEP_INSTRUCTIONS,
+  MAX_TURN_FUEL,
+  REENTRY_FUEL,
+  REENTRY_SLOTS,
+} from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import { Op } from "../opcodes.ts";
 import { FrameRequest, SUSPEND, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
@@ -213,6 +219,8 @@ export class Invocation {
     this.#turnFuel = fuel;
     this.#remaining = fuel;
     this.#payDebt();
+    // Only the operation that grows a memory may run while it moves.
+    if (this.store.moving !== x.growing) this.store.moving?.finishMove();
     if (this.#next === Next.Run && this.#remaining > 0) this.#reenterCode(exact);
     x.isExact = exact;
     for (;;) {
@@ -507,7 +515,9 @@ export class Invocation {
     }
     const { results } = pending.host.type;
     if (answer.values.length !== results.length) {
-      throw new TypeError(`${hostName(pending.host)} returned ${answer.values.length} values, ${results.length} expected`);
+      throw new TypeError(
+        `${hostName(pending.host)} returned ${answer.values.length} values, ${results.length} expected`,
+      );
     }
     this.#encode(results, answer.values, pending.argsAt, false);
     this.#machine.argsAt = pending.argsAt;
@@ -589,7 +599,8 @@ export class Invocation {
 
   /** Gives a trap to the frame function that contains it, or ends the run. */
   #trapped(error: unknown, isInCode = false): void {
-    if (error instanceof Trap || error instanceof Termination) addBacktrace(error, this.#machine, this.#activations, isInCode);
+    if (error instanceof Trap || error instanceof Termination)
+      addBacktrace(error, this.#machine, this.#activations, isInCode);
     const contains = error instanceof Trap ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
     if (contains < 0) throw error;
     this.#activations.length = contains + 1;

@@ -5,6 +5,7 @@
 
 import type { FrameState, HostFunc } from "../runtime/func.ts";
 import type { FuncType } from "../types.ts";
+import type { Memory } from "../runtime/memory.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { ModuleCode } from "../lower/code.ts";
 
@@ -71,6 +72,8 @@ export class Machine {
   isExact = false;
   /** The operation at `pc` is growth that was paused after a part of its price was paid. */
   isInsideBulk = false;
+  /** The memory whose growth is paused. */
+  growing: Memory | null = null;
 
   instance: Instance | null = null;
   module: ModuleCode = NO_CODE;

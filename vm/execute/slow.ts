@@ -70,10 +70,22 @@ export function slow(x: Machine): number {
     }
 
     case Reg.Load:
-      load(x, code[pc + 6]!, instance.memories[code[pc + 5]!]!, effectiveAddress(x, b, c, code[pc + 4]!, code[pc + 5]!), fp + a);
+      load(
+        x,
+        code[pc + 6]!,
+        instance.memories[code[pc + 5]!]!,
+        effectiveAddress(x, b, c, code[pc + 4]!, code[pc + 5]!),
+        fp + a,
+      );
       return pc + 7;
     case Reg.Store:
-      store(x, code[pc + 6]!, instance.memories[code[pc + 5]!]!, effectiveAddress(x, a, c, code[pc + 4]!, code[pc + 5]!), fp + b);
+      store(
+        x,
+        code[pc + 6]!,
+        instance.memories[code[pc + 5]!]!,
+        effectiveAddress(x, a, c, code[pc + 4]!, code[pc + 5]!),
+        fp + b,
+      );
       return pc + 7;
     case Reg.MemorySize:
       setAddress(x, fp + a, instance.memories[b]!.pages, instance.memories[b]!.isAddressed64);
@@ -83,7 +95,9 @@ export function slow(x: Machine): number {
     case Reg.MemoryFill:
       return memoryFill(x, fp + a, instance.memories[b]!, c) ? pc + 4 : PAUSED_INSIDE;
     case Reg.MemoryCopy:
-      return memoryCopy(x, fp + a, instance.memories[b]!, instance.memories[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
+      return memoryCopy(x, fp + a, instance.memories[b]!, instance.memories[c]!, code[pc + 4]!)
+        ? pc + 5
+        : PAUSED_INSIDE;
     case Reg.MemoryInit:
       return memoryInit(x, fp + a, b, instance.memories[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
     case Reg.DataDrop:
@@ -153,7 +167,14 @@ export function calleeIn(x: Machine, table: Table, index: number, typeId: number
 }
 
 /** Leaves the frame whose link is at `link` and enters the function there, with its arguments moved down. */
-function tailCall(x: Machine, address: number, argsAt: number, argsWords: number, link: number, fuelAfter: number): number {
+function tailCall(
+  x: Machine,
+  address: number,
+  argsAt: number,
+  argsWords: number,
+  link: number,
+  fuelAfter: number,
+): number {
   const { words, fp } = x;
   const instance = x.instance!;
   const index = address - instance.funcsAt;
@@ -403,10 +424,13 @@ function memoryInit(x: Machine, at: number, segment: number, memory: Memory, pos
 }
 
 function memoryGrow(x: Machine, at: number, memory: Memory, position: number): boolean {
-  return growth(x, at, memory.isAddressed64, position, GROWTH_BLOCK_PAGES, PAGE_FUEL, {
+  const isDone = growth(x, at, memory.isAddressed64, position, GROWTH_BLOCK_PAGES, PAGE_FUEL, {
     mayGrow: (count) => memory.mayGrow(count),
+    prepare: (count) => memory.prepareGrowth(count),
     grow: (count) => memory.grow(count),
   });
+  x.growing = isDone ? null : memory;
+  return isDone;
 }
 
 function tableGrow(x: Machine, at: number, table: Table, position: number): boolean {
@@ -414,6 +438,7 @@ function tableGrow(x: Machine, at: number, table: Table, position: number): bool
   const countAt = at + 2;
   const finished = growth(x, countAt, table.isAddressed64, position, GROWTH_BLOCK_ELEMENTS, 1 / ELEMENTS_PER_FUEL, {
     mayGrow: (count) => table.mayGrow(count),
+    prepare: () => true,
     grow: (count) => table.growHandles(count, handle),
   });
   if (finished) {
@@ -425,6 +450,8 @@ function tableGrow(x: Machine, at: number, table: Table, position: number): bool
 
 interface Growable {
   mayGrow(count: number): boolean;
+  /** Does a part of the work; false while there is more. It costs no fuel: how much it is depends on the host. */
+  prepare(count: number): boolean;
   grow(count: number): number;
 }
 
@@ -432,7 +459,15 @@ interface Growable {
  * Pays for growth block by block and then grows; the result replaces the count. While it is paused,
  * what has been paid for stands in the count's high word; a count of more than 32 bits cannot succeed.
  */
-function growth(x: Machine, at: number, is64: boolean, position: number, block: number, price: number, target: Growable): boolean {
+function growth(
+  x: Machine,
+  at: number,
+  is64: boolean,
+  position: number,
+  block: number,
+  price: number,
+  target: Growable,
+): boolean {
   const { words } = x;
   const count = words[at]! >>> 0;
   const high = words[at + 1]!;
@@ -451,6 +486,12 @@ function growth(x: Machine, at: number, is64: boolean, position: number, block: 
       x.isInsideBulk = true;
       return false;
     }
+  }
+  x.position = position;
+  if (!target.prepare(count)) {
+    words[at + 1] = paid;
+    x.isInsideBulk = true;
+    return false;
   }
   setAddress(x, at, target.grow(count), is64);
   return true;
@@ -535,4 +576,3 @@ function tableInit(x: Machine, at: number, segment: number, table: Table, positi
   }
   return true;
 }
-

@@ -11,6 +11,16 @@ import type { Store } from "./store.ts";
 
 const GROWTH = 1.5;
 
+/** Bytes copied at once when a memory moves: a millisecond of first touches. */
+const MOVE_STEP_BYTES = 524_288;
+
+/** A larger block that contents are being copied to, and how many bytes are there. */
+interface Move {
+  readonly block: MemoryBlock;
+  readonly bytes: Uint8Array;
+  copied: number;
+}
+
 export class Memory {
   readonly kind = "memory";
   readonly store: Store;
@@ -18,6 +28,7 @@ export class Memory {
   /** Pages that growth may reach: the declared maximum and the engine's. */
   readonly #maxPages: number;
   #block: MemoryBlock;
+  #move: Move | null = null;
   /** The engine's view of the whole buffer; addresses in it start at {@link base}. It never leaves `vm`. */
   view: DataView;
   bytes: Uint8Array;
@@ -77,29 +88,61 @@ export class Memory {
     if (!this.mayGrow(deltaPages)) return -1;
     const added = deltaPages * PAGE_BYTES;
     if (!this.store.accountant.reserve("memory", added)) return -1;
-    const byteLength = this.byteLength + added;
-    if (byteLength > this.#block.capacity) this.#move(byteLength);
-    this.byteLength = byteLength;
+    this.prepareGrowth(deltaPages);
+    this.finishMove();
+    this.byteLength += added;
     return pages;
   }
 
-  #move(byteLength: number): void {
+  /**
+   * Does a part of what {@link grow} by so many pages takes, copying to a larger block; true when
+   * nothing but `grow` itself is left. Contents and length stay as they are.
+   * Throws `Termination` when the host cannot provide what the limits allow.
+   */
+  prepareGrowth(deltaPages: number): boolean {
+    const needed = this.byteLength + deltaPages * PAGE_BYTES;
+    if (this.#move !== null && this.#move.block.capacity < needed) this.finishMove();
+    if (needed <= this.#block.capacity) return true;
+    this.#move ??= this.#beginMove(needed);
+    const move = this.#move;
+    const end = Math.min(this.byteLength, move.copied + MOVE_STEP_BYTES);
+    move.bytes.set(this.bytes.subarray(this.base + move.copied, this.base + end), move.block.base + move.copied);
+    move.copied = end;
+    if (end < this.byteLength) {
+      this.store.moving = this;
+      return false;
+    }
+    this.finishMove();
+    return true;
+  }
+
+  #beginMove(needed: number): Move {
     const { allocator } = this.store;
     const ceiling = this.#maxPages * PAGE_BYTES;
     const comfortable = Math.min(ceiling, Math.ceil((this.byteLength * GROWTH) / PAGE_BYTES) * PAGE_BYTES);
-    const block = allocator.allocate(Math.max(byteLength, comfortable)) ?? allocator.allocate(byteLength);
-    if (block === null) throw new Termination("host out of memory", `a memory of ${byteLength / PAGE_BYTES} pages`);
-    const bytes = new Uint8Array(block.buffer);
-    bytes.set(this.bytes.subarray(this.base, this.base + this.byteLength), block.base);
-    allocator.free(this.#block);
-    this.#block = block;
-    this.bytes = bytes;
-    this.view = new DataView(block.buffer);
-    this.base = block.base;
+    const block = allocator.allocate(Math.max(needed, comfortable)) ?? allocator.allocate(needed);
+    if (block === null) throw new Termination("host out of memory", `a memory of ${needed / PAGE_BYTES} pages`);
+    return { block, bytes: new Uint8Array(block.buffer), copied: 0 };
+  }
+
+  /** Copies the rest at once: whoever reads or writes the memory while it moves must call this first. */
+  finishMove(): void {
+    const move = this.#move;
+    if (move === null) return;
+    this.#move = null;
+    if (this.store.moving === this) this.store.moving = null;
+    const rest = this.bytes.subarray(this.base + move.copied, this.base + this.byteLength);
+    move.bytes.set(rest, move.block.base + move.copied);
+    this.store.allocator.free(this.#block);
+    this.#block = move.block;
+    this.bytes = move.bytes;
+    this.view = new DataView(move.block.buffer);
+    this.base = move.block.base;
   }
 
   /** The place in the buffer of `[address, address + length)`. Throws `Trap` when it is not all inside. */
   #at(address: number, length: number): number {
+    if (this.#move !== null) this.finishMove();
     if (!(address >= 0 && length >= 0 && address + length <= this.byteLength)) throw outOfBounds(address, length);
     return this.base + address;
   }

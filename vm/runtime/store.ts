@@ -17,6 +17,7 @@ import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition, type HostFunc } from "./func.ts";
 import type { Instance } from "./instance.ts";
 import { SEPARATE_BUFFERS, UNLIMITED, type Accountant, type MemoryAllocator } from "./resources.ts";
+import type { Memory } from "./memory.ts";
 import { Table } from "./table.ts";
 import { wrongType, type Value } from "./values.ts";
 
@@ -41,6 +42,8 @@ export class Store {
   /** Four words for each global of the store. */
   globalWords = new Int32Array(INITIAL_GLOBALS * GLOBAL_WORDS);
   #globalCount = 0;
+  /** A memory that is being copied to a larger block while the invocation that grows it is paused. */
+  moving: Memory | null = null;
   /** Owners of function addresses, by their first address. Address 0 is null. */
   readonly #owners: (Instance | HostFunc)[] = [];
   readonly #firstAddresses: number[] = [];
