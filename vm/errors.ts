@@ -147,6 +147,8 @@ export type TrapMessage =
   | "call stack exhausted"
   | "cast failure"
   | "expected shared memory"
+  /** A function of the host found its arguments unacceptable. */
+  | "host function trapped"
   | "indirect call type mismatch"
   | "integer divide by zero"
   | "integer overflow"
@@ -287,6 +289,14 @@ export class Trap extends Error {
     super(withDetail(reason, detail));
     this.reason = reason;
   }
+}
+
+/**
+ * The guest asked a host function to end the run (`proc_exit`). It passes through the engine to
+ * whoever runs the guest, unless a host frame contains it as it would a trap.
+ */
+export class GuestExit extends Error {
+  override readonly name: string = "GuestExit";
 }
 
 /** What ends a run without being the guest's fault in WebAssembly's sense. It cannot be contained at a host frame. */

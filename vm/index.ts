@@ -18,6 +18,7 @@ export { defaultEngine, Engine, type EngineOptions } from "./engine.ts";
 export {
   CompileError,
   FuelExhausted,
+  GuestExit,
   InternalError,
   LinkError,
   SuspendError,

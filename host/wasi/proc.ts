@@ -1,11 +1,12 @@
 /** The guest as a process (proc_*, sched_yield). */
 
+import { GuestExit } from "../../vm/index.ts";
 import { Errno } from "./abi.ts";
 import type { WasiFunction } from "./define.ts";
 import { define, defineEnd } from "./define.ts";
 
 /** The guest asked to end (proc_exit). Passes through the engine as it is, to whoever runs the guest. */
-export class ProcessExit extends Error {
+export class ProcessExit extends GuestExit {
   override readonly name = "ProcessExit";
   /** As the guest gave it: 32 bits, unsigned. */
   readonly code: number;
