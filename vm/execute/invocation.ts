@@ -601,7 +601,8 @@ export class Invocation {
   #trapped(error: unknown, isInCode = false): void {
     if (error instanceof Trap || error instanceof Termination)
       addBacktrace(error, this.#machine, this.#activations, isInCode);
-    const contains = error instanceof Trap ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
+    const isContainable = error instanceof Trap || error instanceof GuestExit;
+    const contains = isContainable ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
     if (contains < 0) throw error;
     this.#activations.length = contains + 1;
     this.#continue({ kind: "trapped", error: error as Trap });
