@@ -4,7 +4,7 @@
  * growth, lowering), and keeps all that a pause has to remember as data.
  */
 
-import { Termination, Trap, InternalError } from "../errors.ts";
+import { GuestExit, InternalError, Termination, Trap } from "../errors.ts";
 import {
   INITIAL_FRAME_SLOTS,
   LOWERING_STEP_INSTRUCTIONS,
