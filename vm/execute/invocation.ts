@@ -605,7 +605,7 @@ export class Invocation {
     const contains = isContainable ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
     if (contains < 0) throw error;
     this.#activations.length = contains + 1;
-    this.#continue({ kind: "trapped", error: error as Trap });
+    this.#continue({ kind: "trapped", error: error as Error });
   }
 
   #encode(types: readonly ValType[], values: readonly Value[], at: number, bits: boolean): void {
