@@ -1,0 +1,209 @@
+/**
+ * How a host function is written down, once: its name, its WebAssembly type by the meanings of its
+ * parameters, what it costs, which codes it returns and which traps it has. Import checking,
+ * permission names, traces, the tests' table and the documentation are all read off these
+ * definitions; host-definition.ts makes the engine's functions of them.
+ */
+
+import type { FrameState, GuestOutcome, HostResult } from "../../vm/index.ts";
+import { FrameRequest, SUSPEND } from "../../vm/index.ts";
+import type { Guest } from "./guest.ts";
+
+/**
+ * What a parameter means decides its WebAssembly type and how it arrives:
+ *
+ * | meaning | type | arrives as |
+ * | --- | --- | --- |
+ * | `text` | i32 | address of UTF-8 text whose length follows |
+ * | `bytes` | i32 | address of bytes to read |
+ * | `out` | i32 | address that results are written to |
+ * | `length`, `count`, `u32` | i32 | number |
+ * | `flag` | i32 | boolean: anything but 0 is true |
+ * | `tag` | i64 | signed bigint |
+ * | `u64` | i64 | unsigned bigint |
+ * | `pid` | i64 | number; `UNKNOWN_ID` for what no process ever has |
+ * | `resource` | i64 | number of an entry of a table of this process; `UNKNOWN_ID` likewise |
+ * | `resource-or-own` | i64 | as `resource`; -1 means the caller's own |
+ * | `millis` | i64 | number; `Infinity` for 2^64 - 1 and all that no clock reaches |
+ * | `f64` | f64 | number |
+ */
+export type Meaning =
+  | "bytes"
+  | "count"
+  | "f64"
+  | "flag"
+  | "length"
+  | "millis"
+  | "out"
+  | "pid"
+  | "resource"
+  | "resource-or-own"
+  | "tag"
+  | "text"
+  | "u32"
+  | "u64";
+
+export type WasmType = "f64" | "i32" | "i64";
+
+/** No process and no table entry has this number. */
+export const UNKNOWN_ID = -2;
+/** In place of a configuration or module: the caller's own. */
+export const OWN_ID = -1;
+
+const TYPES: Readonly<Record<Meaning, WasmType>> = {
+  bytes: "i32",
+  count: "i32",
+  f64: "f64",
+  flag: "i32",
+  length: "i32",
+  millis: "i64",
+  out: "i32",
+  pid: "i64",
+  resource: "i64",
+  "resource-or-own": "i64",
+  tag: "i64",
+  text: "i32",
+  u32: "i32",
+  u64: "i64",
+};
+
+/** A parameter's name and meaning: "id_ptr: out". */
+export type Parameter = `${string}: ${Meaning}`;
+
+type MeaningOf<P extends Parameter> = P extends `${string}: ${infer M}` ? M : never;
+type ArgOf<M> = M extends "tag" | "u64" ? bigint : M extends "flag" ? boolean : number;
+type Args<Params extends readonly Parameter[]> = { -readonly [K in keyof Params]: ArgOf<MeaningOf<Params[K]>> };
+
+/** A result code and when it is returned. */
+export interface Code {
+  readonly code: number;
+  readonly when: string;
+}
+
+export type Arg = bigint | boolean | number;
+
+/** A number or bigint by the result type, nothing for functions without a result, or a wait. */
+export type Result = HostResult | undefined | typeof SUSPEND | FrameRequest;
+
+export type Continuation = (guest: Guest, state: FrameState, outcome: GuestOutcome | null) => Result;
+
+/** What all functions have, apart from their name. */
+export interface FunctionOptions {
+  readonly result?: WasmType;
+  /** What it does, in one to three sentences of Markdown. */
+  readonly doc: string;
+  /** Codes with their meaning. Functions that return values and not codes have none. */
+  readonly codes?: Readonly<Record<number, string>>;
+  /** When it traps, apart from what follows from the parameters' meanings. */
+  readonly traps?: readonly string[];
+  /** Fuel of every call; what depends on the arguments is charged by the function. */
+  readonly fuel?: number;
+  /** In words, what it charges besides. */
+  readonly fuelNote?: string;
+  /** A frame function: what it may continue with. */
+  readonly continuations?: Readonly<Record<string, Continuation>>;
+}
+
+export interface HostFunction {
+  readonly namespace: string;
+  readonly name: string;
+  /** "lunatic::message::send": what allow-lists, errors and traces call it. */
+  readonly fullName: string;
+  readonly parameters: readonly { readonly name: string; readonly meaning: Meaning }[];
+  readonly params: readonly WasmType[];
+  readonly results: readonly WasmType[];
+  readonly doc: string;
+  readonly codes: readonly Code[];
+  readonly traps: readonly string[];
+  readonly fuel: number;
+  readonly fuelNote: string | null;
+  readonly continuations: Readonly<Record<string, Continuation>> | null;
+  call(guest: Guest, args: readonly Arg[]): Result;
+}
+
+/** Fuel of a call that only looks something up. */
+const DEFAULT_FUEL = 20;
+
+/** Makes the definitions of one namespace; each call of the result is one function. */
+export function functionsOf(namespace: string) {
+  return <const Params extends readonly Parameter[]>(
+    name: string,
+    parameters: Params,
+    options: FunctionOptions,
+    call: (guest: Guest, ...args: Args<Params>) => Result,
+  ): HostFunction => {
+    const named = parameters.map(parse);
+    return {
+      namespace,
+      name,
+      fullName: `${namespace}::${name}`,
+      parameters: named,
+      params: named.map(({ meaning }) => TYPES[meaning]),
+      results: options.result === undefined ? [] : [options.result],
+      doc: options.doc,
+      codes: Object.entries(options.codes ?? {}).map(([code, when]) => ({ code: Number(code), when })),
+      traps: options.traps ?? [],
+      fuel: options.fuel ?? DEFAULT_FUEL,
+      fuelNote: options.fuelNote ?? null,
+      continuations: options.continuations ?? null,
+      call: (guest, args) => call(guest, ...(args as Args<Params>)),
+    };
+  };
+}
+
+function parse(parameter: Parameter): { name: string; meaning: Meaning } {
+  const colon = parameter.indexOf(": ");
+  return { name: parameter.slice(0, colon), meaning: parameter.slice(colon + 2) as Meaning };
+}
+
+const MAX_ID = 1n << 53n;
+const MAX_U64 = (1n << 64n) - 1n;
+
+/** An argument as its meaning has it. */
+export function toArg(meaning: Meaning, value: unknown): Arg {
+  switch (meaning) {
+    case "f64":
+      return value as number;
+    case "flag":
+      return value !== 0;
+    case "tag":
+      return value as bigint;
+    case "u64":
+      return BigInt.asUintN(64, value as bigint);
+    case "pid":
+    case "resource":
+      return toId(value as bigint);
+    case "resource-or-own":
+      return value === -1n ? OWN_ID : toId(value as bigint);
+    case "millis":
+      return toMillis(value as bigint);
+    default:
+      return (value as number) >>> 0;
+  }
+}
+
+function toId(value: bigint): number {
+  return value >= 0n && value < MAX_ID ? Number(value) : UNKNOWN_ID;
+}
+
+/** No clock reaches 2^53 milliseconds: such a wait is one without end. */
+function toMillis(value: bigint): number {
+  const millis = value < 0n ? value & MAX_U64 : value;
+  return millis < MAX_ID ? Number(millis) : Number.POSITIVE_INFINITY;
+}
+
+/** Parameters that hold an address of guest memory. */
+export function isAddress(meaning: Meaning): boolean {
+  return meaning === "bytes" || meaning === "out" || meaning === "text";
+}
+
+/** Parameters that name something which may not exist. */
+export function isId(meaning: Meaning): boolean {
+  return meaning === "pid" || meaning === "resource" || meaning === "resource-or-own";
+}
+
+/** "(i64 process_id, i32 id_ptr) -> i32", as the documentation writes types. */
+export function signatureOf({ parameters, params, results }: HostFunction): string {
+  const inside = parameters.map(({ name }, i) => `${params[i]} ${name}`).join(", ");
+  return `(${inside}) -> ${results[0] ?? "-"}`;
+}

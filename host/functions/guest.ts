@@ -1,0 +1,126 @@
+/**
+ * What a host function sees of the process that calls it: memory in checked pieces, fuel, and the
+ * means to trap or to wait. Nothing here hands out a view of guest memory, so nothing of a call can
+ * reach memory that has become somebody else's.
+ */
+
+import type { Caller } from "../../vm/index.ts";
+import { Memory, Trap } from "../../vm/index.ts";
+import type { Process } from "../process.ts";
+import { EffectHash } from "./effect-hash.ts";
+
+/** Bytes of a text given by a guest: names, texts of configurations. */
+export const MAX_TEXT_BYTES = 1_048_576;
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** Valid while the host function runs; a call that waits gets a new one when it goes on. */
+export class Guest {
+  readonly process: Process;
+  readonly caller: Caller;
+  /** The function's full name, for the text of traps. */
+  readonly #functionName: string;
+  #memory: Memory | null = null;
+  /** What the call changed, for the trace; null when nobody traces. */
+  readonly effects: EffectHash | null;
+
+  constructor(process: Process, caller: Caller, functionName: string, isTraced: boolean) {
+    this.process = process;
+    this.caller = caller;
+    this.#functionName = functionName;
+    this.effects = isTraced ? new EffectHash() : null;
+  }
+
+  /** A trap that ends the process unless `trap::catch` contains it. */
+  trap(reason: string): Trap {
+    return new Trap("host function trapped", `${this.#functionName}: ${reason}`);
+  }
+
+  charge(fuel: number): void {
+    this.caller.chargeFuel(fuel);
+  }
+
+  /** The price of bytes that the host moves for the guest: the engine's of `memory.copy`. */
+  chargeBytes(byteLength: number): void {
+    this.caller.chargeFuel(byteLength >>> 6);
+  }
+
+  get memory(): Memory {
+    if (this.#memory === null) {
+      const memory = this.caller.instance?.exports.get("memory");
+      if (!(memory instanceof Memory)) throw this.trap("the module exports no memory named `memory`");
+      this.#memory = memory;
+    }
+    return this.#memory;
+  }
+
+  /** Throws a trap unless all of the range is in memory. Addresses and lengths are unsigned. */
+  checkRange(address: number, byteLength: number): void {
+    if (address + byteLength > this.memory.byteLength) {
+      throw this.trap(`out of bounds memory access: ${byteLength} bytes at address ${address}`);
+    }
+  }
+
+  /** A copy, charged by its length. */
+  readBytes(address: number, byteLength: number): Uint8Array {
+    this.checkRange(address, byteLength);
+    this.chargeBytes(byteLength);
+    return this.memory.read(address, byteLength);
+  }
+
+  /** Calls `use` with the bytes, which it must have done with when it returns. Charged by their length. */
+  useBytes<T>(address: number, byteLength: number, use: (bytes: Uint8Array) => T): T {
+    this.checkRange(address, byteLength);
+    this.chargeBytes(byteLength);
+    return this.memory.withBytes(address, byteLength, use);
+  }
+
+  /** As {@link useBytes}, for bytes that `use` may overwrite; they count as an effect of the call. */
+  changeBytes<T>(address: number, byteLength: number, use: (bytes: Uint8Array) => T): T {
+    return this.useBytes(address, byteLength, (bytes) => {
+      const result = use(bytes);
+      this.effects?.write(address, bytes);
+      return result;
+    });
+  }
+
+  /** Traps when the text is not UTF-8 or longer than `maxBytes`. */
+  readText(address: number, byteLength: number, maxBytes = MAX_TEXT_BYTES): string {
+    this.checkRange(address, byteLength);
+    if (byteLength > maxBytes) throw this.trap(`a text of ${byteLength} bytes, at most ${maxBytes} allowed`);
+    this.charge(byteLength >>> 3);
+    try {
+      return this.memory.withBytes(address, byteLength, (bytes) => UTF8.decode(bytes));
+    } catch {
+      throw this.trap(`the text at address ${address} is not UTF-8`);
+    }
+  }
+
+  writeText(address: number, text: string): void {
+    const bytes = encoder.encode(text);
+    this.changeBytes(address, bytes.length, (target) => target.set(bytes));
+  }
+
+  /** Signed 64-bit integers one after the other. Traps, before reading any, when there are more than `maxCount`. */
+  readI64s(address: number, count: number, maxCount: number): bigint[] {
+    this.checkRange(address, count * 8);
+    if (count > maxCount) throw this.trap(`an array of ${count} elements, at most ${maxCount} allowed`);
+    this.charge(count);
+    const { memory } = this;
+    return Array.from({ length: count }, (_, i) => BigInt.asIntN(64, memory.readU64(address + i * 8)));
+  }
+
+  writeU64(address: number, value: bigint | number): void {
+    this.checkRange(address, 8);
+    const wide = BigInt(value);
+    this.memory.writeU64(address, wide);
+    this.effects?.word(address, wide);
+  }
+
+  writeU32(address: number, value: number): void {
+    this.checkRange(address, 4);
+    this.memory.writeU32(address, value);
+    this.effects?.word(address, BigInt(value));
+  }
+}

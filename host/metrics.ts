@@ -1,0 +1,99 @@
+/**
+ * Counters, gauges and histograms by name: those that guests record through `lunatic::metrics`, and
+ * the runtime's own. Names are data of a guest, so the number of series has a limit.
+ */
+
+export type MetricKind = "counter" | "gauge" | "histogram";
+
+/** Upper bounds of a histogram's buckets; a last one without bound follows. */
+export const HISTOGRAM_BOUNDS: readonly number[] = [
+  0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000,
+];
+
+export interface Metric {
+  readonly name: string;
+  readonly kind: MetricKind;
+  /** Of a counter or gauge. */
+  readonly value: number;
+  /** Of a histogram: samples up to each bound, and all of them last; not cumulative. */
+  readonly buckets: readonly number[];
+  readonly sum: number;
+}
+
+interface Series {
+  readonly name: string;
+  readonly kind: MetricKind;
+  value: number;
+  buckets: number[];
+  sum: number;
+}
+
+/** Series that one group's guests may create. */
+export const DEFAULT_MAX_SERIES = 1_000;
+
+/** One namespace of metrics. What comes after the limit is counted and dropped. */
+export class Metrics {
+  readonly #series = new Map<string, Series>();
+  readonly #maxSeries: number;
+  #dropped = 0;
+
+  constructor(maxSeries = DEFAULT_MAX_SERIES) {
+    this.#maxSeries = maxSeries;
+  }
+
+  /** Samples that were refused: no place for a new name, or the name is of another kind. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get size(): number {
+    return this.#series.size;
+  }
+
+  /** Adds to a counter. */
+  count(name: string, delta = 1): void {
+    const series = this.#find(name, "counter");
+    if (series !== null) series.value += delta;
+  }
+
+  setGauge(name: string, value: number): void {
+    const series = this.#find(name, "gauge");
+    if (series !== null) series.value = value;
+  }
+
+  addGauge(name: string, delta: number): void {
+    const series = this.#find(name, "gauge");
+    if (series !== null) series.value += delta;
+  }
+
+  /** Records one sample of a histogram. */
+  sample(name: string, value: number): void {
+    const series = this.#find(name, "histogram");
+    if (series === null) return;
+    const bucket = HISTOGRAM_BOUNDS.findIndex((bound) => value <= bound);
+    series.buckets[bucket < 0 ? HISTOGRAM_BOUNDS.length : bucket]! += 1;
+    series.sum += value;
+  }
+
+  /** A copy of everything, by name. */
+  snapshot(): ReadonlyMap<string, Metric> {
+    const entries = [...this.#series.values()].map((series): [string, Metric] => [
+      series.name,
+      { ...series, buckets: [...series.buckets] },
+    ]);
+    return new Map(entries);
+  }
+
+  #find(name: string, kind: MetricKind): Series | null {
+    const known = this.#series.get(name);
+    if (known !== undefined && known.kind === kind) return known;
+    if (known !== undefined || this.#series.size >= this.#maxSeries) {
+      this.#dropped++;
+      return null;
+    }
+    const buckets = kind === "histogram" ? new Array<number>(HISTOGRAM_BOUNDS.length + 1).fill(0) : [];
+    const series = { name, kind, value: 0, buckets, sum: 0 };
+    this.#series.set(name, series);
+    return series;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The tables of a process in which a guest names things by number: configurations, modules, errors,
+ * timers, and later sockets. Numbers begin at 0 and are never used again; every entry is counted.
+ */
+
+/** Where bytes that a guest causes are charged. */
+export interface ByteAccount {
+  /** Whether so many more bytes may be taken; if so, they are. */
+  reserveBytes(byteLength: number): boolean;
+  releaseBytes(byteLength: number): void;
+}
+
+/** Entries of one table. */
+export const MAX_RESOURCES = 65_536;
+/** Bytes that an entry costs at least. */
+export const RESOURCE_BYTES = 64;
+
+interface Entry<T> {
+  readonly value: T;
+  readonly byteLength: number;
+}
+
+export class ResourceTable<T> {
+  readonly #account: ByteAccount;
+  readonly #dispose: (value: T) => void;
+  readonly #entries = new Map<number, Entry<T>>();
+  #next = 0;
+
+  /** `dispose` is called for entries that are removed other than by {@link take}. */
+  constructor(account: ByteAccount, dispose: (value: T) => void = () => {}) {
+    this.#account = account;
+    this.#dispose = dispose;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The number of the new entry, or null when the table is full or its bytes are refused. */
+  add(value: T, byteLength = 0): number | null {
+    const counted = RESOURCE_BYTES + byteLength;
+    if (this.#entries.size >= MAX_RESOURCES || !this.#account.reserveBytes(counted)) return null;
+    const id = this.#next++;
+    this.#entries.set(id, { value, byteLength: counted });
+    return id;
+  }
+
+  get(id: number): T | undefined {
+    return this.#entries.get(id)?.value;
+  }
+
+  /** Removes an entry and gives it to the caller. */
+  take(id: number): T | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(id);
+    this.#account.releaseBytes(entry.byteLength);
+    return entry.value;
+  }
+
+  /** Removes an entry and disposes of it; false when there is none. */
+  drop(id: number): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    this.take(id);
+    this.#dispose(entry.value);
+    return true;
+  }
+
+  /** At the end of the process. */
+  dropAll(): void {
+    for (const id of [...this.#entries.keys()]) this.drop(id);
+  }
+
+  values(): IterableIterator<T> {
+    const entries = this.#entries.values();
+    return (function* () {
+      for (const { value } of entries) yield value;
+    })();
+  }
+}
