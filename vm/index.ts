@@ -48,6 +48,7 @@ export {
   type HostResult,
   type PlainDefinition,
 } from "./runtime/func.ts";
+export { warmUp } from "./execute/training.ts";
 export { Global, Tag } from "./runtime/global.ts";
 export { Instance, type Extern } from "./runtime/instance.ts";
 export { Memory } from "./runtime/memory.ts";

@@ -75,3 +75,5 @@ export const REENTRY_FUEL = 100;
 export const REENTRY_GRANT_FUEL = 10_000_000;
 /** Instructions lowered before a turn gives way: well below a millisecond. */
 export const LOWERING_STEP_INSTRUCTIONS = 5_000;
+/** Fuel that an isolate's guests use before the hot loop is trained, about a second: shorter runs never pay for it. */
+export const TRAINING_FUEL = 1_000_000_000;

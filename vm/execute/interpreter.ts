@@ -1643,7 +1643,7 @@ export function run(x: Machine): Exit {
           }
           target = E[callee]!;
           if (target === 0) {
-            exit = instance.isImported(callee) ? Exit.IndirectSlow : Exit.NeedsCode;
+            exit = Exit.NeedsCode;
             break loop;
           }
           nfp = fp + code[pc + 3]!;

@@ -9,6 +9,7 @@ import {
   INITIAL_FRAME_SLOTS,
   LOWERING_STEP_INSTRUCTIONS,
   MAX_TURN_FUEL,
+  TRAINING_FUEL,
   REENTRY_FUEL,
   REENTRY_SLOTS,
 } from "../limits.ts";
@@ -25,6 +26,7 @@ import { switchCode } from "./exact.ts";
 import { run } from "./interpreter.ts";
 import { Exit, Machine, type Activation } from "./machine.ts";
 import { calleeIn } from "./slow.ts";
+import { warmUp } from "./training.ts";
 import { TRAPS } from "./traps.ts";
 
 /** How a turn ended. `fuelUsed` is the invocation's total so far. */
@@ -81,6 +83,15 @@ const enum Next {
 const HOST_FRAME_WORDS = 4;
 
 type Answer = { readonly values: readonly Value[] } | { readonly error: unknown };
+
+/** Fuel that guests of this isolate may still use before the hot loop is trained; infinite afterwards. */
+let untrainedFuel = TRAINING_FUEL;
+
+function trainLoop(): void {
+  if (untrainedFuel === Number.POSITIVE_INFINITY) return;
+  untrainedFuel = Number.POSITIVE_INFINITY;
+  warmUp();
+}
 
 /** The invocation whose `run` is on the JavaScript stack now, if any. */
 let active: Invocation | null = null;
@@ -224,8 +235,7 @@ export class Invocation {
     if (this.#next === Next.Run && this.#remaining > 0) this.#reenterCode(exact);
     x.isExact = exact;
     for (;;) {
-      const mustPause = this.#remaining <= 0 && (!exact || this.#next !== Next.Run || this.#debt > 0);
-      if (mustPause && this.#next !== Next.Return && this.#next !== Next.Done) return this.#yield("fuel");
+      if (this.#remaining <= 0 && this.#mayPause(exact)) return this.#yield("fuel");
       if (this.#gaveWay) {
         this.#gaveWay = false;
         return this.#yield("voluntary");
@@ -255,6 +265,13 @@ export class Invocation {
     }
   }
 
+  /** Without fuel: exact code stops at its own boundaries; nothing stops between a callee's end and its caller. */
+  #mayPause(exact: boolean): boolean {
+    if (this.#debt > 0) return this.#next !== Next.Done;
+    if (exact) return this.#next === Next.Continue;
+    return this.#next !== Next.Return && this.#next !== Next.Done;
+  }
+
   #payDebt(): void {
     const paid = Math.min(this.#debt, Math.max(this.#remaining, 0));
     if (paid === 0) return;
@@ -264,6 +281,8 @@ export class Invocation {
   }
 
   #account(): void {
+    untrainedFuel -= Math.max(0, this.#turnFuel - this.#remaining);
+    if (untrainedFuel <= 0) trainLoop();
     this.#usedBefore += this.#turnFuel - this.#remaining;
     this.#turnFuel = this.#remaining;
   }
@@ -308,11 +327,20 @@ export class Invocation {
     const x = this.#machine;
     for (;;) {
       let exit: Exit;
+      // Until the loop is trained, a long turn is interrupted for that, unseen by the guest.
+      const held = x.isExact ? 0 : Math.max(0, x.fuel - x.position - untrainedFuel);
+      x.fuel -= held;
       try {
         exit = run(x);
       } catch (error) {
+        x.fuel += held;
         this.#trappedInCode(error);
         return true;
+      }
+      x.fuel += held;
+      if (held > 0 && (exit === Exit.Paused || exit === Exit.PausedInside) && x.fuel > x.position) {
+        trainLoop();
+        continue;
       }
       switch (exit) {
         case Exit.Halted:
@@ -331,6 +359,10 @@ export class Invocation {
           this.#remaining = x.fuel - x.position;
           return false;
         case Exit.NeedsCode:
+          if (x.instance!.isImported(x.callee)) {
+            this.#callIndirect();
+            return true;
+          }
           if (!x.instance!.module.lower(x.callee, x.isExact, LOWERING_STEP_INSTRUCTIONS)) {
             x.position = this.#positionBeforeCall();
             this.#remaining = x.fuel - x.position;

@@ -2,9 +2,10 @@
  * The register code that bodies are lowered to: its operations and the growing array that holds
  * them. Code belongs to a module and knows nothing of instances, so it is shared between them.
  *
- * Operands are word offsets (4 bytes) from the frame pointer; a slot has two words. In the comments
- * `d` is a destination, `a b c` sources, `k` a constant. A branch ends in `target, deltaFuel,
- * limit`; see interpreter.ts for how fuel is counted by positions.
+ * Operands are word offsets (4 bytes) from the frame pointer; a slot has two words. layouts.ts says
+ * which words follow the operations of the hot loop; for the others a comment does, where `d` is a
+ * destination, `a b c` are sources and `k` is a constant. A branch names its target, what it adds to
+ * the fuel, and the fuel below which it pauses: interpreter.ts explains how fuel is counted.
  */
 
 /** Operations of the hot loop come first; from {@link Reg.Slow} on they are executed by slow.ts. */
@@ -16,14 +17,14 @@ export const enum Reg {
   /** P after the next instruction, its price: the boundary before an instruction, in exact code only. */
   CheckExact,
 
-  Move32, // d a
-  Move64, // d a
-  MoveF64, // d a
-  Const32, // d k
-  Const64, // d kLow kHigh
-  ConstF64, // d index of the constant pool
+  Move32,
+  Move64,
+  MoveF64,
+  Const32,
+  Const64,
+  ConstF64,
 
-  I32Add, // d a b
+  I32Add,
   I32Sub,
   I32Mul,
   I32And,
@@ -38,7 +39,7 @@ export const enum Reg {
   I32DivU,
   I32RemS,
   I32RemU,
-  I32AddK, // d a k
+  I32AddK,
   I32MulK,
   I32AndK,
   I32OrK,
@@ -47,19 +48,19 @@ export const enum Reg {
   I32ShrSK,
   I32ShrUK,
   I32RotlK,
-  I32Clz, // d a
+  I32Clz,
   I32Ctz,
   I32Extend8S,
   I32Extend16S,
 
   // Each block of ten keeps this order: lowering computes with it.
-  I32Eq, // d a b
+  I32Eq,
   I32Ne,
   I32LtS,
   I32LtU,
   I32LeS,
   I32LeU,
-  I32EqK, // d a k
+  I32EqK,
   I32NeK,
   I32LtSK,
   I32LtUK,
@@ -69,15 +70,15 @@ export const enum Reg {
   I32LeUK,
   I32GeSK,
   I32GeUK,
-  I64Eq, // d a b
+  I64Eq,
   I64Ne,
   I64LtS,
   I64LtU,
   I64LeS,
   I64LeU,
-  I64Eqz, // d a
+  I64Eqz,
   I64Nez,
-  F64Eq, // d a b
+  F64Eq,
   F64Ne,
   F64Lt,
   F64Le,
@@ -86,11 +87,11 @@ export const enum Reg {
   F32Lt,
   F32Le,
 
-  Select32, // d a b c
+  Select32,
   Select64,
   SelectF64,
 
-  I64Add, // d a b
+  I64Add,
   I64Sub,
   I64Mul,
   I64And,
@@ -100,40 +101,40 @@ export const enum Reg {
   I64ShrS,
   I64ShrU,
   I64Rotl,
-  I64AddK, // d a kLow kHigh
+  I64AddK,
   I64AndK,
   I64OrK,
   I64XorK,
   I64MulK,
-  I64ShlK, // d a k
+  I64ShlK,
   I64ShrSK,
   I64ShrUK,
   I64RotlK,
-  I64ExtendS, // d a
+  I64ExtendS,
   I64ExtendU,
 
-  F64Add, // d a b
+  F64Add,
   F64Sub,
   F64Mul,
   F64Div,
-  F64Sqrt, // d a
+  F64Sqrt,
   F64Neg,
   F64Abs,
   F64ConvertI32S,
   F64ConvertI32U,
   F64PromoteF32,
   I32TruncF64S,
-  F32Add, // d a b
+  F32Add,
   F32Sub,
   F32Mul,
   F32Div,
-  F32Sqrt, // d a
+  F32Sqrt,
   F32Neg,
   F32Abs,
   F32ConvertI32S,
   F32DemoteF64,
 
-  I32Load, // d a offset
+  I32Load,
   I32Load8S,
   I32Load8U,
   I32Load16S,
@@ -144,28 +145,28 @@ export const enum Reg {
   I64Load32S,
   I64Load32U,
   F64Load,
-  I32Store, // a(address) b(value) offset
+  I32Store,
   I32Store8,
   I32Store16,
   I64Store,
   F64Store,
 
-  Global32Get, // d index of the instance's own globals, in words
-  Global32Set, // a index
+  Global32Get,
+  Global32Set,
   Global64Get,
   Global64Set,
 
-  Br, // _ _ target delta limit
-  BrIf, // a _ target delta limit
+  Br,
+  BrIf,
   BrIfNot,
   // In the order of the comparisons above.
-  BrI32Eq, // a b target delta limit
+  BrI32Eq,
   BrI32Ne,
   BrI32LtS,
   BrI32LtU,
   BrI32LeS,
   BrI32LeU,
-  BrI32EqK, // a k target delta limit
+  BrI32EqK,
   BrI32NeK,
   BrI32LtSK,
   BrI32LtUK,
@@ -181,7 +182,7 @@ export const enum Reg {
   BrI64LtU,
   BrI64LeS,
   BrI64LeU,
-  BrI64Eqz, // a _ target delta limit
+  BrI64Eqz,
   BrI64Nez,
   BrF64Eq,
   BrF64Ne,
@@ -190,59 +191,58 @@ export const enum Reg {
   // Comparisons of floats have no opposite (NaN): their negations are branches of their own.
   BrF64NotLt,
   BrF64NotLe,
-  BrTable, // a count, then (target, delta, limit) for each and the default
+  BrTable,
 
-  Call, // function, offset of the arguments, P after the call
-  CallIndirect, // a, canonical type, offset of the arguments, P after the call
-  CallImport, // function, offset of the arguments, P after the call
-  Return, // link offset, P after the instruction
-  Return32, // link offset, P, a
+  Call,
+  CallIndirect,
+  CallImport,
+  Return,
+  Return32,
   Return64,
   ReturnF64,
   Unreachable,
 
   // Two instructions in one operation: fuse.ts decides.
-  Move32Pair, // d a d a
-  I32AddShl, // d a b k: a + (b << k)
-  I32Add3, // d a b c
-  I32AddAddK, // d a b k
-  I32ShlAddK, // d a k k: (a << k) + k
-  I32MulAddK, // d a k k
-  I32ShrUAndK, // d a k k
-  I32XorShl, // d a b k: a ^ (b << k)
-  I32XorShrU, // d a b k
-  I32XorRotl, // d a b k
-  I32OrShl, // d a b k
-  I64XorShrU, // d a b k: a ^ (b >>> k)
-  F64MulAdd, // d a b c: a + b * c, rounded twice
-  F64MulSub, // d a b c: b * c - a
-  F64SubMul, // d a b c: a - b * c
-  F64Mul3, // d a b c: a * (b * c)
-  F64AddK, // d a constant
-  F64MulK, // d a constant
-  F32MulAdd, // d a b c
-  F32MulSub, // d a b c
-  F32SubMul, // d a b c
-  I32LoadAddK, // d a k offset: the address is a + k
-  I32Load8UAddK, // d a k offset: the address is a + k
-  I32Load16UAddK, // d a k offset: the address is a + k
-  I64LoadAddK, // d a k offset: the address is a + k
-  F64LoadAddK, // d a k offset: the address is a + k
-  I32LoadAdd, // d a b offset: the address is a + b
-  I32Load8UAdd, // d a b offset: the address is a + b
-  F64LoadAdd, // d a b offset: the address is a + b
-  I32LoadAddShl, // d a b k offset: the address is a + (b << k)
-  I32LoadAt, // d address
-  I64LoadAt, // d address
-  F64LoadAt, // d address
-  I32StoreAddK, // a b k offset: the address is a + k
-  I32Store8AddK, // a b k offset: the address is a + k
-  F64StoreAddK, // a b k offset: the address is a + k
-  I32StoreK, // a k offset: the value is k
-  I32Store8K, // a k offset: the value is k
-  I32StoreAt, // address b
-  I64StoreAt, // address b
-  // d += k, then a branch on d: d k target delta limit b
+  Move32Pair,
+  I32AddShl,
+  I32Add3,
+  I32AddAddK,
+  I32ShlAddK,
+  I32MulAddK,
+  I32ShrUAndK,
+  I32XorShl,
+  I32XorShrU,
+  I32XorRotl,
+  I32OrShl,
+  I64XorShrU,
+  F64MulAdd,
+  F64MulSub,
+  F64SubMul,
+  F64Mul3,
+  F64AddK,
+  F64MulK,
+  F32MulAdd,
+  F32MulSub,
+  F32SubMul,
+  I32LoadAddK,
+  I32Load8UAddK,
+  I32Load16UAddK,
+  I64LoadAddK,
+  F64LoadAddK,
+  I32LoadAdd,
+  I32Load8UAdd,
+  F64LoadAdd,
+  I32LoadAddShl,
+  I32LoadAt,
+  I64LoadAt,
+  F64LoadAt,
+  I32StoreAddK,
+  I32Store8AddK,
+  F64StoreAddK,
+  I32StoreK,
+  I32Store8K,
+  I32StoreAt,
+  I64StoreAt,
   I32AddKBrIf,
   I32AddKBrNe,
   I32AddKBrLtS,

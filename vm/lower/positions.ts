@@ -58,7 +58,15 @@ export class Positions implements PositionSink {
 
   /** The number of a safe point, the same in fused and exact code; -1 if the position is none. */
   safePointAt(codePosition: number): number {
-    return this.safePoints.indexOf(codePosition);
+    const { safePoints } = this;
+    let low = 0;
+    let high = safePoints.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (safePoints[middle]! < codePosition) low = middle + 1;
+      else high = middle;
+    }
+    return safePoints[low] === codePosition ? low : -1;
   }
 }
 

@@ -1,0 +1,137 @@
+/**
+ * Training of the hot loop. V8 optimises it for the operations it has seen; the first use of
+ * another one throws the optimised code away, for 50 to 300 ms each time. So, once an isolate has
+ * run guests for a while, every operation is executed here on small and large values, with both
+ * outcomes of every branch. What is executed derives from the layouts of the operations. Not
+ * earlier: optimising all operations takes V8 half a second and more, in which the loop is slow.
+ */
+
+import { compileSync } from "../compiled-module.ts";
+import { Engine } from "../engine.ts";
+import { Reg } from "../lower/code.ts";
+import { LAYOUTS } from "../lower/layouts.ts";
+import { Store } from "../runtime/store.ts";
+import { run } from "./interpreter.ts";
+import { Machine } from "./machine.ts";
+
+/**
+ * A module with a function that has a local, a table, a memory and a global:
+ * `(module (func (local i64)) (table 1 funcref) (memory 1) (global (mut i64) (i64.const 0)) (elem (i32.const 0) 0))`
+ */
+const GUEST = Uint8Array.of(
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 4, 1, 0x60, 0, 0],
+  ...[3, 2, 1, 0],
+  ...[4, 4, 1, 0x70, 0, 1],
+  ...[5, 3, 1, 0, 1],
+  ...[6, 6, 1, 0x7e, 1, 0x42, 0, 0x0b],
+  ...[9, 7, 1, 0, 0x41, 0, 0x0b, 1, 0],
+  ...[10, 6, 1, 4, 1, 1, 0x7e, 0x0b],
+);
+
+/** Word offsets in the frame: zeros (addresses, and a link that returns to the halt), then one slot for each operand. */
+const ZEROS = 0;
+const OPERANDS: Readonly<Record<string, number>> = { a: 8, b: 10, c: 12, d: 14 };
+const ARGUMENTS = 16;
+
+/**
+ * Values of the operands `a` (and its high word) and `b`: less, greater, equal, beyond small integers, zero for
+ * conditions, shifts by nothing, by a word and by more, and NaN as f64 and as f32.
+ */
+const VALUES: readonly (readonly [low: number, high: number, b: number])[] = [
+  [1, 0, 2],
+  [2, 0, 1],
+  [2, 0, 2],
+  [-0x8000_0000, -1, 0x7fff_ffff],
+  [0, 0, -1],
+  [-2, -1, 2],
+  [1, 0, 0],
+  [1, 0, 32],
+  [1, 0, 33],
+  [0, 0x7ff8_0000, 2],
+  [0x7fc0_0000, 0, 2],
+];
+const FUEL = 1_000_000;
+/** Beyond the memory, and beyond int32. */
+const FAR_ADDRESS = 0xffff_ffff;
+
+/**
+ * Executes every operation of the hot loop, a few milliseconds: for servers, before the first guest. Others
+ * need not call it, since an isolate whose guests have used 10^9 fuel does it by itself.
+ */
+export function warmUp(): void {
+  const store = new Store({ engine: new Engine() });
+  const module = compileSync(GUEST, { engine: store.engine });
+  const instance = store.instantiateSync(module);
+  module.lower(0, false);
+  const { code } = instance;
+  code.constant(0, 0x3ff8_0000);
+  code.reserve(64);
+  const x = new Machine(256);
+  x.enter(instance);
+  for (let reg: number = Reg.Check; reg < Reg.Slow; reg++) {
+    const layout = LAYOUTS[reg] ?? [];
+    for (const values of VALUES) execute(x, reg, layout, values, 0);
+    if (layout.includes("m") || layout.includes("@")) execute(x, reg, layout, VALUES[0]!, FAR_ADDRESS);
+  }
+  // One operation of the second function stands for all: the loop only calls it.
+  execute(x, Reg.MoveSlots, ["d", "a", "k"], VALUES[0]!, 0);
+}
+
+function execute(
+  x: Machine,
+  reg: Reg,
+  layout: readonly string[],
+  [low, high, b]: readonly [number, number, number],
+  address: number,
+): void {
+  const { words } = x;
+  words.fill(0);
+  words[OPERANDS["a"]!] = low;
+  words[OPERANDS["a"]! + 1] = high;
+  words[OPERANDS["b"]!] = b;
+  words[OPERANDS["b"]! + 1] = b >> 31;
+  words[OPERANDS["c"]!] = low & 1;
+  words[ZEROS] = address;
+  const { code } = x.instance!;
+  const start = code.length;
+  const program: number[] = [reg];
+  for (const part of layout) program.push(...operandWords(part, start + 64, b, address, x));
+  if (reg === Reg.BrTable) program.push(start + 64, 0, 0);
+  code.reserve(65);
+  code.words.fill(Reg.Halt, start, start + 65);
+  code.words.set(program, start);
+  x.pc = start;
+  x.fp = 0;
+  x.fuel = FUEL;
+  run(x);
+}
+
+function operandWords(part: string, target: number, constant: number, address: number, x: Machine): number[] {
+  switch (part) {
+    case "k":
+      return [constant];
+    case "t":
+      return [target, 0, 0];
+    case "m":
+      return [ZEROS];
+    case "l":
+      return [ZEROS + 4];
+    case "o":
+    case "@":
+      return [address];
+    case "n":
+      return [1];
+    case "s":
+      return [ARGUMENTS];
+    case "y":
+      return [x.instance!.module.funcTypeIds[0]!];
+    case "a":
+    case "b":
+    case "c":
+    case "d":
+      return [OPERANDS[part]!];
+    default:
+      return [0];
+  }
+}
