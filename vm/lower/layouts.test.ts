@@ -22,7 +22,7 @@ describe("layouts of the hot loop's operations", () => {
       (memory 1) (global $g (mut i64) (i64.const 5)) (table 1 funcref)
       (func $f (param i32 i32) (result i32) (local i64 f64)
         (local.set 2 (i64.add (i64.extend_i32_s (local.get 0)) (global.get $g)))
-        (local.set 3 (f64.add (f64.mul (f64.convert_i32_s (local.get 0)) (f64.const 2)) (local.get 3)))
+        (local.set 3 (f64.add (f64.mul (f64.convert_i32_s (local.get 0)) (local.get 3)) (local.get 3)))
         (loop $l
           (i32.store (i32.add (local.get 0) (i32.const 8)) (i32.load offset=4 (i32.shl (local.get 1) (i32.const 2))))
           (local.set 0 (i32.add (local.get 0) (i32.const -1)))
