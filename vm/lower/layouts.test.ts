@@ -24,7 +24,8 @@ describe("layouts of the hot loop's operations", () => {
         (local.set 2 (i64.add (i64.extend_i32_s (local.get 0)) (global.get $g)))
         (local.set 3 (f64.add (f64.mul (f64.convert_i32_s (local.get 0)) (local.get 3)) (local.get 3)))
         (loop $l
-          (i32.store (i32.add (local.get 0) (i32.const 8)) (i32.load offset=4 (i32.shl (local.get 1) (i32.const 2))))
+          (i32.store (i32.add (local.get 0) (i32.const 8)) (local.get 1))
+          (i32.store (local.get 0) (i32.load offset=4 (i32.shl (local.get 1) (i32.const 2))))
           (local.set 0 (i32.add (local.get 0) (i32.const -1)))
           (br_if $l (local.get 0)))
         (block $a (block $b (br_table $a $b (local.get 1))))
