@@ -1,6 +1,6 @@
 /**
- * Decoding and validating large real modules from npm: MB/s warm in this process, and in a process of its own
- * (fresh.ts) the speed of cold code, the memory that a compiled module keeps and the peak on the way there.
+ * Decoding and validating large real modules from npm, each in a process of its own (fresh.ts): MB/s in cold code
+ * and warm, the memory that a compiled module keeps and the peak on the way there.
  */
 
 import { execFileSync } from "node:child_process";
@@ -10,7 +10,6 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeModule } from "../vm/binary/decode.ts";
 import { encodeModule } from "../vm/binary/encode.ts";
-import { compileSync, Engine } from "../vm/index.ts";
 import type { FreshFigures } from "./fresh.ts";
 import { median, short, tableText } from "./harness.ts";
 
@@ -30,13 +29,11 @@ const MODULES = [
 export interface ModuleFigures {
   readonly name: string;
   readonly bytes: number;
-  /** Median MB/s in a process that has done it before. */
-  readonly decode: number;
-  readonly decodeAndValidate: number;
-  readonly native: number;
+  readonly own: FreshFigures;
   /** MB/s in a fresh process, of the first megabyte alone. */
   readonly firstMegabyte: number;
-  readonly fresh: FreshFigures;
+  /** Median MB/s of V8's own engine, which compiles lazily. */
+  readonly native: number;
 }
 
 /** Figures of those modules that are installed. */
@@ -48,31 +45,24 @@ export function measureModules(repetitions: number): ModuleFigures[] {
 
 function measureModule(path: string, repetitions: number): ModuleFigures {
   const bytes = new Uint8Array(readFileSync(path));
-  // Small modules several times per measurement, or the clock shows noise.
-  const times = Math.max(1, Math.round(500_000 / bytes.length));
-  const speed = (work: () => void): number => {
-    work();
-    const speeds = Array.from({ length: repetitions }, () => {
-      const start = performance.now();
-      for (let i = 0; i < times; i++) work();
-      return (bytes.length * times) / 1000 / (performance.now() - start);
-    });
-    return median(speeds);
-  };
+  const native = Array.from({ length: repetitions }, () => {
+    const start = performance.now();
+    new WebAssembly.Module(bytes);
+    return bytes.length / 1000 / (performance.now() - start);
+  });
   return {
     name: basename(path),
     bytes: bytes.length,
-    decode: speed(() => void decodeModule(bytes)),
-    decodeAndValidate: speed(() => void compileSync(bytes, { engine: new Engine({}) })),
-    native: speed(() => void new WebAssembly.Module(bytes)),
+    own: freshFigures(path, repetitions),
     firstMegabyte: freshSpeed(firstMegabyte(bytes)),
-    fresh: freshFigures(path),
+    native: median(native),
   };
 }
 
-function freshFigures(path: string): FreshFigures {
+function freshFigures(path: string, repetitions: number): FreshFigures {
   const script = fileURLToPath(new URL("./fresh.js", import.meta.url));
-  return JSON.parse(execFileSync(process.execPath, ["--expose-gc", script, path]).toString()) as FreshFigures;
+  const output = execFileSync(process.execPath, ["--expose-gc", script, path, String(repetitions)]);
+  return JSON.parse(output.toString()) as FreshFigures;
 }
 
 /** MB/s of a fresh process on the module's first megabyte. */
@@ -80,7 +70,7 @@ function freshSpeed(first: Uint8Array): number {
   const folder = mkdtempSync(join(tmpdir(), "perilune-bench-"));
   try {
     writeFileSync(join(folder, "first.wasm"), first);
-    return freshFigures(join(folder, "first.wasm")).speed;
+    return freshFigures(join(folder, "first.wasm"), 1).speed;
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -107,16 +97,16 @@ function firstMegabyte(bytes: Uint8Array): Uint8Array {
 }
 
 export function moduleTableText(figures: readonly ModuleFigures[]): string {
-  const rows = figures.map(({ name, bytes, decode, decodeAndValidate, native, firstMegabyte, fresh }) => [
+  const rows = figures.map(({ name, bytes, own, firstMegabyte, native }) => [
     name,
     (bytes / 1e6).toFixed(2),
-    short(decode),
-    short(decodeAndValidate),
+    short(own.decode),
+    short(own.warm),
     short(firstMegabyte),
-    short(fresh.speed),
+    short(own.speed),
     short(native),
-    short(fresh.retained),
-    short(fresh.peak),
+    short(own.retained),
+    short(own.peak),
   ]);
   return tableText(
     ["module", "MB", "decode", "+ validate", "fresh 1st MB", "fresh all", "V8 MB/s", "retained ×", "peak ×"],
