@@ -61,8 +61,8 @@ export const INITIAL_FRAME_SLOTS = 256;
 export const STRAIGHT_LINE_FUEL = 1_000;
 /** Price of one instruction, as configured. */
 export const MAX_PRICE = 1_000;
-/** Fuel of one turn: counts fit in an int32 with room for positions and debts. */
-export const MAX_TURN_FUEL = 1_073_741_824;
+/** Fuel of one turn: with the fuel of a body's positions it stays below 2^31. */
+export const MAX_TURN_FUEL = 1_073_741_823;
 /** Fuel of one body read from its first to its last instruction. */
 export const MAX_BODY_FUEL = 1_073_741_824;
 /** Bytes that one step of a bulk operation moves. */

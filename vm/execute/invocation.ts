@@ -44,7 +44,7 @@ export type Outcome =
   | { readonly kind: "waiting"; readonly ready: Promise<void> | null; readonly fuelUsed: number };
 
 export interface TurnOptions {
-  /** Fuel of this turn. Default, and at most, 2^30. */
+  /** Fuel of this turn. Default, and at most, 2^30 - 1. */
   readonly fuel?: number;
   /**
    * Stop before the instruction that would exceed the fuel, in place of at the next safe point. An
@@ -374,7 +374,12 @@ export class Invocation {
             this.#trappedInCode(new Trap("call stack exhausted"));
             return true;
           }
-          this.#ensureWords(Math.min(this.#maxWords, x.limitWords * 2));
+          try {
+            this.#ensureWords(Math.min(this.#maxWords, x.limitWords * 2));
+          } catch (error) {
+            this.#trappedInCode(error);
+            return true;
+          }
           continue;
         case Exit.CallImport:
           x.callee = x.instance!.funcAddress(x.callee);
