@@ -22,7 +22,11 @@ every 64, text 1 for every 8.
 export function guestApiMarkdown(functions: readonly HostFunction[]): string {
   const parts = [INTRODUCTION];
   for (const [namespace, members] of byNamespace(functions)) {
-    parts.push(`## ${namespace}\n`, "| function | type | what it does | codes | traps | fuel |", "|---|---|---|---|---|---|");
+    parts.push(
+      `## ${namespace}\n`,
+      "| function | type | what it does | codes | traps | fuel |",
+      "|---|---|---|---|---|---|",
+    );
     parts.push(...members.map(row), "");
   }
   return parts.join("\n");

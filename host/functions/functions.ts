@@ -9,7 +9,12 @@ import { METRICS_FUNCTIONS } from "./metrics.ts";
 import { VERSION_FUNCTIONS } from "./version.ts";
 
 /** In the order of the documentation. */
-export const HOST_FUNCTIONS: readonly HostFunction[] = [ERROR_FUNCTIONS, VERSION_FUNCTIONS, METRICS_FUNCTIONS, DISTRIBUTED_FUNCTIONS].flat();
+export const HOST_FUNCTIONS: readonly HostFunction[] = [
+  ERROR_FUNCTIONS,
+  VERSION_FUNCTIONS,
+  METRICS_FUNCTIONS,
+  DISTRIBUTED_FUNCTIONS,
+].flat();
 
 /** By full name; more than one where older guests import another type. */
 const BY_NAME = new Map<string, HostFunction[]>();

@@ -39,11 +39,10 @@ export function hostDefinition(fn: HostFunction, binding: Binding): HostDefiniti
   };
   const { continuations } = fn;
   if (continuations === null) return { ...shared, call: call as (caller: Caller, ...values: Value[]) => HostResult };
-  const step =
-    (continuation: Continuation) => (caller: Caller, state: FrameState, outcome: GuestOutcome | null) => {
-      const guest = guestOf(caller);
-      return finish(guest, continuation(guest, state, outcome)) as HostResult | FrameRequest;
-    };
+  const step = (continuation: Continuation) => (caller: Caller, state: FrameState, outcome: GuestOutcome | null) => {
+    const guest = guestOf(caller);
+    return finish(guest, continuation(guest, state, outcome)) as HostResult | FrameRequest;
+  };
   return {
     ...shared,
     kind: "frame",

@@ -1,0 +1,142 @@
+/**
+ * Names of processes in one environment. `get` is exact, byte for byte; versions are a second way
+ * to the same entries, taken only by whoever asks for a range. Names outlive their processes.
+ */
+
+import { compareVersions, isInRange, parseVersion, type Version, type VersionRange } from "./versions.ts";
+
+/** Where names are counted: a group's account. */
+export interface NameAccount {
+  /** Whether one more name of so many bytes may be kept; if so, it is counted. */
+  reserveName(byteLength: number): boolean;
+  releaseName(byteLength: number): void;
+}
+
+/** As guests store it: neither number is checked. */
+export interface Registered {
+  readonly nodeId: bigint;
+  readonly processId: bigint;
+}
+
+interface Entry extends Registered {
+  readonly account: NameAccount;
+  readonly byteLength: number;
+  readonly version: Version | null;
+}
+
+/** A name that a process is being spawned for. */
+export class Reservation {
+  readonly name: string;
+  /** Somebody has put or removed the name since: that is what counts. */
+  isOvertaken = false;
+  readonly waiting: (() => void)[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Bytes that an entry costs besides its name. */
+const ENTRY_BYTES = 128;
+
+export class Registry {
+  readonly #entries = new Map<string, Entry>();
+  /** Full names by the part before the version. */
+  readonly #versioned = new Map<string, Set<string>>();
+  readonly #reservations = new Map<string, Reservation>();
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(name: string): Registered | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** Registers or overwrites; false when the account refuses, and nothing has changed then. */
+  put(name: string, { nodeId, processId }: Registered, account: NameAccount): boolean {
+    const byteLength = ENTRY_BYTES + name.length * 2;
+    if (!account.reserveName(byteLength)) return false;
+    this.remove(name);
+    const [base, version] = splitVersion(name);
+    this.#entries.set(name, { nodeId, processId, account, byteLength, version });
+    if (version !== null) {
+      const names = this.#versioned.get(base);
+      if (names === undefined) this.#versioned.set(base, new Set([name]));
+      else names.add(name);
+    }
+    return true;
+  }
+
+  /** Anyone may remove any name; nothing happens when there is none. */
+  remove(name: string): void {
+    const reservation = this.#reservations.get(name);
+    if (reservation !== undefined) reservation.isOvertaken = true;
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    this.#entries.delete(name);
+    entry.account.releaseName(entry.byteLength);
+    if (entry.version === null) return;
+    const [base] = splitVersion(name);
+    const names = this.#versioned.get(base);
+    names?.delete(name);
+    if (names?.size === 0) this.#versioned.delete(base);
+  }
+
+  /**
+   * The newest version of `name` in the range, with the number of candidates that were compared.
+   * Versions stand behind the last "@" of a name: "counter@1.4.2".
+   */
+  lookup(name: string, range: VersionRange): { readonly found: Registered | undefined; readonly compared: number } {
+    const names = this.#versioned.get(name) ?? [];
+    let best: Entry | undefined;
+    let compared = 0;
+    for (const candidate of names) {
+      compared++;
+      const entry = this.#entries.get(candidate)!;
+      if (!isInRange(entry.version!, range)) continue;
+      if (best === undefined || compareVersions(entry.version!, best.version!) > 0) best = entry;
+    }
+    return { found: best, compared };
+  }
+
+  /** The names of a process, for reports: at most `maxCount`. */
+  namesOf(processId: bigint, maxCount: number): string[] {
+    const names: string[] = [];
+    for (const [name, entry] of this.#entries) {
+      if (entry.processId === processId && names.push(name) >= maxCount) break;
+    }
+    return names;
+  }
+
+  /**
+   * Begins to spawn a process for a name that is not registered. A reservation that somebody else
+   * holds is returned as `pending`: wait for its end and look again.
+   */
+  reserve(name: string): { readonly reservation: Reservation } | { readonly pending: Reservation } {
+    const pending = this.#reservations.get(name);
+    if (pending !== undefined) return { pending };
+    const reservation = new Reservation(name);
+    this.#reservations.set(name, reservation);
+    return { reservation };
+  }
+
+  /**
+   * Ends a reservation: with a process, the name is registered unless somebody has put or removed
+   * it meanwhile, who then came later. False when the account refuses the name. Harmless when repeated.
+   */
+  release(reservation: Reservation, registered: Registered | null, account: NameAccount): boolean {
+    if (this.#reservations.get(reservation.name) !== reservation) return true;
+    this.#reservations.delete(reservation.name);
+    const isKept = registered === null || reservation.isOvertaken || this.put(reservation.name, registered, account);
+    for (const wake of reservation.waiting.splice(0)) wake();
+    return isKept;
+  }
+}
+
+/** The part before the last "@" and the version behind it, if there is one. */
+function splitVersion(name: string): [base: string, version: Version | null] {
+  const at = name.lastIndexOf("@");
+  const version = at < 0 ? null : parseVersion(name.slice(at + 1));
+  return version === null ? [name, null] : [name.slice(0, at), version];
+}
