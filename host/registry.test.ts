@@ -56,6 +56,9 @@ describe("Registry", () => {
     expect(registry.put("b", process(2), account)).to.equal(false);
     expect(registry.get("a")).to.include({ processId: 1n });
     expect(registry.get("b")).to.equal(undefined);
+    expect(registry.put("a", process(3), account)).to.equal(true);
+    expect(registry.get("a")).to.include({ processId: 3n });
+    expect(account.names).to.equal(1);
   });
 
   it("lookup gives the newest version in the range, of exactly that name", () => {

@@ -56,8 +56,14 @@ export class Registry {
   /** Registers or overwrites; false when the account refuses, and nothing has changed then. */
   put(name: string, { nodeId, processId }: Registered, account: NameAccount): boolean {
     const byteLength = ENTRY_BYTES + name.length * 2;
-    if (!account.reserveName(byteLength)) return false;
-    this.remove(name);
+    const former = this.#entries.get(name);
+    // Given back first, so that a full account can still overwrite its names.
+    former?.account.releaseName(former.byteLength);
+    if (!account.reserveName(byteLength)) {
+      former?.account.reserveName(former.byteLength);
+      return false;
+    }
+    this.#forget(name);
     const [base, version] = splitVersion(name);
     this.#entries.set(name, { nodeId, processId, account, byteLength, version });
     if (version !== null) {
@@ -70,12 +76,18 @@ export class Registry {
 
   /** Anyone may remove any name; nothing happens when there is none. */
   remove(name: string): void {
+    const entry = this.#entries.get(name);
+    entry?.account.releaseName(entry.byteLength);
+    this.#forget(name);
+  }
+
+  /** Takes a name out of everything but its account. */
+  #forget(name: string): void {
     const reservation = this.#reservations.get(name);
     if (reservation !== undefined) reservation.isOvertaken = true;
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
-    entry.account.releaseName(entry.byteLength);
     if (entry.version === null) return;
     const [base] = splitVersion(name);
     const names = this.#versioned.get(base);
