@@ -12,10 +12,14 @@
  */
 
 import { Head, Link, Reg } from "../lower/code.ts";
+import { Vec } from "../lower/vector-code.ts";
 import { Exit, type Machine } from "./machine.ts";
+import { vector } from "./simd.ts";
 import { slow } from "./slow.ts";
 
 const TWO_POW_MINUS_32 = 2 ** -32;
+/** Locals up to so many words are zeroed by a loop: a call costs more. */
+const LOOPED_WORDS = 64;
 const CANONICAL_F32 = 0x7fc00000;
 const CANONICAL_F64_HIGH = 0x7ff80000;
 
@@ -1712,6 +1716,13 @@ export function run(x: Machine): Exit {
           break loop;
 
         default: {
+          if (code[pc]! >= Vec.First) {
+            pc = vector(x, pc, fp, M, mb, ml);
+            if (pc >= 0) continue;
+            pc = ~pc;
+            exit = Exit.TrapOutOfBounds;
+            break loop;
+          }
           x.pc = pc;
           x.fp = fp;
           x.fuel = F;
@@ -1748,7 +1759,9 @@ export function run(x: Machine): Exit {
       break;
     }
     const link = nfp + code[target - Head.Length]!;
-    for (let k = nfp + code[target - Head.Length + Head.ParamWords]!; k < link; k++) I[k] = 0;
+    const locals = nfp + code[target - Head.Length + Head.ParamWords]!;
+    if (link - locals > LOOPED_WORDS) I.fill(0, locals, link);
+    else for (let k = locals; k < link; k++) I[k] = 0;
     I[link] = returnPc;
     I[link + Link.CallerDistance] = nfp - fp;
     I[link + Link.ReturnP] = P;

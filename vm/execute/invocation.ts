@@ -363,13 +363,12 @@ export class Invocation {
             this.#callIndirect();
             return true;
           }
-          if (!x.instance!.module.lower(x.callee, x.isExact, LOWERING_STEP_INSTRUCTIONS)) {
-            x.position = this.#positionBeforeCall();
-            this.#remaining = x.fuel - x.position;
-            return false;
-          }
-          continue;
+          x.position = this.#positionBeforeCall();
+          if (x.instance!.module.lower(x.callee, x.isExact, LOWERING_STEP_INSTRUCTIONS)) continue;
+          this.#remaining = x.fuel - x.position;
+          return false;
         case Exit.NeedsFrames:
+          x.position = this.#positionBeforeCall();
           if (x.limitWords >= this.#maxWords) {
             this.#trappedInCode(new Trap("call stack exhausted"));
             return true;
@@ -398,7 +397,7 @@ export class Invocation {
     }
   }
 
-  /** P before the call at `pc`, which waits for its callee's code. */
+  /** P before the call at `pc`, which waits for its callee's code or frame. */
   #positionBeforeCall(): number {
     const { module, pc, instance } = this.#machine;
     const { prices } = instance!.module;

@@ -5,7 +5,6 @@
  * compared with these by a property test.
  */
 
-import Long from "long";
 import { Trap } from "../errors.ts";
 
 /** `i64High[0]` is the high word of the latest i64 result of this file and of numeric.ts. */
@@ -47,31 +46,99 @@ export function i64DivS(aLow: number, aHigh: number, bLow: number, bHigh: number
   if ((bLow | bHigh) === 0) throw new Trap("integer divide by zero");
   if ((bLow & bHigh) === -1 && aLow === 0 && aHigh === -0x8000_0000) throw new Trap("integer overflow");
   if (isSafeS(aHigh) && isSafeS(bHigh)) return split(Math.trunc(signed(aLow, aHigh) / signed(bLow, bHigh)));
-  // Not left to `long`, whose (-2^63 + 1) / -1 is wrong: it looks at the dividend's high word alone.
-  if ((bLow & bHigh) === -1) return i64Sub(0, 0, aLow, aHigh);
-  return fromLong(Long.fromBits(aLow, aHigh).divide(Long.fromBits(bLow, bHigh)));
+  divideMagnitudes(aLow, aHigh, bLow, bHigh);
+  return negatedIf((aHigh ^ bHigh) < 0, division.quotientLow, division.quotientHigh);
 }
 
 /** Traps on a zero divisor. */
 export function i64DivU(aLow: number, aHigh: number, bLow: number, bHigh: number): number {
   if ((bLow | bHigh) === 0) throw new Trap("integer divide by zero");
   if (isSafeU(aHigh) && isSafeU(bHigh)) return split(Math.floor(unsigned(aLow, aHigh) / unsigned(bLow, bHigh)));
-  return fromLong(Long.fromBits(aLow, aHigh, true).divide(Long.fromBits(bLow, bHigh, true)));
+  divideU(aLow, aHigh, bLow, bHigh);
+  return pair(division.quotientLow, division.quotientHigh);
 }
 
 /** Has the sign of the dividend; -2^63 % -1 is 0. Traps on a zero divisor. */
 export function i64RemS(aLow: number, aHigh: number, bLow: number, bHigh: number): number {
   if ((bLow | bHigh) === 0) throw new Trap("integer divide by zero");
   if (isSafeS(aHigh) && isSafeS(bHigh)) return split(signed(aLow, aHigh) % signed(bLow, bHigh));
-  if ((bLow & bHigh) === -1) return pair(0, 0);
-  return fromLong(Long.fromBits(aLow, aHigh).modulo(Long.fromBits(bLow, bHigh)));
+  divideMagnitudes(aLow, aHigh, bLow, bHigh);
+  return negatedIf(aHigh < 0, division.remainderLow, division.remainderHigh);
 }
 
 /** Traps on a zero divisor. */
 export function i64RemU(aLow: number, aHigh: number, bLow: number, bHigh: number): number {
   if ((bLow | bHigh) === 0) throw new Trap("integer divide by zero");
   if (isSafeU(aHigh) && isSafeU(bHigh)) return split(unsigned(aLow, aHigh) % unsigned(bLow, bHigh));
-  return fromLong(Long.fromBits(aLow, aHigh, true).modulo(Long.fromBits(bLow, bHigh, true)));
+  divideU(aLow, aHigh, bLow, bHigh);
+  return pair(division.remainderLow, division.remainderHigh);
+}
+
+/** What {@link divideU} found: pairs of words. */
+const division = { quotientLow: 0, quotientHigh: 0, remainderLow: 0, remainderHigh: 0 };
+
+function divideMagnitudes(aLow: number, aHigh: number, bLow: number, bHigh: number): void {
+  const low = negatedIf(aHigh < 0, aLow, aHigh);
+  const high = i64High[0]!;
+  const divisorLow = negatedIf(bHigh < 0, bLow, bHigh);
+  divideU(low, high, divisorLow, i64High[0]!);
+}
+
+function negatedIf(isNegated: boolean, low: number, high: number): number {
+  return isNegated ? i64Sub(0, 0, low, high) : pair(low, high);
+}
+
+/** Divides unsigned pairs; the divisor is not zero. */
+function divideU(aLow: number, aHigh: number, bLow: number, bHigh: number): void {
+  if (bHigh === 0) divideByWord(aLow, aHigh, bLow >>> 0);
+  else if (bHigh < 0) divideByLarge(aLow, aHigh, bLow, bHigh);
+  else divideByPair(aLow, aHigh, bLow, bHigh);
+}
+
+/** Long division with digits of 16 bits below the high word: every step is exact in a double. */
+function divideByWord(aLow: number, aHigh: number, divisor: number): void {
+  const high = aHigh >>> 0;
+  const upper = (high % divisor) * 0x1_0000 + (aLow >>> 16);
+  const lower = (upper % divisor) * 0x1_0000 + (aLow & 0xffff);
+  division.quotientHigh = Math.floor(high / divisor) | 0;
+  division.quotientLow = (Math.floor(upper / divisor) << 16) | Math.floor(lower / divisor);
+  division.remainderHigh = 0;
+  division.remainderLow = (lower % divisor) | 0;
+}
+
+/** The divisor is at least 2^63: the quotient is 0 or 1. */
+function divideByLarge(aLow: number, aHigh: number, bLow: number, bHigh: number): void {
+  const fits = aHigh === bHigh ? aLow >>> 0 >= bLow >>> 0 : aHigh >>> 0 > bHigh >>> 0;
+  division.quotientHigh = 0;
+  division.quotientLow = fits ? 1 : 0;
+  division.remainderLow = fits ? i64Sub(aLow, aHigh, bLow, bHigh) : pair(aLow, aHigh);
+  division.remainderHigh = i64High[0]!;
+}
+
+/**
+ * The divisor is at least 2^32, so the quotient is a word, and the quotient of the doubles is off by
+ * one at most. Which way, the exact remainder does not say modulo 2^64; but the remainder in doubles,
+ * wrong by some 2^12, lies near 0 or below for a quotient that is too large, and at the divisor or
+ * above for one that is too small.
+ */
+function divideByPair(aLow: number, aHigh: number, bLow: number, bHigh: number): void {
+  const dividend = unsigned(aLow, aHigh);
+  const divisor = unsigned(bLow, bHigh);
+  let quotient = Math.min(Math.floor(dividend / divisor), 0xffff_ffff);
+  const productLow = i64Mul(quotient | 0, 0, bLow, bHigh);
+  let low = i64Sub(aLow, aHigh, productLow, i64High[0]!);
+  let high = i64High[0]!;
+  const isBelow = high === bHigh ? low >>> 0 < bLow >>> 0 : high >>> 0 < bHigh >>> 0;
+  if (!isBelow) {
+    const isTooLarge = dividend - quotient * divisor < divisor / 2;
+    quotient += isTooLarge ? -1 : 1;
+    low = isTooLarge ? i64Add(low, high, bLow, bHigh) : i64Sub(low, high, bLow, bHigh);
+    high = i64High[0]!;
+  }
+  division.quotientHigh = 0;
+  division.quotientLow = quotient | 0;
+  division.remainderLow = low;
+  division.remainderHigh = high;
 }
 
 export function i64And(aLow: number, aHigh: number, bLow: number, bHigh: number): number {
@@ -215,10 +282,6 @@ export function split(integer: number): number {
 export function pair(low: number, high: number): number {
   i64High[0] = high;
   return low;
-}
-
-function fromLong(value: Long): number {
-  return pair(value.low, value.high);
 }
 
 function isSafeS(high: number): boolean {
