@@ -35,6 +35,21 @@ export const enum Exit {
   IndirectSlow,
 }
 
+/** The frames as lanes of 8 and 16 bits: for vectors only. */
+class Lanes {
+  readonly i8: Int8Array;
+  readonly u8: Uint8Array;
+  readonly i16: Int16Array;
+  readonly u16: Uint16Array;
+
+  constructor(buffer: ArrayBufferLike) {
+    this.i8 = new Int8Array(buffer);
+    this.u8 = new Uint8Array(buffer);
+    this.i16 = new Int16Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+  }
+}
+
 /** Where control goes when a callee returns that is not of the same instance: plain data. */
 export type Activation =
   /** To the embedder. */
@@ -56,6 +71,7 @@ export class Machine {
   words: Int32Array;
   doubles: Float64Array;
   floats: Float32Array;
+  #lanes: Lanes | null = null;
   /** Words a frame may reach up to. */
   limitWords: number;
 
@@ -93,9 +109,16 @@ export class Machine {
     const words = new Int32Array(buffer);
     words.set(this.words);
     this.words = words;
+    this.#lanes = null;
     this.doubles = new Float64Array(buffer);
     this.floats = new Float32Array(buffer);
     this.limitWords = slots * 2;
+  }
+
+  /** Views of the frames that are made when the first instruction needs them. */
+  get lanes(): Lanes {
+    this.#lanes ??= new Lanes(this.words.buffer);
+    return this.#lanes;
   }
 
   /** Makes `instance` the one whose code, globals, table and memory the loop uses. */

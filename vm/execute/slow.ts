@@ -21,6 +21,7 @@ import {
   tableInit,
 } from "./bulk.ts";
 import { Exit, type Machine } from "./machine.ts";
+import { accessVector } from "./simd-memory.ts";
 import { numeric1, numeric2 } from "./slow-numeric.ts";
 
 /** Bytes that each load and store touches, by instruction. */
@@ -54,20 +55,9 @@ export function slow(x: Machine): number {
       instance.store.globalWords.set(words.subarray(fp + a, fp + a + valueWords(x, b)), at);
       return pc + 3;
     }
-    case Reg.MoveV128:
-      words.copyWithin(fp + a, fp + b, fp + b + 4);
-      return pc + 3;
     case Reg.MoveSlots:
       words.copyWithin(fp + a, fp + b, fp + b + 2 * c);
       return pc + 4;
-    case Reg.ConstV128:
-      words.set(code.subarray(pc + 2, pc + 6), fp + a);
-      return pc + 6;
-    case Reg.SelectV128: {
-      const from = fp + (words[fp + code[pc + 4]!] !== 0 ? b : c);
-      words.copyWithin(fp + a, from, from + 4);
-      return pc + 5;
-    }
 
     case Reg.Load:
       load(
@@ -87,6 +77,13 @@ export function slow(x: Machine): number {
         fp + b,
       );
       return pc + 7;
+    case Reg.VectorAccess: {
+      const memory = instance.memories[code[pc + 8]!]!;
+      const address = effectiveAddress(x, c, code[pc + 6]!, code[pc + 7]!, code[pc + 8]!);
+      const at = within(memory, address, WIDTHS[a]!);
+      accessVector(words, a, memory.view, at, fp + b, fp + code[pc + 4]!, code[pc + 5]!);
+      return pc + 9;
+    }
     case Reg.MemorySize:
       setAddress(x, fp + a, instance.memories[b]!.pages, instance.memories[b]!.isAddressed64);
       return pc + 3;

@@ -258,12 +258,10 @@ export const enum Reg {
   Numeric2, // d a b instruction
   GlobalGet, // d global index
   GlobalSet, // a global index
-  MoveV128, // d a
   MoveSlots, // d a count: slots, in ascending order
-  ConstV128, // d k k k k
-  SelectV128, // d a b c
   Load, // d a offsetLow offsetHigh memory instruction
   Store, // a b offsetLow offsetHigh memory instruction
+  VectorAccess, // instruction d a b lane offsetLow offsetHigh memory
   MemorySize, // d memory
   MemoryGrow, // a(also d) memory P
   MemoryFill, // a memory P

@@ -8,11 +8,13 @@ import { Reader } from "../binary/reader.ts";
 import { limitExceeded } from "../errors.ts";
 import { MAX_BODY_FUEL } from "../limits.ts";
 import { funcTypeAt, type Module } from "../module.ts";
+import { Op } from "../opcodes.ts";
 import type { ValType } from "../types.ts";
 import { Head, Link, Reg, type ModuleCode } from "./code.ts";
 import { Operands, Where } from "./operands.ts";
 import { categoryOf, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
+import { Vec } from "./vector-code.ts";
 
 /** What a function's frame is made of. */
 export interface FrameShape {
@@ -151,7 +153,7 @@ export abstract class Emitter {
   }
 
   /** Operations with a destination as their first operand may be changed by the next one. */
-  protected emit2(reg: Reg, d: number, a: number): void {
+  protected emit2(reg: Reg | Vec, d: number, a: number): void {
     const at = this.emit(3);
     const words = this.code.words;
     words[at] = reg;
@@ -170,7 +172,7 @@ export abstract class Emitter {
     this.remember(at);
   }
 
-  protected emit4(reg: Reg, d: number, a: number, b: number, c: number): void {
+  protected emit4(reg: Reg | Vec, d: number, a: number, b: number, c: number): void {
     const at = this.emit(5);
     const words = this.code.words;
     words[at] = reg;
@@ -193,7 +195,7 @@ export abstract class Emitter {
     this.remember(at);
   }
 
-  protected emitMany(reg: Reg, operands: readonly number[]): void {
+  protected emitMany(reg: Reg | Op, operands: readonly number[]): void {
     const at = this.emit(1 + operands.length);
     this.code.words[at] = reg;
     this.code.words.set(operands, at + 1);
@@ -220,7 +222,7 @@ export abstract class Emitter {
     if (operands.where[index] === Where.Constant) {
       const high = operands.high[index]!;
       const words = operands.vectors[index]!;
-      if (category === Category.V128) this.emitMany(Reg.ConstV128, [d, words[0]!, words[1]!, words[2]!, words[3]!]);
+      if (category === Category.V128) this.emitMany(Op.V128Const, [d, words[0]!, words[1]!, words[2]!, words[3]!]);
       else if (category === Category.F64) this.emit2(Reg.ConstF64, d, this.code.constant(value, high));
       else if (category === Category.I64) this.emit3(Reg.Const64, d, value, high);
       else this.emit2(Reg.Const32, d, value);
@@ -238,7 +240,7 @@ export abstract class Emitter {
           ? Reg.Move64
           : category === Category.F64
             ? Reg.MoveF64
-            : Reg.MoveV128;
+            : Vec.Move;
     const { words } = this.code;
     if (reg === Reg.Move32 && this.last >= 0 && words[this.last] === Reg.Move32) {
       const firstD = words[this.last + 1]!;

@@ -13,9 +13,10 @@ import { Head, Reg, type ModuleCode } from "./code.ts";
 import { BlockKind } from "./control.ts";
 import { valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
-import { ValueLowering } from "./values.ts";
+import { Vec } from "./vector-code.ts";
+import { VectorLowering } from "./vectors.ts";
 
-export class Lowering extends ValueLowering {
+export class Lowering extends VectorLowering {
   constructor(
     source: LoweringSource,
     code: ModuleCode,
@@ -281,7 +282,8 @@ export class Lowering extends ValueLowering {
         this.emit1(Reg.ElemDrop, reader.u32());
         return;
       default:
-        this.plain(op);
+        if (op >= Vec.First) this.vector(op);
+        else this.plain(op);
     }
   }
 

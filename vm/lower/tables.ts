@@ -5,6 +5,7 @@
 
 import { Reg } from "./code.ts";
 import { Op } from "../opcodes.ts";
+import { Vec } from "./vector-code.ts";
 
 /** What of a value the register code has to know to move it. References and f32 are words. */
 export const enum Category {
@@ -174,11 +175,11 @@ const COMPARISONS_END = Reg.F64Le;
 const TO_BRANCH = Reg.BrI32Eq - Reg.I32Eq;
 
 /** The opposite of a comparison, or of the branch on it; 0 if there is none. */
-export const OPPOSITE = new Int16Array(Reg.Slow);
+export const OPPOSITE = new Int16Array(Vec.End);
 /** The opposite takes its operands exchanged. */
-export const OPPOSITE_IS_EXCHANGED = new Uint8Array(Reg.Slow);
+export const OPPOSITE_IS_EXCHANGED = new Uint8Array(Vec.End);
 /** The branch on a comparison; 0 for other operations. */
-export const BRANCH_ON = new Int16Array(Reg.Slow);
+export const BRANCH_ON = new Int16Array(Vec.End);
 
 for (let comparison: number = Reg.I32Eq; comparison <= COMPARISONS_END; comparison++) {
   BRANCH_ON[comparison] = comparison + TO_BRANCH;

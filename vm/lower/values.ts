@@ -19,6 +19,7 @@ import {
   OPPOSITE_IS_EXCHANGED,
   UNARY,
 } from "./tables.ts";
+import { Vec } from "./vector-code.ts";
 
 /** The instruction whose price a bulk operation pays when it is done. */
 const REG_PRICES: ReadonlyMap<Reg, Op> = new Map([
@@ -223,9 +224,8 @@ export abstract class ValueLowering extends ControlLowering {
           ? Reg.Select64
           : category === Category.F64
             ? Reg.SelectF64
-            : Reg.SelectV128;
+            : Vec.Select;
     this.emit4(reg, d, left, right, condition);
-    if (category === Category.V128) this.last = -1;
   }
 
   protected globalGet(index: number): void {
