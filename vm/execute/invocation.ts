@@ -209,7 +209,9 @@ export class Invocation {
 
   /** Ends the run from outside: the next `run` throws `error`. Nothing happens after the end. */
   terminate(error: Error): void {
-    if (this.#next !== Next.Done) this.#end(error);
+    if (this.#next === Next.Done) return;
+    if (error instanceof Termination) addBacktrace(error, this.#machine, this.#activations, this.#next === Next.Run);
+    this.#end(error);
   }
 
   /** Adds to the fuel used; what exceeds the turn is paid in later turns, before anything else. Throws `RangeError`. */
