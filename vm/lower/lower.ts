@@ -103,10 +103,13 @@ export class Lowering extends VectorLowering {
   protected lowerInstruction(op: Op): void {
     const { operands, reader } = this;
     switch (op) {
-      case Op.Unreachable:
-        this.code.words[this.emit(1)] = Reg.Unreachable;
+      case Op.Unreachable: {
+        // Emitting may give the code another array.
+        const at = this.emit(1);
+        this.code.words[at] = Reg.Unreachable;
         this.die();
         return;
+      }
       case Op.Nop:
         return;
       case Op.Block:
