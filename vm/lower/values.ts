@@ -116,7 +116,8 @@ export abstract class ValueLowering extends ControlLowering {
     const { words } = this.code;
     if (reg === Reg.I32AddK && words[last] === Reg.I32AddK) {
       words[last + 3] = (words[last + 3]! + constant) | 0;
-      this.operands.pushSlot(Category.I32);
+      // A constant on the left leaves the sum in the slot below.
+      words[last + 1] = this.operands.pushSlot(Category.I32);
       return true;
     }
     const fused = CONSTANT.get(reg)?.get(words[last]!);
