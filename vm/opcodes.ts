@@ -920,17 +920,12 @@ export const INSTRUCTIONS: Readonly<Record<Op, Instruction>> = {
 };
 
 /** Groups of instructions that are decoded and validated, but not yet executed. */
-export type DeferredGroup = "exceptions" | "garbage collection" | "threads" | "typed function references";
+export type DeferredGroup = "exceptions" | "garbage collection" | "threads";
 
 const DEFERRED_OPS: ReadonlyMap<number, DeferredGroup> = new Map<number, DeferredGroup>([
   [Op.Throw, "exceptions"],
   [Op.ThrowRef, "exceptions"],
   [Op.TryTable, "exceptions"],
-  [Op.CallRef, "typed function references"],
-  [Op.ReturnCallRef, "typed function references"],
-  [Op.RefAsNonNull, "typed function references"],
-  [Op.BrOnNull, "typed function references"],
-  [Op.BrOnNonNull, "typed function references"],
   [Op.RefEq, "garbage collection"],
 ]);
 

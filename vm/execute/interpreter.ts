@@ -1655,6 +1655,22 @@ export function run(x: Machine): Exit {
           returnPc = pc + 5;
           break call;
         }
+        case Reg.CallRef:
+          callee = I[fp + code[pc + 1]!]! - instance.funcsAt;
+          // Null, a function of another instance or of the host: the driver's work.
+          if (callee < 0 || callee >= types.length) {
+            exit = Exit.IndirectSlow;
+            break loop;
+          }
+          target = E[callee]!;
+          if (target === 0) {
+            exit = Exit.NeedsCode;
+            break loop;
+          }
+          nfp = fp + code[pc + 2]!;
+          P = code[pc + 3]!;
+          returnPc = pc + 4;
+          break call;
         case Reg.CallImport:
           callee = code[pc + 1]!;
           nfp = fp + code[pc + 2]!;

@@ -25,7 +25,7 @@ import { Caller } from "./caller.ts";
 import { switchCode } from "./exact.ts";
 import { run } from "./interpreter.ts";
 import { Exit, Machine, type Activation } from "./machine.ts";
-import { calleeIn } from "./slow.ts";
+import { calleeIn, funcReference } from "./slow.ts";
 import { warmUp } from "./training.ts";
 import { TRAPS } from "./traps.ts";
 
@@ -409,6 +409,10 @@ export class Invocation {
         return words[pc + 3]! - prices[Op.Call]!;
       case Reg.CallIndirect:
         return words[pc + 4]! - prices[Op.CallIndirect]!;
+      case Reg.CallRef:
+        return words[pc + 3]! - prices[Op.CallRef]!;
+      case Reg.ReturnCallRef:
+        return words[pc + 5]! - prices[Op.ReturnCallRef]!;
       case Reg.ReturnCall:
         return words[pc + 5]! - prices[Op.ReturnCall]!;
       default:
@@ -431,16 +435,18 @@ export class Invocation {
   #callIndirect(): void {
     const x = this.#machine;
     const { words } = x.module;
-    const index = x.words[x.fp + words[x.pc + 1]!]! >>> 0;
+    const operand = x.words[x.fp + words[x.pc + 1]!]!;
+    const isTyped = words[x.pc] === Reg.CallRef;
     try {
-      x.callee = calleeIn(x, x.instance!.table0, index, words[x.pc + 2]!);
+      x.callee = isTyped ? funcReference(operand) : calleeIn(x, x.instance!.table0, operand >>> 0, words[x.pc + 2]!);
     } catch (error) {
       this.#trappedInCode(error);
       return;
     }
-    x.argsAt = x.fp + words[x.pc + 3]!;
-    x.position = words[x.pc + 4]!;
-    x.pc += 5;
+    if (!isTyped) x.pc++;
+    x.argsAt = x.fp + words[x.pc + 2]!;
+    x.position = words[x.pc + 3]!;
+    x.pc += 4;
     this.#leaveCode();
   }
 

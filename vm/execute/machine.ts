@@ -31,7 +31,7 @@ export const enum Exit {
   TrapOverflow,
   TrapUndefinedElement,
   TrapInvalidConversion,
-  /** `call_indirect` could not take the short way; the driver finds out why. */
+  /** `call_indirect` or `call_ref` could not take the short way; the driver finds out why. */
   IndirectSlow,
 }
 

@@ -148,6 +148,10 @@ export function slow(x: Machine): number {
       const address = calleeIn(x, table, addressAt(x, fp + a, table.isAddressed64), b);
       return tailCall(x, address, fp + c, code[pc + 4]!, fp + code[pc + 5]!, code[pc + 6]!);
     }
+    case Reg.ReturnCallRef:
+      return tailCall(x, funcReference(words[fp + a]!), fp + b, c, fp + code[pc + 4]!, code[pc + 5]!);
+    case Reg.TrapNull:
+      throw new Trap("null reference");
     default:
       throw new InternalError(`no register operation ${code[pc]} at ${pc}`);
   }
@@ -161,6 +165,12 @@ export function calleeIn(x: Machine, table: Table, index: number, typeId: number
   const { store } = x.instance!;
   if (!store.engine.types.isSubtype(store.typeIdOf(address), typeId)) throw new Trap("indirect call type mismatch");
   return address;
+}
+
+/** The function that a reference names. Throws `Trap` for null. */
+export function funcReference(handle: number): number {
+  if (handle === 0) throw new Trap("null function reference");
+  return handle;
 }
 
 /** Leaves the frame whose link is at `link` and enters the function there, with its arguments moved down. */

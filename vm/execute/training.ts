@@ -33,6 +33,8 @@ const GUEST = Uint8Array.of(
 const ZEROS = 0;
 const OPERANDS: Readonly<Record<string, number>> = { a: 8, b: 10, c: 12, d: 14 };
 const ARGUMENTS = 16;
+/** A reference to the guest's function, or null where addresses are far. */
+const FUNCTION = 64;
 
 /**
  * Values of the operands `a` (and its high word) and `b`: less, greater, equal, beyond small integers, zero for
@@ -54,6 +56,8 @@ const VALUES: readonly (readonly [low: number, high: number, b: number])[] = [
 const FUEL = 1_000_000;
 /** Beyond the memory, and beyond int32. */
 const FAR_ADDRESS = 0xffff_ffff;
+/** Operands for which it makes a difference. */
+const FAR: readonly string[] = ["m", "r", "@"];
 
 /**
  * Executes every operation of the hot loop, a few milliseconds: for servers, before the first guest. Others
@@ -72,7 +76,7 @@ export function warmUp(): void {
   for (let reg: number = Reg.Check; reg < Reg.Slow; reg++) {
     const layout = LAYOUTS[reg] ?? [];
     for (const values of VALUES) execute(x, reg, layout, values, 0);
-    if (layout.includes("m") || layout.includes("@")) execute(x, reg, layout, VALUES[0]!, FAR_ADDRESS);
+    if (layout.some((part) => FAR.includes(part))) execute(x, reg, layout, VALUES[0]!, FAR_ADDRESS);
   }
   // One operation of the second function stands for all: the loop only calls it.
   execute(x, Reg.MoveSlots, ["d", "a", "k"], VALUES[0]!, 0);
@@ -93,6 +97,7 @@ function execute(
   words[OPERANDS["b"]! + 1] = b >> 31;
   words[OPERANDS["c"]!] = low & 1;
   words[ZEROS] = address;
+  words[FUNCTION] = address === 0 ? x.instance!.funcsAt : 0;
   const { code } = x.instance!;
   const start = code.length;
   const program: number[] = [reg];
@@ -115,6 +120,8 @@ function operandWords(part: string, target: number, constant: number, address: n
       return [target, 0, 0];
     case "m":
       return [ZEROS];
+    case "r":
+      return [FUNCTION];
     case "l":
       return [ZEROS + 4];
     case "o":

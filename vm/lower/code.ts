@@ -195,6 +195,7 @@ export const enum Reg {
 
   Call,
   CallIndirect,
+  CallRef,
   CallImport,
   Return,
   Return32,
@@ -280,7 +281,9 @@ export const enum Reg {
   /** Tail calls leave the frame before they enter the next one. */
   ReturnCall, // function, offset of the arguments, words of arguments, link offset, P
   ReturnCallIndirect, // a type offset words link P table
+  ReturnCallRef, // a offset words link P
   CallTable, // a type offset P table: call_indirect through another table than the first
+  TrapNull,
   /** Instantiation only. */
   GlobalInit, // a global index
   ElemInit, // a elem item

@@ -11,7 +11,7 @@ import { categoryOf, slotsOf, valuesPrice, type LoweringSource, type PositionSin
 import { BRANCH_ON, Category, OPPOSITE, OPPOSITE_IS_EXCHANGED } from "./tables.ts";
 
 /** The limit of a branch that is no safe point: fuel is never below. */
-const NO_CHECK = -0x8000_0000;
+export const NO_CHECK = -0x8000_0000;
 
 export const enum BlockKind {
   Body,
@@ -21,7 +21,7 @@ export const enum BlockKind {
   Else,
 }
 
-interface Block {
+export interface Block {
   kind: BlockKind;
   /** Operands below the block. */
   readonly height: number;
@@ -229,6 +229,11 @@ export abstract class ControlLowering extends Emitter {
     const types = this.labelTypes(block);
     this.fuel += valuesPrice(types.length);
     this.takeCondition();
+    this.branchOnCondition(block, types);
+  }
+
+  /** Branches to `block` with the values on top of the stack if the condition holds; they stay there otherwise. */
+  protected branchOnCondition(block: Block, types: readonly ValType[]): void {
     if (block.kind !== BlockKind.Body && this.isInPlace(block, types.length)) {
       if (types.length > 0) this.settleAll();
       const at = this.emitCondition();
@@ -341,6 +346,13 @@ export abstract class ControlLowering extends Emitter {
     this.#conditionB = 0;
   }
 
+  /** Makes a branch operation and its operands the condition. */
+  protected setCondition(reg: Reg, a: number, b: number): void {
+    this.#conditionReg = reg;
+    this.#conditionA = a;
+    this.#conditionB = b;
+  }
+
   /** A branch on the taken condition; its target is still to be written. Returns its position. */
   protected emitCondition(): number {
     return this.emitBranch(this.#conditionReg, this.#conditionA, this.#conditionB);
@@ -430,6 +442,24 @@ export abstract class ControlLowering extends Emitter {
       this.emitMany(Reg.CallTable, [indexAt, typeId, argsAt, this.fuel, table]);
     }
     this.afterCall(type.results);
+  }
+
+  protected callRef(): void {
+    const type = funcTypeAt(this.module, this.reader.u32());
+    const funcAt = this.read(this.operands.pop());
+    this.settleAll();
+    const argsAt = this.dropArguments(type.params);
+    this.emitMany(Reg.CallRef, [funcAt, argsAt, this.fuel]);
+    this.afterCall(type.results);
+  }
+
+  protected returnCallRef(): void {
+    const type = funcTypeAt(this.module, this.reader.u32());
+    const funcAt = this.read(this.operands.pop());
+    this.settleAll();
+    const argsAt = this.dropArguments(type.params);
+    this.emitMany(Reg.ReturnCallRef, [funcAt, argsAt, slotsOf(type.params) * 2, this.linkAt, this.fuel]);
+    this.die();
   }
 
   protected returnCall(): void {

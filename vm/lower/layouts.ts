@@ -5,7 +5,7 @@
  * `d` destination · `a b c` sources · `m` a source that is an address or part of one · `k` a
  * constant · `o` an offset · `@` a constant address · `x` an index of the constant pool · `g` an
  * own global · `t` target, delta, limit of a branch · `_` unused · `P` fuel by position · `l` the
- * link's offset · `f` a function index · `y` a canonical type · `s` the offset of arguments.
+ * link's offset · `f` a function index · `r` a source that is a function reference · `y` a canonical type · `s` the offset of arguments.
  * br_table has `n` targets besides its default; they follow.
  */
 
@@ -53,6 +53,7 @@ const RANGES: readonly (readonly [layout: string, first: Reg, last: Reg])[] = [
   ["a n t", Reg.BrTable, Reg.BrTable],
   ["f s P", Reg.Call, Reg.Call],
   ["m y s P", Reg.CallIndirect, Reg.CallIndirect],
+  ["r s P", Reg.CallRef, Reg.CallRef],
   ["f s P", Reg.CallImport, Reg.CallImport],
   ["l P", Reg.Return, Reg.Return],
   ["l P a", Reg.Return32, Reg.ReturnF64],

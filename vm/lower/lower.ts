@@ -14,9 +14,9 @@ import { BlockKind } from "./control.ts";
 import { valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
 import { Vec } from "./vector-code.ts";
-import { VectorLowering } from "./vectors.ts";
+import { isReferenceOp, ReferenceLowering } from "./references.ts";
 
-export class Lowering extends VectorLowering {
+export class Lowering extends ReferenceLowering {
   constructor(
     source: LoweringSource,
     code: ModuleCode,
@@ -153,6 +153,12 @@ export class Lowering extends VectorLowering {
       case Op.ReturnCallIndirect:
         this.returnCallIndirect();
         return;
+      case Op.CallRef:
+        this.callRef();
+        return;
+      case Op.ReturnCallRef:
+        this.returnCallRef();
+        return;
       case Op.Drop:
         operands.pop();
         return;
@@ -286,6 +292,7 @@ export class Lowering extends VectorLowering {
         return;
       default:
         if (op >= Vec.First) this.vector(op);
+        else if (isReferenceOp(op)) this.reference(op);
         else this.plain(op);
     }
   }

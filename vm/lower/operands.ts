@@ -87,6 +87,15 @@ export class Operands {
     return index;
   }
 
+  /** Takes the last {@link pop} back, if nothing was pushed since. */
+  restore(): void {
+    const index = this.height++;
+    if (this.where[index] !== Where.Local) return;
+    const chain = this.value[index]! >> 1;
+    this.#below[index] = this.#chains[chain]!;
+    this.#chains[chain] = index;
+  }
+
   drop(count: number): void {
     for (let i = 0; i < count; i++) this.pop();
   }
