@@ -1,0 +1,306 @@
+/**
+ * Gives the scheduler's tasks their turns: one executor for each isolate, that all runtimes join.
+ * It measures what turns cost, fires timers between them, lets the event loop go on after each time
+ * budget, and does nothing while nobody can run. With a seed all of this follows from the charge
+ * and the seed alone.
+ */
+
+import { eventLoopTurn } from "../vm/index.ts";
+import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
+import type { Cancel } from "./system.ts";
+import { FAR_MS, Timer, TimerWheel } from "./timers.ts";
+
+/** What an executor needs of the platform. Times are milliseconds with fractions. */
+export interface TurnSource {
+  /** Since an arbitrary moment. Never goes back. */
+  nowMs(): number;
+  /** Calls `run` after timers and I/O have had their turn. */
+  nextTurn(run: () => void): void;
+  /** Calls `wake` after about `delayMs`, at most 2^31 - 1. */
+  wakeAfter(delayMs: number, wake: () => void): Cancel;
+}
+
+/** By the globals that every platform has. */
+export const PLATFORM_TURNS: TurnSource = {
+  nowMs: () => performance.now(),
+  nextTurn(run) {
+    void eventLoopTurn().then(run);
+  },
+  wakeAfter(delayMs, wake) {
+    const timer = setTimeout(wake, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+export interface ExecutorOptions {
+  /** Milliseconds of turns before the event loop goes on. Default 4. */
+  readonly budgetMs?: number;
+  /** The most fuel of one turn. Default 100,000. */
+  readonly sliceFuel?: number;
+  /** Makes turns, slices and time follow from this number alone: time is the charge, and jumps when nothing can run. */
+  readonly seed?: number;
+  /** Time jumps to the next timer when nothing can run and nothing outside is waited for. Default: with a seed. */
+  readonly virtualTime?: boolean;
+  readonly source?: TurnSource;
+}
+
+export interface ExecutorStats {
+  /** Turns given to tasks. */
+  readonly turns: number;
+  /** Times that the event loop went on while something was runnable. */
+  readonly yields: number;
+  /** Sum of all charges. */
+  readonly charge: number;
+}
+
+const MAX_DELAY_MS = 0x7fff_ffff;
+/** Time that one slice should not exceed: slow code gets less fuel. */
+const SLICE_NS = 400_000;
+const MIN_SLICE_FUEL = 1_000;
+/** Slices below this say too little about the speed of a task. */
+const MEASURED_FUEL = 2_000;
+/** What a turn may cost besides its fuel, and how much slower than others it may be, before it is charged by time. */
+const FREE_NS = 3_000;
+const TOLERANCE = 4;
+/** Speed that is assumed before anything has been measured: code that V8 has not optimised yet. */
+const COLD_NS_PER_FUEL = 20;
+
+export class Executor {
+  readonly scheduler = new Scheduler();
+  readonly sliceFuel: number;
+  readonly isDeterministic: boolean;
+  readonly isVirtual: boolean;
+  readonly #budgetMs: number;
+  readonly #source: TurnSource;
+  readonly #startMs: number;
+  readonly #wheel = new TimerWheel();
+  /** Not after the earliest timer. */
+  #timersAtMs = Number.POSITIVE_INFINITY;
+  #random: number;
+  /** Virtual time: all of it with a seed, else what has been jumped. */
+  #virtualMs = 0;
+  #jumpedMs = 0;
+  /** When the last turn ended. */
+  #lastMs = 0;
+  #holds = 0;
+  #isScheduled = false;
+  #isRunning = false;
+  #cancelWake: Cancel | null = null;
+  #nsPerFuel = COLD_NS_PER_FUEL;
+  #turns = 0;
+  #yields = 0;
+  readonly #idleHooks = new Set<() => void>();
+
+  static #shared: Executor | null = null;
+
+  /** The one of this isolate. */
+  static get shared(): Executor {
+    Executor.#shared ??= new Executor();
+    return Executor.#shared;
+  }
+
+  constructor(options: ExecutorOptions = {}) {
+    this.sliceFuel = options.sliceFuel ?? 100_000;
+    this.#budgetMs = options.budgetMs ?? 4;
+    this.isDeterministic = options.seed !== undefined;
+    this.isVirtual = options.virtualTime ?? this.isDeterministic;
+    this.#random = (options.seed ?? 0) | 0;
+    this.#source = options.source ?? PLATFORM_TURNS;
+    this.#startMs = this.isDeterministic ? 0 : this.#source.nowMs();
+    this.scheduler.onRunnable = () => this.#schedule();
+  }
+
+  /** A group of its own beside those of the other runtimes. */
+  join(weight?: number): GroupShare {
+    return new GroupShare(this.scheduler, this.scheduler.root, weight);
+  }
+
+  get stats(): ExecutorStats {
+    return { turns: this.#turns, yields: this.#yields, charge: this.scheduler.totalCharge };
+  }
+
+  /** Guest time: milliseconds, with fractions, since the executor was made. */
+  nowMs(): number {
+    if (this.isDeterministic) return this.#virtualMs;
+    return this.#source.nowMs() - this.#startMs + this.#virtualMs;
+  }
+
+  /** Arms `timer` to fire between turns, not before `delayMs` have passed. */
+  arm(timer: Timer, delayMs: number): void {
+    const deadlineMs = Math.min(Math.ceil(this.nowMs() + Math.max(0, delayMs)), FAR_MS);
+    this.#wheel.add(timer, deadlineMs);
+    if (deadlineMs >= this.#timersAtMs) return;
+    this.#timersAtMs = deadlineMs;
+    if (this.#isRunning || this.#isScheduled) return;
+    this.#cancelWake?.();
+    this.#cancelWake = null;
+    if (this.isVirtual) this.#schedule();
+    else this.#sleep();
+  }
+
+  /** Harmless for a timer that is not armed. */
+  disarm(timer: Timer): void {
+    this.#wheel.cancel(timer);
+  }
+
+  /** Timers that are armed. */
+  get armedTimers(): number {
+    return this.#wheel.size;
+  }
+
+  /** Says that something outside (I/O, a promise) will wake a task: virtual time does not jump meanwhile. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  unhold(): void {
+    this.#holds--;
+    if (this.#holds === 0 && this.isVirtual && this.#wheel.size > 0) this.#schedule();
+  }
+
+  /** Whether anything outside is waited for. */
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
+  /** Calls `hook` whenever nothing can run any more, before time passes. It may wake tasks. */
+  onIdle(hook: () => void): Cancel {
+    this.#idleHooks.add(hook);
+    return () => {
+      this.#idleHooks.delete(hook);
+    };
+  }
+
+  /** A number below 2^32 from the seed (mulberry32). For executors with a seed. */
+  random(): number {
+    this.#random = (this.#random + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#random ^ (this.#random >>> 15), 1 | this.#random);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  }
+
+  /**
+   * Gives turns on the JavaScript stack until nothing can run, with virtual time past the last
+   * timer, or until `maxTurns`. Throws `TypeError` inside a turn.
+   */
+  runUntilIdle(maxTurns = Number.POSITIVE_INFINITY): void {
+    if (this.#isRunning) throw new TypeError("the executor is running");
+    this.#isRunning = true;
+    try {
+      for (let turns = 0; turns < maxTurns; turns++) {
+        if (this.#turn() || this.#afterIdle()) continue;
+        return;
+      }
+    } finally {
+      this.#isRunning = false;
+      if (!this.scheduler.isIdle) this.#schedule();
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isRunning) return;
+    this.#cancelWake?.();
+    this.#cancelWake = null;
+    this.#isScheduled = true;
+    this.#source.nextTurn(this.#run);
+  }
+
+  /** Turns for the time of one budget. */
+  readonly #run = (): void => {
+    this.#isScheduled = false;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    let isIdle = false;
+    try {
+      const endMs = this.nowMs() - this.#jumpedMs + this.#budgetMs;
+      do {
+        if (this.#turn() || this.#afterIdle()) continue;
+        isIdle = true;
+        break;
+      } while (this.#lastMs - this.#jumpedMs < endMs);
+    } finally {
+      this.#isRunning = false;
+      if (isIdle) this.#sleep();
+      else {
+        this.#yields++;
+        this.#schedule();
+      }
+    }
+  };
+
+  /** Fires what is due and gives one slice, handed on from task to task as they wait for each other. False when nobody can run. */
+  #turn(): boolean {
+    let beforeMs = this.nowMs();
+    if (beforeMs >= this.#timersAtMs) this.#fire(beforeMs);
+    const { scheduler } = this;
+    let task = scheduler.pick();
+    if (task === null) return false;
+    let fuel = this.#sliceOf(task);
+    for (;;) {
+      this.#turns++;
+      const end: TurnEnd = task.run(fuel);
+      let charge = task.turnCharge;
+      if (this.isDeterministic) this.#virtualMs += charge / 1e6;
+      else {
+        const afterMs = this.nowMs();
+        charge = this.#measured(task, charge, (afterMs - beforeMs) * 1e6);
+        beforeMs = afterMs;
+      }
+      task = scheduler.settle(charge, end, fuel - task.turnFuel);
+      if (task === null) {
+        this.#lastMs = beforeMs;
+        return true;
+      }
+      fuel = scheduler.handedFuel;
+    }
+  }
+
+  #sliceOf(task: Task): number {
+    if (this.isDeterministic) {
+      const quarter = this.sliceFuel / 4;
+      return Math.ceil(quarter + (quarter * 3 * this.random()) / 2 ** 32);
+    }
+    const nsPerFuel = task.nanosecondsPerFuel === 0 ? this.#nsPerFuel : task.nanosecondsPerFuel;
+    return Math.min(this.sliceFuel, Math.max(MIN_SLICE_FUEL, Math.floor(SLICE_NS / nsPerFuel)));
+  }
+
+  /** The charge, or more if the turn took much longer than turns of that charge do. */
+  #measured(task: Task, charge: number, ns: number): number {
+    if (charge >= MEASURED_FUEL) {
+      const speed = ns / charge;
+      task.nanosecondsPerFuel = task.nanosecondsPerFuel === 0 ? speed : (task.nanosecondsPerFuel + speed) / 2;
+      this.#nsPerFuel += (Math.min(speed, this.#nsPerFuel * TOLERANCE) - this.#nsPerFuel) / 16;
+    }
+    const paidNs = ns - FREE_NS;
+    return paidNs > TOLERANCE * this.#nsPerFuel * charge ? Math.round(paidNs / this.#nsPerFuel) : charge;
+  }
+
+  #fire(nowMs: number): void {
+    for (let timer = this.#wheel.poll(nowMs); timer !== null; timer = this.#wheel.poll(nowMs)) timer.fire(timer);
+    this.#timersAtMs = this.#wheel.nextMs();
+  }
+
+  /** Whether there is something to do after all: a hook woke a task, or virtual time jumped to a timer. */
+  #afterIdle(): boolean {
+    for (const hook of this.#idleHooks) hook();
+    if (!this.scheduler.isIdle) return true;
+    if (!this.isVirtual || this.#holds > 0) return false;
+    const nextMs = this.#wheel.nextMs();
+    if (nextMs >= FAR_MS) return false;
+    const nowMs = this.nowMs();
+    if (nextMs > nowMs) {
+      this.#virtualMs += nextMs - nowMs;
+      this.#jumpedMs += nextMs - nowMs;
+    }
+    this.#timersAtMs = nextMs;
+    return true;
+  }
+
+  #sleep(): void {
+    if (this.isVirtual) return;
+    this.#timersAtMs = this.#wheel.nextMs();
+    if (this.#timersAtMs >= FAR_MS) return;
+    const delayMs = Math.ceil(this.#timersAtMs - this.nowMs());
+    this.#cancelWake = this.#source.wakeAfter(Math.min(MAX_DELAY_MS, Math.max(0, delayMs)), this.#run);
+  }
+}
