@@ -1,24 +1,12 @@
 import { expect } from "chai";
-import { Registry, type NameAccount, type Registered } from "./registry.ts";
+import { Account, Group } from "./group.ts";
+import { Registry, type Registered } from "./registry.ts";
+import { Scheduler } from "./scheduler.ts";
 import { parseVersionRange } from "./versions.ts";
 
-class Account implements NameAccount {
-  names = 0;
-  readonly limit: number;
-
-  constructor(limit = 1_000) {
-    this.limit = limit;
-  }
-
-  reserveName(): boolean {
-    if (this.names >= this.limit) return false;
-    this.names++;
-    return true;
-  }
-
-  releaseName(): void {
-    this.names--;
-  }
+/** A group that may have so many names. */
+function namesGroup(maxNames = 1_000): Group {
+  return new Group(new Scheduler(), null, null, { maxNames });
 }
 
 const process = (processId: number): Registered => ({ nodeId: 0n, processId: BigInt(processId) });
@@ -26,9 +14,9 @@ const process = (processId: number): Registered => ({ nodeId: 0n, processId: Big
 describe("Registry", () => {
   it("finds names byte for byte: a version is part of the name", () => {
     const registry = new Registry();
-    const account = new Account();
-    registry.put("x@1.2.0", process(7), account);
-    registry.put("x@1.9.0", process(8), account);
+    const group = namesGroup();
+    registry.put("x@1.2.0", process(7), group);
+    registry.put("x@1.9.0", process(8), group);
     expect(registry.get("x@1.2.0")).to.include({ processId: 7n });
     expect([registry.get("x"), registry.get("x@1.2"), registry.get("X@1.2.0")]).to.deep.equal([
       undefined,
@@ -39,34 +27,34 @@ describe("Registry", () => {
 
   it("the last put counts, and names are counted once", () => {
     const registry = new Registry();
-    const account = new Account();
-    registry.put("n", process(1), account);
-    registry.put("n", process(2), account);
+    const group = namesGroup();
+    registry.put("n", process(1), group);
+    registry.put("n", process(2), group);
     expect(registry.get("n")).to.include({ processId: 2n });
-    expect(account.names).to.equal(1);
+    expect(group.used(Account.Names)).to.equal(1);
     registry.remove("n");
     registry.remove("n");
-    expect([account.names, registry.size]).to.deep.equal([0, 0]);
+    expect([group.used(Account.Names), registry.size]).to.deep.equal([0, 0]);
   });
 
-  it("an account that is full refuses and changes nothing", () => {
+  it("a group that is full refuses and changes nothing", () => {
     const registry = new Registry();
-    const account = new Account(1);
-    expect(registry.put("a", process(1), account)).to.equal(true);
-    expect(registry.put("b", process(2), account)).to.equal(false);
+    const group = namesGroup(1);
+    expect(registry.put("a", process(1), group)).to.equal(true);
+    expect(registry.put("b", process(2), group)).to.equal(false);
     expect(registry.get("a")).to.include({ processId: 1n });
     expect(registry.get("b")).to.equal(undefined);
-    expect(registry.put("a", process(3), account)).to.equal(true);
+    expect(registry.put("a", process(3), group)).to.equal(true);
     expect(registry.get("a")).to.include({ processId: 3n });
-    expect(account.names).to.equal(1);
+    expect(group.used(Account.Names)).to.equal(1);
   });
 
   it("lookup gives the newest version in the range, of exactly that name", () => {
     const registry = new Registry();
-    const account = new Account();
+    const group = namesGroup();
     const names = ["c@1.2.0", "c@1.10.0", "c@2.0.0", "c@1.11.0-rc.1", "cc@1.99.0", "c@latest", "c"];
     names.forEach((name, i) => {
-      registry.put(name, process(i), account);
+      registry.put(name, process(i), group);
     });
     const found = (name: string, range: string) => registry.lookup(name, parseVersionRange(range)!).found?.processId;
     expect(found("c", "^1.2")).to.equal(1n);
@@ -79,7 +67,7 @@ describe("Registry", () => {
 
   it("a reserved name is registered at the end of the reservation, unless somebody came later", () => {
     const registry = new Registry();
-    const account = new Account();
+    const group = namesGroup();
     const begin = (name: string) => {
       const result = registry.reserve(name);
       if (!("reservation" in result)) throw new Error("pending");
@@ -91,18 +79,18 @@ describe("Registry", () => {
     expect(second).to.have.property("pending", first);
     first.waiting.push(() => woken++);
     expect(registry.get("a")).to.equal(undefined);
-    registry.release(first, process(5), account);
-    registry.release(first, process(6), account);
+    registry.release(first, process(5), group);
+    registry.release(first, process(6), group);
     expect(registry.get("a")).to.include({ processId: 5n });
     expect(woken).to.equal(1);
 
     const overtaken = begin("b");
-    registry.put("b", process(9), account);
-    registry.release(overtaken, process(8), account);
+    registry.put("b", process(9), group);
+    registry.release(overtaken, process(8), group);
     expect(registry.get("b")).to.include({ processId: 9n });
 
     const failed = begin("c");
-    registry.release(failed, null, account);
+    registry.release(failed, null, group);
     expect(registry.get("c")).to.equal(undefined);
   });
 });

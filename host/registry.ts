@@ -3,14 +3,8 @@
  * to the same entries, taken only by whoever asks for a range. Names outlive their processes.
  */
 
+import { Account, type Group } from "./group.ts";
 import { compareVersions, isInRange, parseVersion, type Version, type VersionRange } from "./versions.ts";
-
-/** Where names are counted: a group's account. */
-export interface NameAccount {
-  /** Whether one more name of so many bytes may be kept; if so, it is counted. */
-  reserveName(byteLength: number): boolean;
-  releaseName(byteLength: number): void;
-}
 
 /** As guests store it: neither number is checked. */
 export interface Registered {
@@ -19,7 +13,7 @@ export interface Registered {
 }
 
 interface Entry extends Registered {
-  readonly account: NameAccount;
+  readonly group: Group;
   readonly byteLength: number;
   readonly version: Version | null;
 }
@@ -53,19 +47,19 @@ export class Registry {
     return this.#entries.get(name);
   }
 
-  /** Registers or overwrites; false when the account refuses, and nothing has changed then. */
-  put(name: string, { nodeId, processId }: Registered, account: NameAccount): boolean {
+  /** Registers or overwrites; false when the group refuses, and nothing has changed then. */
+  put(name: string, { nodeId, processId }: Registered, group: Group): boolean {
     const byteLength = ENTRY_BYTES + name.length * 2;
     const former = this.#entries.get(name);
-    // Given back first, so that a full account can still overwrite its names.
-    former?.account.releaseName(former.byteLength);
-    if (!account.reserveName(byteLength)) {
-      former?.account.reserveName(former.byteLength);
+    // Given back first, so that a full group can still overwrite its names.
+    if (former !== undefined) uncharge(former);
+    if (!charge({ group, byteLength })) {
+      if (former !== undefined) charge(former);
       return false;
     }
     this.#forget(name);
     const [base, version] = splitVersion(name);
-    this.#entries.set(name, { nodeId, processId, account, byteLength, version });
+    this.#entries.set(name, { nodeId, processId, group, byteLength, version });
     if (version !== null) {
       const names = this.#versioned.get(base);
       if (names === undefined) this.#versioned.set(base, new Set([name]));
@@ -77,11 +71,11 @@ export class Registry {
   /** Anyone may remove any name; nothing happens when there is none. */
   remove(name: string): void {
     const entry = this.#entries.get(name);
-    entry?.account.releaseName(entry.byteLength);
+    if (entry !== undefined) uncharge(entry);
     this.#forget(name);
   }
 
-  /** Takes a name out of everything but its account. */
+  /** Takes a name out of everything but the accounts. */
   #forget(name: string): void {
     const reservation = this.#reservations.get(name);
     if (reservation !== undefined) reservation.isOvertaken = true;
@@ -135,15 +129,27 @@ export class Registry {
 
   /**
    * Ends a reservation: with a process, the name is registered unless somebody has put or removed
-   * it meanwhile, who then came later. False when the account refuses the name. Harmless when repeated.
+   * it meanwhile, who then came later. False when the group refuses the name. Harmless when repeated.
    */
-  release(reservation: Reservation, registered: Registered | null, account: NameAccount): boolean {
+  release(reservation: Reservation, registered: Registered | null, group: Group): boolean {
     if (this.#reservations.get(reservation.name) !== reservation) return true;
     this.#reservations.delete(reservation.name);
-    const isKept = registered === null || reservation.isOvertaken || this.put(reservation.name, registered, account);
+    const isKept = registered === null || reservation.isOvertaken || this.put(reservation.name, registered, group);
     for (const wake of reservation.waiting.splice(0)) wake();
     return isKept;
   }
+}
+
+function charge({ group, byteLength }: Pick<Entry, "byteLength" | "group">): boolean {
+  if (!group.reserve(Account.Names, 1)) return false;
+  if (group.reserve(Account.Memory, byteLength)) return true;
+  group.release(Account.Names, 1);
+  return false;
+}
+
+function uncharge({ group, byteLength }: Entry): void {
+  group.release(Account.Names, 1);
+  group.release(Account.Memory, byteLength);
 }
 
 /** The part before the last "@" and the version behind it, if there is one. */
