@@ -1,0 +1,40 @@
+import { expect } from "chai";
+import { validate } from "../../vm/index.ts";
+import { HOGS, idler, messenger, periodic, rustShaped, spawner } from "./guests.ts";
+import { pictureHtml } from "./picture.ts";
+import { distribution, jain } from "./statistics.ts";
+
+describe("the fairness bench", () => {
+  it("Jain's index is 1 for equal shares and 1/n when one has everything", () => {
+    expect(jain([3, 3, 3])).to.equal(1);
+    expect(jain([0, 0, 5, 0])).to.equal(0.25);
+  });
+
+  it("distributions are those of the sorted samples", () => {
+    const samples = Array.from({ length: 1_000 }, (_, i) => (i * 7) % 1_000);
+    expect(distribution(samples)).to.deep.equal({ count: 1_000, p50: 499, p99: 989, p999: 998, max: 999 });
+  });
+
+  for (const [name, make] of Object.entries({
+    ...HOGS,
+    periodic,
+    spawner,
+    messenger,
+    rustShaped,
+    idler: () => idler(17),
+  })) {
+    it(`the guest '${name}' is valid`, () => {
+      expect(validate(make())).to.equal(null);
+    });
+  }
+
+  it("a picture stands for itself and its texts are harmless", () => {
+    const html = pictureHtml("a <b>", [
+      { title: "p", lengthMs: 10, lanes: [{ name: "<x>", group: 1, turns: [[1, 2]] }] },
+    ]);
+    expect(html)
+      .to.include("a &#60;b&#62;")
+      .and.to.include("&#60;x&#62;")
+      .and.to.not.match(/(?:src|href)=/);
+  });
+});
