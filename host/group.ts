@@ -1,0 +1,134 @@
+/**
+ * Groups: every process belongs to one. They nest, outlive their members, hold the accounts of
+ * what their processes use, and compete as one with their siblings. A charge goes up to all groups
+ * above, and each may refuse.
+ */
+
+import { GroupShare, type Scheduler } from "./scheduler.ts";
+
+/** What is counted. Bytes for memory and log, units of fuel, pieces for the rest. */
+export const enum Account {
+  Fuel,
+  Memory,
+  Processes,
+  Timers,
+  Names,
+  Descriptors,
+  LogBytes,
+}
+
+const ACCOUNTS = 7;
+/** Groups inside each other: charges go up all of them. */
+export const MAX_GROUP_DEPTH = 32;
+
+/** The most of each kind, of a group and all below it. Default: no limit. */
+export interface GroupLimits {
+  readonly maxFuel?: number;
+  /** Bytes: memories, tables, frames, unread messages sent, modules held. */
+  readonly maxMemory?: number;
+  readonly maxProcesses?: number;
+  readonly maxTimers?: number;
+  readonly maxNames?: number;
+  readonly maxDescriptors?: number;
+  readonly maxLogBytes?: number;
+}
+
+export interface GroupOptions extends GroupLimits {
+  /** For reports. */
+  readonly name?: string;
+  /** Share of the CPU beside its siblings: a whole number from 1 to 1,000. Default 100. */
+  readonly weight?: number;
+}
+
+/** Pending timers and names of one group, unless it says otherwise. */
+const DEFAULT_MAX_ENTRIES = 65_536;
+
+export class Group {
+  readonly name: string;
+  readonly parent: Group | null;
+  readonly share: GroupShare;
+  readonly depth: number;
+  readonly #limits: Float64Array;
+  readonly #used = new Float64Array(ACCOUNTS);
+  #children = 0;
+  #disposed = false;
+
+  /** Throws `RangeError` for a wrong weight or too deep nesting. Use `Group.child` or `Runtime.group`. */
+  constructor(scheduler: Scheduler, parent: Group | null, share: GroupShare | null, options: GroupOptions) {
+    this.name = options.name ?? "";
+    this.parent = parent;
+    this.depth = parent === null ? 0 : parent.depth + 1;
+    if (this.depth >= MAX_GROUP_DEPTH) throw new RangeError(`more than ${MAX_GROUP_DEPTH} groups inside each other`);
+    this.share = share ?? new GroupShare(scheduler, parent?.share ?? scheduler.root, options.weight);
+    const none = Number.POSITIVE_INFINITY;
+    this.#limits = Float64Array.of(
+      options.maxFuel ?? none,
+      options.maxMemory ?? none,
+      options.maxProcesses ?? none,
+      options.maxTimers ?? DEFAULT_MAX_ENTRIES,
+      options.maxNames ?? DEFAULT_MAX_ENTRIES,
+      options.maxDescriptors ?? none,
+      options.maxLogBytes ?? none,
+    );
+    if (parent !== null) parent.#children++;
+  }
+
+  /** A group inside this one. */
+  child(scheduler: Scheduler, options: GroupOptions = {}): Group {
+    return new Group(scheduler, this, null, options);
+  }
+
+  used(account: Account): number {
+    return this.#used[account]!;
+  }
+
+  limit(account: Account): number {
+    return this.#limits[account]!;
+  }
+
+  setLimit(account: Account, limit: number): void {
+    this.#limits[account] = limit;
+  }
+
+  /** What may still be charged here and in all groups above. */
+  available(account: Account): number {
+    let available = Number.POSITIVE_INFINITY;
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      available = Math.min(available, group.#limits[account]! - group.#used[account]!);
+    }
+    return available;
+  }
+
+  /** Charges here and in all groups above, or nowhere: false when one of them refuses. */
+  reserve(account: Account, amount: number): boolean {
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      if (group.#used[account]! + amount > group.#limits[account]!) return false;
+    }
+    this.charge(account, amount);
+    return true;
+  }
+
+  /** As {@link reserve}, for what has happened already: nobody refuses. */
+  charge(account: Account, amount: number): void {
+    for (let group: Group | null = this; group !== null; group = group.parent) group.#used[account]! += amount;
+  }
+
+  release(account: Account, amount: number): void {
+    for (let group: Group | null = this; group !== null; group = group.parent) group.#used[account]! -= amount;
+  }
+
+  /** Whether it is `other` or inside it. */
+  isWithin(other: Group): boolean {
+    for (let group: Group | null = this; group !== null; group = group.parent) if (group === other) return true;
+    return false;
+  }
+
+  /** Takes it out of the scheduler. Throws `TypeError` while it has processes or groups. */
+  dispose(): void {
+    if (this.#disposed) return;
+    if (this.#used[Account.Processes]! > 0 || this.#children > 0) throw new TypeError("the group is in use");
+    this.#disposed = true;
+    this.share.dispose();
+    if (this.parent !== null) this.parent.#children--;
+  }
+}

@@ -1,0 +1,130 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { Mailbox } from "./mailbox.ts";
+import { DataMessage, LinkDied, MESSAGE_OVERHEAD, ProcessDied, type Message, type Resource } from "./message.ts";
+
+const data = (tag: bigint, text = ""): DataMessage => DataMessage.of(new TextEncoder().encode(text), tag);
+
+describe("Mailbox", () => {
+  it("behaves as a list that is searched from the front", () => {
+    const tag = fc.bigInt(0n, 5n);
+    const command = fc.oneof(
+      fc.record({ kind: fc.constant("push" as const), tags: fc.array(tag, { minLength: 1, maxLength: 1 }) }),
+      fc.record({ kind: fc.constant("take" as const), tags: fc.array(tag, { minLength: 1, maxLength: 12 }) }),
+      fc.record({ kind: fc.constant("shift" as const), tags: fc.constant([]) }),
+    );
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+        const mailbox = new Mailbox();
+        const list: Message[] = [];
+        for (const { kind, tags } of commands) {
+          if (kind === "push") {
+            const message = data(tags[0]!);
+            mailbox.push(message);
+            list.push(message);
+            continue;
+          }
+          const at = kind === "shift" ? 0 : list.findIndex((item) => item.tag !== 0n && tags.includes(item.tag));
+          const [expected = null] = at < 0 ? [] : list.splice(at, 1);
+          expect(kind === "shift" ? mailbox.shift() : mailbox.take(tags)).to.equal(expected);
+          expect(mailbox.size).to.equal(list.length);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("is linear in 100,000 messages and as many receives that match none of them", () => {
+    const mailbox = new Mailbox();
+    for (let i = 0; i < 100_000; i++) mailbox.push(data(BigInt(i % 1_000) + 1n));
+    const start = performance.now();
+    for (let i = 0; i < 100_000; i++) expect(mailbox.take([-1n]) === null).to.equal(true);
+    expect(performance.now() - start).to.be.below(2_000);
+  });
+
+  it("lets senders over the bound wait in their order, until there is room or their message is taken", () => {
+    const mailbox = new Mailbox({ maxMessages: 2, maxBytes: 1_000 });
+    const ended: string[] = [];
+    const sender = (name: string) => ({ endSend: () => ended.push(name) });
+    const fill = (tag: bigint, name: string): Message => {
+      const message = data(tag);
+      mailbox.push(message, mailbox.hasRoom(message.countedBytes) ? null : sender(name));
+      return message;
+    };
+    fill(1n, "a");
+    fill(2n, "b");
+    fill(3n, "c");
+    const dead = fill(4n, "d");
+    fill(5n, "e");
+    fill(6n, "f");
+    expect(mailbox.waitingSenders).to.equal(4);
+    mailbox.take([5n]);
+    expect(ended).to.deep.equal(["e"]);
+    mailbox.forgetSender(dead);
+    mailbox.shift();
+    expect(ended, "the message of the sender that ended is still there").to.deep.equal(["e"]);
+    mailbox.shift();
+    expect(ended).to.deep.equal(["e", "c"]);
+    mailbox.clear();
+    expect(ended).to.deep.equal(["e", "c", "f"]);
+  });
+
+  it("counts bytes with the overhead of messages, gives one of any size room, and never counts notices", () => {
+    const mailbox = new Mailbox({ maxMessages: 10, maxBytes: 200 });
+    expect(mailbox.hasRoom(1_000)).to.equal(true);
+    mailbox.push(data(0n, "x".repeat(10)));
+    expect(mailbox.byteLength).to.equal(10 + MESSAGE_OVERHEAD);
+    for (let i = 0; i < 100; i++) mailbox.push(i % 2 === 0 ? new LinkDied(1n) : new ProcessDied(i));
+    expect(mailbox.hasRoom(126)).to.equal(true);
+    expect(mailbox.hasRoom(127)).to.equal(false);
+  });
+});
+
+describe("DataMessage", () => {
+  it("appends at the end, reads from the cursor", () => {
+    const message = new DataMessage(7n, 3);
+    for (let i = 0; i < 100; i++) message.append(Uint8Array.of(i, i + 1));
+    expect(message.byteLength).to.equal(200);
+    expect([...message.take(3)]).to.deep.equal([0, 1, 1]);
+    message.append(Uint8Array.of(255));
+    message.cursor = 198;
+    expect([...message.take(10)]).to.deep.equal([99, 100, 255]);
+    expect(message.take(10)).to.have.length(0);
+    message.cursor = 1_000;
+    expect(message.take(10)).to.have.length(0);
+    expect(message.cursor).to.equal(1_000);
+  });
+
+  it("does not believe a capacity", () => {
+    const message = new DataMessage(0n, 2 ** 53);
+    message.append(new Uint8Array(200_000).fill(9));
+    expect(message.bytes.every((byte) => byte === 9)).to.equal(true);
+  });
+
+  it("never shows bytes of an earlier message that used its chunk", () => {
+    for (let i = 0; i < 20; i++) {
+      const message = new DataMessage(0n, 1_000);
+      message.append(new Uint8Array(900).fill(0xaa));
+      message.drop();
+      const next = new DataMessage(0n, 1_000);
+      next.append(Uint8Array.of(1, 2));
+      expect([...next.take(1_000)]).to.deep.equal([1, 2]);
+      expect(next.bytes).to.have.length(2);
+      next.drop();
+    }
+  });
+
+  it("gives resources once, at their index, and closes what was not taken", () => {
+    const closed: string[] = [];
+    const resource = (kind: string): Resource => ({ kind, close: () => closed.push(kind) });
+    const message = new DataMessage(0n);
+    expect(["a", "b", "c"].map((kind) => message.pushResource(resource(kind)))).to.deep.equal([0, 1, 2]);
+    expect(message.takeResource(1)?.kind).to.equal("b");
+    expect(message.takeResource(1)).to.equal(null);
+    expect(message.takeResource(9)).to.equal(null);
+    expect(message.resource(2)?.kind).to.equal("c");
+    message.drop();
+    message.drop();
+    expect(closed).to.deep.equal(["a", "c"]);
+  });
+});

@@ -1,0 +1,234 @@
+/**
+ * Messages in the order they arrived, found by their tags, and the senders that wait for room. An
+ * index by tag is made only for messages that a selective receive had to pass over, so each is
+ * looked at once, whatever is received and however many wait.
+ *
+ * A message over the bound is in the mailbox all the same, so that a receive that asks for its tag
+ * finds it; it is its sender that waits. So a mailbox exceeds its bound by one message for each
+ * process that sends to it at most.
+ */
+
+import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
+
+export interface MailboxLimits {
+  /** Data messages that may wait. */
+  readonly maxMessages: number;
+  /** Their bytes, each with its overhead. A single message always has room. */
+  readonly maxBytes: number;
+}
+
+export const DEFAULT_MAILBOX: MailboxLimits = { maxMessages: 65_536, maxBytes: 16 * 1_048_576 };
+
+/** Up to so many tags are compared one by one. */
+const FEW_TAGS = 8;
+
+interface TagQueue {
+  first: Message;
+  last: Message;
+}
+
+export class Mailbox {
+  readonly limits: MailboxLimits;
+  #first: Message | null = null;
+  #last: Message | null = null;
+  /** The first message that no selective receive has passed over; nor has it those behind it. */
+  #fresh: Message | null = null;
+  #byTag: Map<bigint, TagQueue> | null = null;
+  #size = 0;
+  #sequence = 0;
+  #dataCount = 0;
+  #dataBytes = 0;
+  /** Messages whose senders wait, in their order, and what they count. */
+  #firstSent: Message | null = null;
+  #lastSent: Message | null = null;
+  #sentCount = 0;
+  #sentBytes = 0;
+
+  constructor(limits: MailboxLimits = DEFAULT_MAILBOX) {
+    this.limits = limits;
+  }
+
+  /** Messages of all kinds. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Counted bytes of data messages. */
+  get byteLength(): number {
+    return this.#dataBytes;
+  }
+
+  /** Senders that wait for room. */
+  get waitingSenders(): number {
+    return this.#sentCount;
+  }
+
+  /** Whether there is room for a message that counts so many bytes. */
+  hasRoom(countedBytes: number): boolean {
+    const count = this.#dataCount - this.#sentCount;
+    const bytes = this.#dataBytes - this.#sentBytes;
+    const { maxMessages, maxBytes } = this.limits;
+    return count < maxMessages && (count === 0 || bytes + countedBytes <= maxBytes);
+  }
+
+  /** `sender`, if given, waits until there is room for the message or it is taken. */
+  push(message: Message, sender: SuspendedSender | null = null): void {
+    message.sequence = this.#sequence++;
+    this.#size++;
+    if (message.kind === MessageKind.Data) {
+      this.#dataCount++;
+      this.#dataBytes += message.countedBytes;
+    }
+    const last = this.#last;
+    message.previous = last;
+    message.next = null;
+    if (last === null) this.#first = message;
+    else last.next = message;
+    this.#last = message;
+    if (this.#fresh === null) this.#fresh = message;
+    if (sender !== null) this.#addSender(message, sender);
+  }
+
+  /** Takes the oldest message. */
+  shift(): Message | null {
+    const message = this.#first;
+    if (message !== null) this.#remove(message);
+    return message;
+  }
+
+  /** Takes the oldest message that has one of these tags. Messages without a tag never match. */
+  take(tags: readonly bigint[]): Message | null {
+    // What is in the index is older than what is not.
+    const message = this.#oldestIndexed(tags) ?? this.#firstFresh(tags);
+    if (message !== null) this.#remove(message);
+    return message;
+  }
+
+  /** The sender of this message, which waits, has ended. */
+  forgetSender(message: Message): void {
+    if (message.sender !== null) this.#removeSender(message);
+  }
+
+  /** Drops all messages. Their senders go on. */
+  clear(): void {
+    for (let message = this.shift(); message !== null; message = this.shift()) message.drop();
+  }
+
+  #oldestIndexed(tags: readonly bigint[]): Message | null {
+    const byTag = this.#byTag;
+    if (byTag === null || byTag.size === 0) return null;
+    let oldest: Message | null = null;
+    for (const tag of tags) {
+      const first = byTag.get(tag)?.first;
+      if (first !== undefined && (oldest === null || first.sequence < oldest.sequence)) oldest = first;
+    }
+    return oldest;
+  }
+
+  /** Passes over what does not match, indexing it, up to the first that does. */
+  #firstFresh(tags: readonly bigint[]): Message | null {
+    let message = this.#fresh;
+    if (message === null) return null;
+    const wanted = tags.length > FEW_TAGS ? new Set(tags) : null;
+    while (message !== null) {
+      const { tag } = message;
+      if (tag !== 0n) {
+        if (wanted === null ? tags.includes(tag) : wanted.has(tag)) break;
+        this.#index(message);
+      }
+      message = message.next;
+    }
+    this.#fresh = message;
+    return message;
+  }
+
+  #index(message: Message): void {
+    this.#byTag ??= new Map();
+    const queue = this.#byTag.get(message.tag);
+    message.isIndexed = true;
+    message.nextOfTag = null;
+    if (queue === undefined) {
+      message.previousOfTag = null;
+      this.#byTag.set(message.tag, { first: message, last: message });
+      return;
+    }
+    message.previousOfTag = queue.last;
+    queue.last.nextOfTag = message;
+    queue.last = message;
+  }
+
+  #remove(message: Message): void {
+    this.#size--;
+    if (message.kind === MessageKind.Data) {
+      this.#dataCount--;
+      this.#dataBytes -= message.countedBytes;
+    }
+    const { previous, next } = message;
+    if (this.#fresh === message) this.#fresh = next;
+    if (previous === null) this.#first = next;
+    else previous.next = next;
+    if (next === null) this.#last = previous;
+    else next.previous = previous;
+    message.previous = null;
+    message.next = null;
+    if (message.isIndexed) this.#unindex(message);
+    if (this.#sentCount > 0) this.#admit(message);
+  }
+
+  #unindex(message: Message): void {
+    const { previousOfTag, nextOfTag, tag } = message;
+    message.isIndexed = false;
+    message.previousOfTag = null;
+    message.nextOfTag = null;
+    if (previousOfTag === null && nextOfTag === null) {
+      this.#byTag!.delete(tag);
+      return;
+    }
+    const queue = this.#byTag!.get(tag)!;
+    if (previousOfTag === null) queue.first = nextOfTag!;
+    else previousOfTag.nextOfTag = nextOfTag;
+    if (nextOfTag === null) queue.last = previousOfTag!;
+    else nextOfTag.previousOfTag = previousOfTag;
+  }
+
+  #addSender(message: Message, sender: SuspendedSender): void {
+    message.sender = sender;
+    const last = this.#lastSent;
+    message.previousSent = last;
+    message.nextSent = null;
+    if (last === null) this.#firstSent = message;
+    else last.nextSent = message;
+    this.#lastSent = message;
+    this.#sentCount++;
+    this.#sentBytes += message.countedBytes;
+  }
+
+  #removeSender(message: Message): void {
+    const { previousSent, nextSent } = message;
+    if (previousSent === null) this.#firstSent = nextSent;
+    else previousSent.nextSent = nextSent;
+    if (nextSent === null) this.#lastSent = previousSent;
+    else nextSent.previousSent = previousSent;
+    message.sender = null;
+    message.previousSent = null;
+    message.nextSent = null;
+    this.#sentCount--;
+    this.#sentBytes -= message.countedBytes;
+  }
+
+  /** Lets the sender of a message that was taken go on, and others for which there is room now. */
+  #admit(taken: Message): void {
+    const { sender } = taken;
+    if (sender !== null) {
+      this.#removeSender(taken);
+      sender.endSend();
+    }
+    for (;;) {
+      const message = this.#firstSent;
+      if (message === null || !this.hasRoom(message.countedBytes)) return;
+      const next = message.sender!;
+      this.#removeSender(message);
+      next.endSend();
+    }
+  }
+}
