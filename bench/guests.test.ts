@@ -51,7 +51,9 @@ describe("guests", () => {
     const folder = mkdtempSync(join(tmpdir(), "perilune-guests-"));
     try {
       execFileSync(join(GUESTS, "build.sh"), [folder], { stdio: "pipe" });
-      for (const path of [...modules(""), ...modules("wasi/")]) {
+      const programs = readdirSync(join(GUESTS, "c/lunatic")).filter((name) => name.endsWith(".c"));
+      const lunatic = programs.map((name) => `lunatic/${name.replace(/\.c$/, ".wasm")}`);
+      for (const path of [...modules(""), ...modules("wasi/"), ...lunatic]) {
         const rebuilt = readFileSync(join(folder, path));
         expect(rebuilt.equals(readFileSync(join(GUESTS, "wasm", path))), path).to.equal(true);
       }

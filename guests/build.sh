@@ -22,4 +22,11 @@ for source in c/wasi/*.c; do
   "$clang" --target=wasm32-wasi -Os -std=gnu17 -Wall -Wextra -Wl,-z,stack-size=16384 -Wl,--strip-debug \
     -o "$out/wasi/$name.wasm" "$source"
 done
+# Programs of processes, with Lunatic's calls.
+mkdir -p "$out/lunatic"
+for source in c/lunatic/*.c; do
+  name="$(basename "$source" .c)"
+  "$clang" --target=wasm32-wasi -Os -std=gnu17 -Wall -Wextra -Wl,-z,stack-size=16384 -Wl,--strip-debug \
+    -o "$out/lunatic/$name.wasm" "$source"
+done
 ls -l "$out"/*.wasm "$out"/wasi/*.wasm | awk '{ print $5, $9 }'
