@@ -3,6 +3,9 @@
  * timers, and later sockets. Numbers begin at 0 and are never used again; every entry is counted.
  */
 
+import type { Resource } from "./message.ts";
+import type { ModuleHandle } from "./modules.ts";
+
 /** Where bytes that a guest causes are charged. */
 export interface ByteAccount {
   /** Whether so many more bytes may be taken; if so, they are. */
@@ -78,4 +81,54 @@ export class ResourceTable<T> {
       for (const { value } of entries) yield value;
     })();
   }
+}
+
+/** All tables of one process. They are made when they are first used: most processes have none. */
+export class ProcessResources<Config> {
+  readonly #account: ByteAccount;
+  #errors: ResourceTable<Uint8Array> | null = null;
+  #configs: ResourceTable<Config> | null = null;
+  #modules: ResourceTable<ModuleHandle> | null = null;
+  #tcpStreams: ResourceTable<Resource> | null = null;
+  #tlsStreams: ResourceTable<Resource> | null = null;
+  #udpSockets: ResourceTable<Resource> | null = null;
+
+  constructor(account: ByteAccount) {
+    this.#account = account;
+  }
+
+  /** UTF-8 texts of failed calls. */
+  get errors(): ResourceTable<Uint8Array> {
+    return (this.#errors ??= new ResourceTable(this.#account));
+  }
+
+  get configs(): ResourceTable<Config> {
+    return (this.#configs ??= new ResourceTable(this.#account));
+  }
+
+  get modules(): ResourceTable<ModuleHandle> {
+    return (this.#modules ??= new ResourceTable(this.#account, close));
+  }
+
+  get tcpStreams(): ResourceTable<Resource> {
+    return (this.#tcpStreams ??= new ResourceTable(this.#account, close));
+  }
+
+  get tlsStreams(): ResourceTable<Resource> {
+    return (this.#tlsStreams ??= new ResourceTable(this.#account, close));
+  }
+
+  get udpSockets(): ResourceTable<Resource> {
+    return (this.#udpSockets ??= new ResourceTable(this.#account, close));
+  }
+
+  /** At the end of the process: closes everything and gives its bytes back. */
+  dispose(): void {
+    for (const table of [this.#errors, this.#configs, this.#modules]) table?.dropAll();
+    for (const table of [this.#tcpStreams, this.#tlsStreams, this.#udpSockets]) table?.dropAll();
+  }
+}
+
+function close(resource: Resource): void {
+  resource.close();
 }
