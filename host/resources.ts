@@ -107,19 +107,19 @@ export class ProcessResources<Config> {
   }
 
   get modules(): ResourceTable<ModuleHandle> {
-    return (this.#modules ??= new ResourceTable(this.#account, close));
+    return (this.#modules ??= new ResourceTable<ModuleHandle>(this.#account, close));
   }
 
   get tcpStreams(): ResourceTable<Resource> {
-    return (this.#tcpStreams ??= new ResourceTable(this.#account, close));
+    return (this.#tcpStreams ??= new ResourceTable<Resource>(this.#account, close));
   }
 
   get tlsStreams(): ResourceTable<Resource> {
-    return (this.#tlsStreams ??= new ResourceTable(this.#account, close));
+    return (this.#tlsStreams ??= new ResourceTable<Resource>(this.#account, close));
   }
 
   get udpSockets(): ResourceTable<Resource> {
-    return (this.#udpSockets ??= new ResourceTable(this.#account, close));
+    return (this.#udpSockets ??= new ResourceTable<Resource>(this.#account, close));
   }
 
   /** At the end of the process: closes everything and gives its bytes back. */
