@@ -126,6 +126,7 @@ export class CompiledModule implements InstantiationSource {
   readonly unsupported: CompileError | null;
   #lowering: Lowering | null = null;
   #names: ModuleNames | null = null;
+  #exportsByName: ReadonlyMap<string, Export> | null = null;
 
   constructor(engine: Engine, data: Module, validation: Validation) {
     this.engine = engine;
@@ -186,6 +187,12 @@ export class CompiledModule implements InstantiationSource {
   /** (spec: embed-module-exports) */
   get exports(): ExportDescriptor[] {
     return this.data.exports.map((item) => ({ name: item.name, type: this.describe(this.#typeOfExport(item)) }));
+  }
+
+  /** The export of this name, if there is one. */
+  exportNamed(name: string): Export | undefined {
+    this.#exportsByName ??= new Map(this.data.exports.map((item) => [item.name, item]));
+    return this.#exportsByName.get(name);
   }
 
   /** Copies of the contents of all custom sections with this name. */

@@ -33,6 +33,7 @@ export { eventLoopTurn, type CallOptions } from "./execute/calls.ts";
 export { Caller } from "./execute/caller.ts";
 export { Invocation, type InvocationOptions, type Outcome, type TurnOptions } from "./execute/invocation.ts";
 export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
+export { LinkPlan, type HostResolver } from "./execute/link-plan.ts";
 export {
   callGuest,
   continueWith,

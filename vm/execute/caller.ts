@@ -26,7 +26,7 @@ export class Caller {
    * none. After an await use only what was copied out before.
    */
   memory(name = "memory"): Memory {
-    const memory = this.instance?.exports.get(name);
+    const memory = this.instance?.export(name);
     if (!(memory instanceof Memory)) throw new TypeError(`the caller exports no memory ${JSON.stringify(name)}`);
     return memory;
   }

@@ -13,6 +13,7 @@ import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
 import type { ExternType, GlobalType, Limits, MemType, TableType } from "../types.ts";
+import { LinkPlan } from "./link-plan.ts";
 
 /** What may be given for an import: something of the store, or the definition of a host function. */
 export type ImportValue = Extern | HostDefinition;
@@ -33,10 +34,11 @@ export type Imports =
  * Makes an instance whose globals, segments and active data are still to be set. Throws
  * `LinkError`, `TypeError` for an import of another store, `Termination` when a limit refuses.
  */
-export function link(store: Store, module: CompiledModule, imports: Imports): Instance {
+export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Instance {
   const { data } = module;
   if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
   if (module.unsupported !== null) throw module.unsupported;
+  if (imports instanceof LinkPlan) return linkPlanned(store, module, imports);
   const resolve = resolverOf(imports);
   const funcs: number[] = [];
   const tables: Table[] = [];
@@ -58,13 +60,22 @@ export function link(store: Store, module: CompiledModule, imports: Imports): In
     else if (extern instanceof Global) globals.push(extern.at);
     else tags.push(extern);
   }
-  return allocate(store, module, funcs, tables, memories, globals, tags);
+  return allocate(store, module, Int32Array.from(funcs), tables, memories, globals, tags);
+}
+
+/** As {@link link}, with imports that were found and compared before. */
+function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Instance {
+  if (plan.module !== module) throw new TypeError("the plan is of another module");
+  const addresses = store.addPlanned(plan.hosts)
+    ? plan.addresses
+    : Int32Array.from(plan.hosts, ({ definition }) => store.hostFunc(definition).address);
+  return allocate(store, module, addresses, [], [], [], []);
 }
 
 function allocate(
   store: Store,
   module: CompiledModule,
-  funcs: readonly number[],
+  importedFuncs: Int32Array,
   tables: Table[],
   memories: Memory[],
   globals: number[],
@@ -87,44 +98,14 @@ function allocate(
   for (let i = data.importedTags; i < data.tags.length; i++) tags.push(new Tag(store, module.typeIds[data.tags[i]!]!));
   store.reserve("segments", data.elements.length + data.data.length);
   const instance = new Instance(store, module, {
-    importedFuncs: Int32Array.from(funcs),
+    importedFuncs,
     tables,
     memories,
     globalsAt: Int32Array.from(globals),
     tags,
   });
   for (const table of imaged) table.share(instance);
-  exportAll(instance);
   return instance;
-}
-
-/** One object for each thing exported, however many names it has. */
-function exportAll(instance: Instance): void {
-  const { store, module } = instance;
-  const globals = new Map<number, Global>();
-  for (const { name, kind, index } of module.data.exports) {
-    switch (kind) {
-      case "func":
-        instance.exports.set(name, store.funcAt(instance.funcAddress(index)));
-        break;
-      case "table":
-        instance.exports.set(name, instance.tables[index]!);
-        break;
-      case "memory":
-        instance.exports.set(name, instance.memories[index]!);
-        break;
-      case "global": {
-        const type = module.data.globals[index]!.type;
-        const at = instance.globalsAt[index]!;
-        const global = globals.get(at) ?? new Global(store, { ...type, type: module.canonical(type.type) }, at);
-        globals.set(at, global);
-        instance.exports.set(name, global);
-        break;
-      }
-      default:
-        instance.exports.set(name, instance.tags[index]!);
-    }
-  }
 }
 
 function resolverOf(imports: Imports): Resolver {

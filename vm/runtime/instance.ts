@@ -7,8 +7,9 @@ import type { ModuleCode } from "../lower/code.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import type { CompiledModule } from "../compiled-module.ts";
+import type { Export } from "../module.ts";
 import { Func } from "./func.ts";
-import type { Global, Tag } from "./global.ts";
+import { Global, type Tag } from "./global.ts";
 import type { Memory } from "./memory.ts";
 import type { Store } from "./store.ts";
 import type { Table } from "./table.ts";
@@ -47,7 +48,9 @@ export class Instance {
   readonly elementItems: (Int32Array | null)[];
   readonly droppedElements: Uint8Array;
   readonly droppedData: Uint8Array;
-  readonly exports: Map<string, Extern> = new Map();
+  /** What has been asked for by name. */
+  readonly #exports = new Map<string, Extern>();
+  #hasAllExports = false;
 
   constructor(store: Store, module: CompiledModule, parts: InstanceParts) {
     const { data } = module;
@@ -76,14 +79,57 @@ export class Instance {
     return index < this.#importedFuncs.length ? this.#importedFuncs[index]! : this.funcsAt + index;
   }
 
+  /** Everything that is exported, in the module's order. (spec: embed-instance-export) */
+  get exports(): ReadonlyMap<string, Extern> {
+    if (!this.#hasAllExports) {
+      const known = new Map(this.#exports);
+      this.#exports.clear();
+      this.#hasAllExports = true;
+      for (const item of this.module.data.exports) {
+        this.#exports.set(item.name, known.get(item.name) ?? this.#make(item));
+      }
+    }
+    return this.#exports;
+  }
+
   /** What is exported under a name, if anything. */
   export(name: string): Extern | undefined {
-    return this.exports.get(name);
+    const known = this.#exports.get(name);
+    if (known !== undefined || this.#hasAllExports) return known;
+    const item = this.module.exportNamed(name);
+    if (item === undefined) return undefined;
+    const extern = this.#make(item);
+    this.#exports.set(name, extern);
+    return extern;
+  }
+
+  #make({ kind, index }: Export): Extern {
+    switch (kind) {
+      case "func":
+        return this.store.funcAt(this.funcAddress(index));
+      case "table":
+        return this.tables[index]!;
+      case "memory":
+        return this.memories[index]!;
+      case "global":
+        return this.#global(index);
+      default:
+        return this.tags[index]!;
+    }
+  }
+
+  /** One object for each global that is exported, however many names it has. */
+  #global(index: number): Global {
+    const { store, module } = this;
+    const at = this.globalsAt[index]!;
+    for (const extern of this.#exports.values()) if (extern.kind === "global" && extern.at === at) return extern;
+    const { type } = module.data.globals[index]!;
+    return new Global(store, { ...type, type: module.canonical(type.type) }, at);
   }
 
   /** Throws `TypeError` when no function is exported under the name. */
   exportedFunc(name: string): Func {
-    const func = this.exports.get(name);
+    const func = this.export(name);
     if (!(func instanceof Func)) throw new TypeError(`no function is exported as ${JSON.stringify(name)}`);
     return func;
   }

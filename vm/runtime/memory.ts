@@ -10,6 +10,10 @@ import type { MemoryBlock } from "./resources.ts";
 import type { Store } from "./store.ts";
 
 const GROWTH = 1.5;
+const SHORT_COPY_BYTES = 128;
+/** Of a memory that was given back. */
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /** Bytes copied at once when a memory moves: a millisecond of first touches. */
 const MOVE_STEP_BYTES = 524_288;
@@ -58,6 +62,18 @@ export class Memory {
     this.bytes = new Uint8Array(block.buffer);
     this.base = block.base;
     this.byteLength = byteLength;
+    store.addMemory(this);
+  }
+
+  /** Gives the bytes back. Every later access is out of bounds. */
+  dispose(): void {
+    if (this.bytes === NO_BYTES) return;
+    const block = this.#block;
+    this.byteLength = 0;
+    this.base = 0;
+    this.bytes = NO_BYTES;
+    this.view = NO_VIEW;
+    this.store.allocator.free(block);
   }
 
   /** The type with its present size as minimum (spec: syntax-meminst). */
@@ -75,6 +91,7 @@ export class Memory {
 
   /** Whether `grow` by so many pages is within the declared and the engine's maximum. */
   mayGrow(deltaPages: number): boolean {
+    if (this.bytes === NO_BYTES) return false;
     return deltaPages <= this.#maxPages - this.pages;
   }
 
@@ -156,6 +173,23 @@ export class Memory {
   /** Throws `Trap` out of bounds; nothing is then written. */
   write(address: number, bytes: Uint8Array): void {
     this.bytes.set(bytes, this.#at(address, bytes.length));
+  }
+
+  /** Copies `length` bytes to `target` from its index `at` on. Throws `Trap` out of bounds. */
+  readInto(address: number, target: Uint8Array, at: number, length: number): void {
+    const from = this.#at(address, length);
+    const { bytes } = this;
+    // A view costs more than a short loop.
+    if (length <= SHORT_COPY_BYTES) for (let i = 0; i < length; i++) target[at + i] = bytes[from + i]!;
+    else target.set(bytes.subarray(from, from + length), at);
+  }
+
+  /** Writes `length` bytes of `source` from its index `at` on. Throws `Trap` out of bounds; nothing is then written. */
+  writeFrom(address: number, source: Uint8Array, at: number, length: number): void {
+    const to = this.#at(address, length);
+    const { bytes } = this;
+    if (length <= SHORT_COPY_BYTES) for (let i = 0; i < length; i++) bytes[to + i] = source[at + i]!;
+    else bytes.set(source.subarray(at, at + length), to);
   }
 
   /** Sets `length` bytes to `value`. Throws `Trap` out of bounds. */

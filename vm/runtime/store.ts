@@ -6,15 +6,17 @@
 
 import { InternalError, Termination } from "../errors.ts";
 import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
-import { FUNCREF, Heap, heapOf, isNullable, Num, VAL_TYPE_NAMES, type FuncType, type ValType } from "../types.ts";
+import { FUNCREF, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
 import { defaultEngine, type Engine } from "../engine.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
+import type { LinkPlan } from "../execute/link-plan.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition, type HostFunc } from "./func.ts";
+import { hostFuncType } from "./func-type.ts";
 import type { Instance } from "./instance.ts";
 import { SEPARATE_BUFFERS, UNLIMITED, type Accountant, type MemoryAllocator } from "./resources.ts";
 import type { Memory } from "./memory.ts";
@@ -29,6 +31,8 @@ export interface StoreOptions {
   readonly allocator?: MemoryAllocator;
   /** Slots of 8 bytes of one invocation's frames: the depth at which "call stack exhausted" traps. */
   readonly maxFrameSlots?: number;
+  /** Whatever the embedder wants to find again as `store.data`: whose store it is. */
+  readonly data?: unknown;
 }
 
 const EXTERN_BYTES = 64;
@@ -39,6 +43,7 @@ export class Store {
   readonly accountant: Accountant;
   readonly allocator: MemoryAllocator;
   readonly maxFrameSlots: number;
+  readonly data: unknown;
   /** Four words for each global of the store. */
   globalWords = new Int32Array(INITIAL_GLOBALS * GLOBAL_WORDS);
   #globalCount = 0;
@@ -48,7 +53,10 @@ export class Store {
   readonly #owners: (Instance | HostFunc)[] = [];
   readonly #firstAddresses: number[] = [];
   #nextAddress = 1;
+  /** Host functions at the addresses from 1 on, shared with other stores. */
+  #planned: readonly HostFunc[] = [];
   readonly #funcs = new Map<number, Func>();
+  readonly #memories: Memory[] = [];
   readonly #externs: unknown[] = [];
   readonly #externHandles = new Map<unknown, number>();
 
@@ -57,6 +65,7 @@ export class Store {
     this.accountant = options.accountant ?? UNLIMITED;
     this.allocator = options.allocator ?? SEPARATE_BUFFERS;
     this.maxFrameSlots = options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
+    this.data = options.data ?? null;
   }
 
   /** Throws `Termination` when the accountant refuses. */
@@ -75,13 +84,21 @@ export class Store {
     return first;
   }
 
-  /** The address that the next {@link addFuncs} returns. */
-  get nextAddress(): number {
-    return this.#nextAddress;
+  /**
+   * Gives the host functions of a plan the first addresses. False when the store has functions
+   * already; nothing has changed then.
+   */
+  addPlanned(hosts: readonly HostFunc[]): boolean {
+    if (this.#nextAddress !== 1) return false;
+    this.reserve("functions", EXTERN_BYTES);
+    this.#planned = hosts;
+    this.#nextAddress = hosts.length + 1;
+    return true;
   }
 
   /** The instance or host function behind an address. */
   ownerOf(address: number): Instance | HostFunc {
+    if (address <= this.#planned.length && address > 0) return this.#planned[address - 1]!;
     const starts = this.#firstAddresses;
     let low = 0;
     let high = starts.length - 1;
@@ -115,7 +132,7 @@ export class Store {
    * Imports may give definitions directly; this serves tables, globals and several instances.
    */
   hostFunc(definition: HostDefinition): Func {
-    const type: FuncType = { params: definition.params.map(valType), results: definition.results.map(valType) };
+    const type = hostFuncType(definition);
     this.reserve("functions", EXTERN_BYTES);
     const host: HostFunc = { address: this.#nextAddress, typeId: this.engine.funcTypeId(type), type, definition };
     return this.funcAt(this.addFuncs(host, 1));
@@ -152,11 +169,22 @@ export class Store {
    */
   instantiation(
     module: CompiledModule,
-    imports: Imports = {},
+    imports: Imports | LinkPlan = {},
   ): { readonly instance: Instance; readonly invocation: Invocation } {
     const instance = link(this, module, imports);
     const address = instance.funcsAt + instantiationIndex(module.data);
     return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };
+  }
+
+  /** Frees the linear memories, whose later use is out of bounds. Nothing of the store can run any more. */
+  dispose(): void {
+    for (const memory of this.#memories) memory.dispose();
+    this.#memories.length = 0;
+  }
+
+  /** So that {@link dispose} finds it. */
+  addMemory(memory: Memory): void {
+    this.#memories.push(memory);
   }
 
   /** Instantiates a module, giving the event loop its turn. Rejects as {@link instantiation} and `Instance.call` do. */
@@ -215,10 +243,4 @@ export class Store {
     this.#externHandles.set(value, handle);
     return handle;
   }
-}
-
-function valType(name: string): ValType {
-  const type = VAL_TYPE_NAMES.get(name);
-  if (type === undefined || type === Num.Bottom) throw new TypeError(`no such value type: ${name}`);
-  return type;
 }
