@@ -69,8 +69,12 @@ export const MAX_BODY_FUEL = 1_073_741_824;
 export const BULK_BLOCK_BYTES = 4_096;
 /** Slots that a synchronous call from a host function back into the guest takes of its caller's depth: it uses the JavaScript stack. */
 export const REENTRY_SLOTS = 8_192;
+/** Such calls inside each other, at most: more slots do not make the JavaScript stack larger. */
+export const MAX_REENTRIES = 128;
 /** Fuel of such a call, besides what the guest uses. */
 export const REENTRY_FUEL = 100;
+/** Fuel of each request of a frame function: it ends even if no guest instruction runs between. */
+export const FRAME_STEP_FUEL = 10;
 /** Fuel that such a call may use beyond what is left of its caller's turn. */
 export const REENTRY_GRANT_FUEL = 10_000_000;
 /** Instructions lowered before a turn gives way: well below a millisecond. */

@@ -13,22 +13,28 @@ export function fuelAtTrap(x: Machine): number {
   return x.fuel - x.instance!.module.positions.of(funcIndex, isExact).fuelAfter(x.pc - start);
 }
 
-/** Adds the guest's frames, innermost first, unless the error has them already. */
+/**
+ * Adds the guest's frames, innermost first, unless the error has them already. Frames that are left out are
+ * counted if the error ends the run; a guest that contains one trap after the other at a great depth must not pay
+ * for that with time.
+ */
 export function addBacktrace(
   error: Trap | Termination,
   x: Machine,
   activations: readonly Activation[],
   isInCode: boolean,
+  isEnd = true,
 ): void {
   if (error.backtrace.length > 0) return;
   const frames: BacktraceFrame[] = [];
   let omitted = 0;
-  const add = (instance: Instance, position: number, back: number): void => {
+  const add = (instance: Instance, position: number, back: number): boolean => {
     if (frames.length < MAX_BACKTRACE_FRAMES) frames.push(frameAt(instance, position, back));
     else omitted++;
+    return isEnd || omitted === 0;
   };
   if (isInCode && x.instance !== null) walk(x, x.instance, x.fp, x.pc, 0, add);
-  for (let i = activations.length - 1; i >= 0; i--) {
+  for (let i = activations.length - 1; i >= 0 && (isEnd || omitted === 0); i--) {
     const activation = activations[i]!;
     // Behind a call: the call itself is the operation before.
     if (activation.kind === "call") walk(x, activation.instance, activation.fp, activation.pc, 1, add);
@@ -43,11 +49,12 @@ function walk(
   fp: number,
   pc: number,
   back: number,
-  add: (instance: Instance, position: number, back: number) => void,
+  /** False when no more frames are wanted. */
+  add: (instance: Instance, position: number, back: number) => boolean,
 ): void {
   const { code } = instance;
   while (pc !== 0) {
-    add(instance, pc, back);
+    if (!add(instance, pc, back)) return;
     back = 1;
     const link = fp + code.words[code.rangeAt(pc).start + Head.Link]!;
     pc = x.words[link + Link.ReturnPosition]!;

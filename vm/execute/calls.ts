@@ -28,10 +28,10 @@ export async function finish(
   let turnStart = performance.now();
   for (;;) {
     if (signal?.aborted) invocation.terminate(asError(signal.reason));
-    const outcome = invocation.run({ fuel: Math.min(TURN_FUEL, fuel - invocation.fuelUsed) });
+    const outcome = invocation.run({ fuel: Math.min(TURN_FUEL, Math.max(0, fuel - invocation.fuelUsed)) });
     if (outcome.kind === "returned") return outcome.values;
     if (outcome.kind === "waiting") {
-      if (outcome.ready === null) throw new SuspendError("the host function waits for Invocation.resume");
+      if (outcome.ready === null) throw suspended(invocation, "the host function waits for Invocation.resume");
       await (signal === undefined ? outcome.ready : untilAborted(outcome.ready, signal));
       turnStart = performance.now();
       continue;
@@ -56,12 +56,10 @@ export function finishSync(
   const parent = Invocation.current;
   const limit = parent === null ? fuel : Math.min(fuel, parent.remainingFuel + REENTRY_GRANT_FUEL);
   for (;;) {
-    const outcome = invocation.run({ fuel: limit - invocation.fuelUsed });
+    const outcome = invocation.run({ fuel: Math.max(0, limit - invocation.fuelUsed) });
     if (outcome.kind === "returned") return outcome.values;
     if (outcome.kind === "waiting") {
-      const error = new SuspendError("a host function has to wait, which a synchronous call cannot");
-      invocation.terminate(error);
-      throw error;
+      throw suspended(invocation, "a host function has to wait, which a synchronous call cannot");
     }
     if (outcome.fuelUsed >= limit) throw exhausted(invocation, limit);
   }
@@ -69,6 +67,12 @@ export function finishSync(
 
 function exhausted(invocation: Invocation, fuel: number): FuelExhausted {
   const error = new FuelExhausted(`${fuel} allowed`);
+  invocation.terminate(error);
+  return error;
+}
+
+function suspended(invocation: Invocation, message: string): SuspendError {
+  const error = new SuspendError(message);
   invocation.terminate(error);
   return error;
 }

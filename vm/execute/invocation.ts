@@ -10,6 +10,8 @@ import {
   LOWERING_STEP_INSTRUCTIONS,
   MAX_TURN_FUEL,
   TRAINING_FUEL,
+  FRAME_STEP_FUEL,
+  MAX_REENTRIES,
   REENTRY_FUEL,
   REENTRY_SLOTS,
 } from "../limits.ts";
@@ -115,6 +117,10 @@ export class Invocation {
   /** Fuel charged by host functions and not yet paid. */
   #debt = 0;
   #gaveWay = false;
+  /** What ends the run as soon as the host function that is running returns. */
+  #ending: Error | null = null;
+  /** The instance whose code has called the host function that is called, or goes on; null for the embedder. */
+  #callerInstance: Instance | null = null;
   #error: unknown = null;
   #values: Value[] = [];
   #maxWords: number;
@@ -130,8 +136,13 @@ export class Invocation {
     store.reserve("frames", INITIAL_FRAME_SLOTS * 8);
     this.#machine = new Machine(INITIAL_FRAME_SLOTS);
     this.#machine.callee = entry.address;
-    this.#ensureWords(2 * Math.max(slotCount(params), slotCount(results)));
-    this.#encode(params, args, 0, this.#bits);
+    try {
+      this.#ensureWords(2 * Math.max(slotCount(params), slotCount(results)));
+      this.#encode(params, args, 0, this.#bits);
+    } catch (error) {
+      this.#end(error);
+      throw error;
+    }
   }
 
   /** Fuel used so far: the price of every instruction that ran, and what host functions charged. */
@@ -157,12 +168,12 @@ export class Invocation {
   /**
    * Runs until the fuel is gone, a host function has to wait, or the end. Throws what ended the
    * guest: `Trap`, `Termination`, or what a host function threw. After the end every `run` gives
-   * the same again. Throws `TypeError` when called from inside itself.
+   * the same again. Throws `TypeError` when called from inside itself, `RangeError` for fuel that is
+   * negative or not a number.
    */
-  run(options: TurnOptions = {}): Outcome {
-    for (let running = active; running !== null; running = running.#parent) {
-      if (running === this) throw new TypeError("the invocation is running");
-    }
+  run({ fuel = MAX_TURN_FUEL, exact = false }: TurnOptions = {}): Outcome {
+    if (!(fuel >= 0)) throw new RangeError(`fuel ${fuel} is not a positive number`);
+    if (this.#isRunning()) throw new TypeError("the invocation is running");
     if (this.#next === Next.Done) return this.#ended();
     const parent = active;
     const usedBefore = this.#usedBefore;
@@ -170,8 +181,11 @@ export class Invocation {
     active = this;
     try {
       if (parent !== null) this.#nestIn(parent);
-      return this.#turn(Math.min(options.fuel ?? MAX_TURN_FUEL, MAX_TURN_FUEL), options.exact ?? false);
+      return this.#turn(Math.floor(Math.min(fuel, MAX_TURN_FUEL)), exact);
     } catch (error) {
+      // What the host function that failed has charged counts too.
+      this.#remaining -= this.#debt;
+      this.#debt = 0;
       this.#account();
       this.#end(error);
       throw error;
@@ -184,10 +198,18 @@ export class Invocation {
 
   #parent: Invocation | null = null;
 
+  #isRunning(): boolean {
+    for (let running = active; running !== null; running = running.#parent) {
+      if (running === this) return true;
+    }
+    return false;
+  }
+
   /** Frames of a guest called by a host function count in the depth of the guest that called the host. */
   #nestIn(parent: Invocation): void {
     const { argsAt, fp } = parent.#machine;
-    const left = parent.#maxWords - Math.max(argsAt, fp) - REENTRY_SLOTS * 2;
+    const reentry = Math.max(REENTRY_SLOTS, Math.ceil(parent.store.maxFrameSlots / MAX_REENTRIES));
+    const left = parent.#maxWords - Math.max(argsAt, fp) - reentry * 2;
     this.#maxWords = Math.min(this.store.maxFrameSlots * 2, left);
     if (this.#maxWords <= 0) throw new Trap("call stack exhausted");
   }
@@ -207,9 +229,16 @@ export class Invocation {
     this.#answer = answer;
   }
 
-  /** Ends the run from outside: the next `run` throws `error`. Nothing happens after the end. */
+  /**
+   * Ends the run from outside: the next `run` throws `error`, or the present one, when the host function that
+   * it has called returns. Nothing happens after the end.
+   */
   terminate(error: Error): void {
     if (this.#next === Next.Done) return;
+    if (this.#isRunning()) {
+      this.#ending ??= error;
+      return;
+    }
     if (error instanceof Termination) addBacktrace(error, this.#machine, this.#activations, this.#next === Next.Run);
     this.#end(error);
   }
@@ -234,14 +263,14 @@ export class Invocation {
     this.#payDebt();
     // Only the operation that grows a memory may run while it moves.
     if (this.store.moving !== x.growing) this.store.moving?.finishMove();
-    if (this.#next === Next.Run && this.#remaining > 0) this.#reenterCode(exact);
+    if (exact !== x.isExact) switchCode(x, this.#activations, exact, this.#next === Next.Run);
     x.isExact = exact;
+    if (this.#remaining <= 0) return this.#isWaiting() ? this.#waiting() : this.#yield("fuel");
+    if (this.#next === Next.Run) this.#reenterCode(exact);
     for (;;) {
+      if (this.#ending !== null) throw this.#ending;
       if (this.#remaining <= 0 && this.#mayPause(exact)) return this.#yield("fuel");
-      if (this.#gaveWay) {
-        this.#gaveWay = false;
-        return this.#yield("voluntary");
-      }
+      if (this.#gaveWay) return this.#yield("voluntary");
       switch (this.#next) {
         case Next.Run:
           if (!this.#runCode()) return this.#yield(this.#remaining > 0 ? "preparing" : "fuel");
@@ -267,11 +296,19 @@ export class Invocation {
     }
   }
 
-  /** Without fuel: exact code stops at its own boundaries; nothing stops between a callee's end and its caller. */
+  /**
+   * Without fuel: exact code stops at its own boundaries; a guest function is entered before it pauses, as in the
+   * loop; nothing stops between a callee's end and its caller.
+   */
   #mayPause(exact: boolean): boolean {
     if (this.#debt > 0) return this.#next !== Next.Done;
     if (exact) return this.#next === Next.Continue;
+    if (this.#next === Next.Call) return "definition" in this.store.ownerOf(this.#machine.callee);
     return this.#next !== Next.Return && this.#next !== Next.Done;
+  }
+
+  #isWaiting(): boolean {
+    return this.#next === Next.Answer && this.#answer === null;
   }
 
   #payDebt(): void {
@@ -290,6 +327,7 @@ export class Invocation {
   }
 
   #yield(reason: "fuel" | "preparing" | "voluntary"): Outcome {
+    this.#gaveWay = false;
     this.#account();
     return { kind: "yielded", reason, fuelUsed: this.#usedBefore };
   }
@@ -315,8 +353,6 @@ export class Invocation {
   /** Makes the machine ready to go on where it paused, in the code that fits the turn. */
   #reenterCode(exact: boolean): void {
     const x = this.#machine;
-    switchCode(x, this.#activations, exact);
-    x.isExact = exact;
     x.enter(x.instance!);
     x.fuel = this.#remaining + x.position;
     const { words } = x.module;
@@ -361,14 +397,10 @@ export class Invocation {
           this.#remaining = x.fuel - x.position;
           return false;
         case Exit.NeedsCode:
-          if (x.instance!.isImported(x.callee)) {
-            this.#callIndirect();
-            return true;
-          }
-          x.position = this.#positionBeforeCall();
-          if (x.instance!.module.lower(x.callee, x.isExact, LOWERING_STEP_INSTRUCTIONS)) continue;
-          this.#remaining = x.fuel - x.position;
-          return false;
+          // Entered as a function of another instance is: lowering may take several turns.
+          if (x.module.words[x.pc] === Reg.Call) this.#callDirect();
+          else this.#callIndirect();
+          return true;
         case Exit.NeedsFrames:
           x.position = this.#positionBeforeCall();
           if (x.limitWords >= this.#maxWords) {
@@ -424,12 +456,23 @@ export class Invocation {
   #leaveCode(): void {
     const x = this.#machine;
     this.#remaining = x.fuel - x.position;
+    this.#callerInstance = x.instance;
     // A tail call from an entry frame: whoever called this instance gets the results directly.
     const isTail = x.pc === 0 && x.fp === x.argsAt;
     if (!isTail) {
       this.#activations.push({ kind: "call", instance: x.instance!, pc: x.pc, fp: x.fp, position: x.position });
     }
     this.#next = Next.Call;
+  }
+
+  #callDirect(): void {
+    const x = this.#machine;
+    const { words } = x.module;
+    x.callee = x.instance!.funcAddress(words[x.pc + 1]!);
+    x.argsAt = x.fp + words[x.pc + 2]!;
+    x.position = words[x.pc + 3]!;
+    x.pc += 4;
+    this.#leaveCode();
   }
 
   #callIndirect(): void {
@@ -455,10 +498,12 @@ export class Invocation {
     if (words <= x.limitWords) return;
     const doubled = Math.min(this.#maxWords, x.limitWords * 2);
     const slots = Math.ceil(Math.max(words, doubled) / 2);
-    this.store.reserve("frames", slots * 8 - x.words.byteLength);
+    const added = slots * 8 - x.words.byteLength;
+    this.store.reserve("frames", added);
     try {
       x.growTo(slots);
     } catch {
+      this.store.accountant.release("frames", added);
       throw new Termination("host out of memory", `${slots} slots of frames`);
     }
   }
@@ -508,9 +553,7 @@ export class Invocation {
   }
 
   #caller(host: HostFunc): Caller {
-    const top = this.#activations[this.#activations.length - 1];
-    const instance = top?.kind === "call" ? top.instance : null;
-    return new Caller(this.store, instance, this.store.funcAt(host.address), this);
+    return new Caller(this.store, this.#callerInstance, this.store.funcAt(host.address), this);
   }
 
   /** Runs one step of a host function and does what it wants next. */
@@ -527,23 +570,25 @@ export class Invocation {
       this.#request(host, argsAt, result);
       return;
     }
-    this.#pending = { host, argsAt };
+    const pending = { host, argsAt };
+    this.#pending = pending;
     this.#next = Next.Answer;
     this.#answer = null;
     this.#ready = null;
     if (result === SUSPEND) return;
-    if (host.definition.kind === "async" && result instanceof Promise) {
-      this.#ready = result.then(
-        (value: unknown) => this.#arrive({ values: asList(host.type, value) }),
-        (error: unknown) => this.#arrive({ error }),
+    if (host.definition.kind === "async" && isThenable(result)) {
+      this.#ready = Promise.resolve(result).then(
+        (value: unknown) => this.#arrive(pending, { values: asList(host.type, value) }),
+        (error: unknown) => this.#arrive(pending, { error }),
       );
       return;
     }
     this.#receive({ values: asList(host.type, result) });
   }
 
-  #arrive(answer: Answer): void {
-    if (this.#next === Next.Answer && this.#answer === null) this.#answer = answer;
+  /** An answer that comes late, when `resume` or `fail` has given another one, is of no interest. */
+  #arrive(pending: object, answer: Answer): void {
+    if (this.#pending === pending && this.#answer === null) this.#answer = answer;
   }
 
   /** Takes the answer of the pending host function and returns to its caller. */
@@ -571,12 +616,19 @@ export class Invocation {
   /** A frame function wants the guest called, or to go on in its next turn. */
   #request(host: HostFunc, argsAt: number, request: FrameRequest): void {
     const { func, continuation, state } = request;
-    this.#activations.push({ kind: "host", host, argsAt, continuation, state, called: func?.type ?? null });
+    const caller = this.#callerInstance;
+    this.#activations.push({ kind: "host", host, caller, argsAt, continuation, state, called: func?.type ?? null });
+    this.charge(FRAME_STEP_FUEL);
     if (func === null) {
       this.#next = Next.Continue;
       return;
     }
     if (func.store !== this.store) throw new TypeError("a function of another store");
+    const { params } = func.type;
+    if (request.args.length !== params.length) {
+      throw new TypeError(`${hostName(host)} calls with ${request.args.length} arguments, ${params.length} expected`);
+    }
+    this.#callerInstance = null;
     const x = this.#machine;
     const own = Math.max(slotCount(host.type.params), slotCount(host.type.results)) * 2;
     const at = argsAt + own + HOST_FRAME_WORDS;
@@ -586,7 +638,7 @@ export class Invocation {
       return;
     }
     this.#ensureWords(top);
-    this.#encode(func.type.params, request.args, at, false);
+    this.#encode(params, request.args, at, false);
     x.callee = func.address;
     x.argsAt = at;
     this.#next = Next.Call;
@@ -596,8 +648,9 @@ export class Invocation {
   #continue(outcome: GuestOutcome | null): void {
     const activation = this.#activations.pop();
     if (activation?.kind !== "host") throw new InternalError("no frame function to continue");
-    const { host, argsAt, continuation, state } = activation;
+    const { host, caller, argsAt, continuation, state } = activation;
     const { definition } = host;
+    this.#callerInstance = caller;
     if (definition.kind !== "frame" || !Object.hasOwn(definition.continuations, continuation)) {
       throw new TypeError(`${hostName(host)} has no continuation ${JSON.stringify(continuation)}`);
     }
@@ -643,10 +696,11 @@ export class Invocation {
 
   /** Gives a trap to the frame function that contains it, or ends the run. */
   #trapped(error: unknown, isInCode = false): void {
-    if (error instanceof Trap || error instanceof Termination)
-      addBacktrace(error, this.#machine, this.#activations, isInCode);
     const isContainable = error instanceof Trap || error instanceof GuestExit;
     const contains = isContainable ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
+    if (error instanceof Trap || error instanceof Termination) {
+      addBacktrace(error, this.#machine, this.#activations, isInCode, contains < 0);
+    }
     if (contains < 0) throw error;
     this.#activations.length = contains + 1;
     this.#continue({ kind: "trapped", error: error as Error });
@@ -674,6 +728,10 @@ export class Invocation {
 
 function hostName({ definition }: HostFunc): string {
   return `host function ${definition.name ?? "without a name"}`;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** What a host function returned, as the list of its results. */

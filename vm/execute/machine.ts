@@ -60,6 +60,8 @@ export type Activation =
   | {
       readonly kind: "host";
       readonly host: HostFunc;
+      /** The instance that has called it. */
+      readonly caller: Instance | null;
       readonly argsAt: number;
       readonly continuation: string;
       readonly state: FrameState;

@@ -186,13 +186,10 @@ function tailCall(
   const instance = x.instance!;
   const index = address - instance.funcsAt;
   const isOwn = index >= 0 && index < instance.module.data.funcs.length && !instance.isImported(index);
+  // Without code it is entered as a function of another instance is: lowering may take several turns.
   const target = isOwn ? x.entries[index]! : 0;
-  if (isOwn && target === 0) {
-    x.callee = index;
-    return ~Exit.NeedsCode;
-  }
   const code = x.module.words;
-  if (isOwn && fp + code[target - Head.Length + Head.FrameWords]! > x.limitWords) {
+  if (target !== 0 && fp + code[target - Head.Length + Head.FrameWords]! > x.limitWords) {
     x.argsAt = fp;
     return ~Exit.NeedsFrames;
   }
@@ -200,7 +197,7 @@ function tailCall(
   const distance = words[link + Link.CallerDistance]!;
   const returnP = words[link + Link.ReturnP]!;
   words.copyWithin(fp, argsAt, argsAt + argsWords);
-  if (!isOwn) {
+  if (target === 0) {
     // As if the caller of this frame had called: whatever the callee is, this frame is gone.
     x.callee = address;
     x.argsAt = fp;
