@@ -23,11 +23,11 @@ export function encodeValue(store: Store, type: ValType, value: Value, words: In
       setHalves(words, at, value);
       return;
     case Num.F32:
-      scratch.setFloat32(0, number(value, type), true);
+      scratch.setFloat32(0, canonical(number(value, type)), true);
       words[at] = scratch.getInt32(0, true);
       return;
     case Num.F64:
-      scratch.setFloat64(0, number(value, type), true);
+      scratch.setFloat64(0, canonical(number(value, type)), true);
       words[at] = scratch.getInt32(0, true);
       words[at + 1] = scratch.getInt32(4, true);
       return;
@@ -50,11 +50,11 @@ export function decodeValue(store: Store, type: ValType, words: Int32Array, at: 
       return BigInt.asIntN(64, bits64(words, at));
     case Num.F32:
       scratch.setInt32(0, words[at]!, true);
-      return scratch.getFloat32(0, true);
+      return canonical(scratch.getFloat32(0, true));
     case Num.F64:
       scratch.setInt32(0, words[at]!, true);
       scratch.setInt32(4, words[at + 1]!, true);
-      return scratch.getFloat64(0, true);
+      return canonical(scratch.getFloat64(0, true));
     case Num.V128: {
       const bytes = new Uint8Array(16);
       const view = new DataView(bytes.buffer);
@@ -108,6 +108,11 @@ function bits64(words: Int32Array, at: number): bigint {
 function setHalves(words: Int32Array, at: number, value: bigint): void {
   words[at] = Number(BigInt.asIntN(32, value));
   words[at + 1] = Number(BigInt.asIntN(32, value >> 32n));
+}
+
+/** Which payload a NaN keeps as a JavaScript number depends on what V8 has compiled: so it keeps none. */
+function canonical(value: number): number {
+  return value !== value ? Number.NaN : value;
 }
 
 function number(value: Value, type: ValType): number {
