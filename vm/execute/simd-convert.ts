@@ -133,30 +133,6 @@ function extended(x: Machine, op: number, a: number): number {
   const a8 = a << 2;
   const a16 = a << 1;
   switch (op) {
-    case Op.I16x8ExtendLowI8x16S:
-      for (let k = 0; k < 8; k++) out16[k] = i8[a8 + k]!;
-      return 3;
-    case Op.I16x8ExtendHighI8x16S:
-      for (let k = 0; k < 8; k++) out16[k] = i8[a8 + 8 + k]!;
-      return 3;
-    case Op.I16x8ExtendLowI8x16U:
-      for (let k = 0; k < 8; k++) out16[k] = u8[a8 + k]!;
-      return 3;
-    case Op.I16x8ExtendHighI8x16U:
-      for (let k = 0; k < 8; k++) out16[k] = u8[a8 + 8 + k]!;
-      return 3;
-    case Op.I32x4ExtendLowI16x8S:
-      for (let k = 0; k < 4; k++) out32[k] = i16[a16 + k]!;
-      return 3;
-    case Op.I32x4ExtendHighI16x8S:
-      for (let k = 0; k < 4; k++) out32[k] = i16[a16 + 4 + k]!;
-      return 3;
-    case Op.I32x4ExtendLowI16x8U:
-      for (let k = 0; k < 4; k++) out32[k] = u16[a16 + k]!;
-      return 3;
-    case Op.I32x4ExtendHighI16x8U:
-      for (let k = 0; k < 4; k++) out32[k] = u16[a16 + 4 + k]!;
-      return 3;
     case Op.I64x2ExtendLowI32x4S:
     case Op.I64x2ExtendLowI32x4U:
     case Op.I64x2ExtendHighI32x4S:

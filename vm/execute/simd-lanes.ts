@@ -6,7 +6,7 @@ import type { Machine } from "./machine.ts";
 
 /** `d`, `a` and `b` are word positions in the machine's frames; `d` may be an operand. */
 export function lanewise(x: Machine, op: number, d: number, a: number, b: number): void {
-  const { i8, u8, i16, u16 } = x.lanes;
+  const { i8, i16 } = x.lanes;
   const d8 = d << 2;
   const a8 = a << 2;
   const b8 = b << 2;
@@ -14,9 +14,6 @@ export function lanewise(x: Machine, op: number, d: number, a: number, b: number
   const a16 = a << 1;
   const b16 = b << 1;
   switch (op) {
-    case Op.I8x16Abs:
-      for (let k = 0; k < 16; k++) i8[d8 + k] = Math.abs(i8[a8 + k]!);
-      return;
     case Op.I8x16Popcnt:
       for (let k = d; k < d + 4; k++) {
         let v = x.words[a + k - d]!;
@@ -31,32 +28,11 @@ export function lanewise(x: Machine, op: number, d: number, a: number, b: number
     case Op.I8x16SubSatS:
       for (let k = 0; k < 16; k++) i8[d8 + k] = saturated8S(i8[a8 + k]! - i8[b8 + k]!);
       return;
-    case Op.I8x16AddSatU:
-      for (let k = 0; k < 16; k++) u8[d8 + k] = Math.min(u8[a8 + k]! + u8[b8 + k]!, 0xff);
-      return;
-    case Op.I8x16SubSatU:
-      for (let k = 0; k < 16; k++) u8[d8 + k] = Math.max(u8[a8 + k]! - u8[b8 + k]!, 0);
-      return;
-    case Op.I8x16AvgrU:
-      for (let k = 0; k < 16; k++) u8[d8 + k] = (u8[a8 + k]! + u8[b8 + k]! + 1) >> 1;
-      return;
-    case Op.I16x8Abs:
-      for (let k = 0; k < 8; k++) i16[d16 + k] = Math.abs(i16[a16 + k]!);
-      return;
     case Op.I16x8AddSatS:
       for (let k = 0; k < 8; k++) i16[d16 + k] = saturated16S(i16[a16 + k]! + i16[b16 + k]!);
       return;
     case Op.I16x8SubSatS:
       for (let k = 0; k < 8; k++) i16[d16 + k] = saturated16S(i16[a16 + k]! - i16[b16 + k]!);
-      return;
-    case Op.I16x8AddSatU:
-      for (let k = 0; k < 8; k++) u16[d16 + k] = Math.min(u16[a16 + k]! + u16[b16 + k]!, 0xffff);
-      return;
-    case Op.I16x8SubSatU:
-      for (let k = 0; k < 8; k++) u16[d16 + k] = Math.max(u16[a16 + k]! - u16[b16 + k]!, 0);
-      return;
-    case Op.I16x8AvgrU:
-      for (let k = 0; k < 8; k++) u16[d16 + k] = (u16[a16 + k]! + u16[b16 + k]! + 1) >> 1;
       return;
     case Op.I16x8Q15mulrSatS:
       for (let k = 0; k < 8; k++) i16[d16 + k] = saturated16S((i16[a16 + k]! * i16[b16 + k]! + 0x4000) >> 15);

@@ -145,10 +145,10 @@ function set(words: Int32Array, d: number, p: number, q: number, r: number, s: n
 }
 
 /** The two lowest bytes of a word as two half words. */
-function extend8S(value: number): number {
+export function extend8S(value: number): number {
   return (((value << 24) >> 24) & 0xffff) | (((value << 16) >> 24) << 16);
 }
 
-function extend8U(value: number): number {
+export function extend8U(value: number): number {
   return (value & 0xff) | ((value & 0xff00) << 8);
 }

@@ -14,7 +14,7 @@ import type { Machine } from "./machine.ts";
 import * as numeric from "./numeric.ts";
 import { changeLanes } from "./simd-convert.ts";
 import { lanewise } from "./simd-lanes.ts";
-import { accessVector, VECTOR_WIDTHS } from "./simd-memory.ts";
+import { accessVector, extend8S, extend8U, VECTOR_WIDTHS } from "./simd-memory.ts";
 
 /** The highest bit of each lane, the others, and the lowest bit. */
 const H8 = 0x8080_8080 | 0;
@@ -41,14 +41,18 @@ function canonicalF64(words: Int32Array, d: number): void {
 }
 
 /**
- * Executes vector operations from `pc` on, in the frame at `fp`. Returns the position of the first
+ * Executes vector operations from `start` on, in the frame at `frame`. Returns the position of the first
  * operation that is none, or the complement of the position of one that is out of bounds. `M`, `mb`
  * and `ml` are the first memory's view, base and length.
  */
-export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: number, ml: number): number {
+export function vector(x: Machine, start: number, frame: number, M: DataView, mb: number, ml: number): number {
+  // Parameters are tagged values to V8, and these two are in use all the time.
+  let pc = start | 0;
+  const fp = frame | 0;
   const I = x.words;
   const S = x.floats;
   const D = x.doubles;
+  const K = x.module.constants;
   const code = x.module.words;
   for (;;) {
     const op = code[pc]!;
@@ -346,6 +350,25 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         pc += 4;
         continue;
       }
+      // A constant that repeats one word.
+      case Vec.AndK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) I[d + k] = I[a + k]! & v;
+        pc += 4;
+        continue;
+      }
+      case Vec.OrK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) I[d + k] = I[a + k]! | v;
+        pc += 4;
+        continue;
+      }
+      case Vec.XorK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) I[d + k] = I[a + k]! ^ v;
+        pc += 4;
+        continue;
+      }
       case Op.V128Bitselect: {
         const c = fp + code[pc + 4]!;
         for (let k = 0; k < 4; k++) {
@@ -412,6 +435,12 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         continue;
       case Op.I64x2Bitmask:
         I[d] = (I[a + 1]! >>> 31) | ((I[a + 3]! >>> 31) << 1);
+        pc += 3;
+        continue;
+
+      // No vector, but what masks are counted with; here it costs less than in slow.ts.
+      case Vec.I32Popcnt:
+        I[d] = numeric.i32Popcnt(I[a]!);
         pc += 3;
         continue;
 
@@ -512,6 +541,43 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         }
         pc += 3;
         continue;
+      case Op.I8x16AddSatU:
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const v = I[b + k]!;
+          const sum = ((u & L8) + (v & L8)) ^ ((u ^ v) & H8);
+          const h = ((u & v) | ((u | v) & ~sum)) & H8;
+          I[d + k] = sum | ((h << 1) - (h >>> 7));
+        }
+        pc += 4;
+        continue;
+      case Op.I8x16SubSatU:
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const v = I[b + k]!;
+          const rest = (u | H8) - (v & L8);
+          const h = ((~u & v) | ~((u ^ v) | rest)) & H8;
+          I[d + k] = (rest ^ (~(u ^ v) & H8)) & ~((h << 1) - (h >>> 7));
+        }
+        pc += 4;
+        continue;
+      case Op.I8x16AvgrU:
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const v = I[b + k]!;
+          I[d + k] = (u | v) - (((u ^ v) >>> 1) & L8);
+        }
+        pc += 4;
+        continue;
+      case Op.I8x16Abs:
+        for (let k = 0; k < 4; k++) {
+          const h = I[a + k]! & H8;
+          const v = I[a + k]! ^ ((h << 1) - (h >>> 7));
+          // Negative lanes are complemented, at most the largest positive number: adding one carries nowhere.
+          I[d + k] = v + (h >>> 7);
+        }
+        pc += 3;
+        continue;
       case Op.I8x16Shl:
       case Vec.I8x16ShlK: {
         const n = (op === Op.I8x16Shl ? I[b]! : code[pc + 3]!) & 7;
@@ -536,6 +602,67 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         for (let k = 0; k < 4; k++) {
           const u = I[a + k]!;
           I[d + k] = ((u >>> n) & kept) | Math.imul((u >>> 7) & ONES8, sign);
+        }
+        pc += 4;
+        continue;
+      }
+      // The right operand is a constant that repeats one word.
+      case Vec.I8x16EqK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]! ^ v;
+          const h = ~(((u & L8) + L8) | u) & H8;
+          I[d + k] = (h << 1) - (h >>> 7);
+        }
+        pc += 4;
+        continue;
+      }
+      case Vec.I8x16LtSK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const h = ((u & ~v) | ~((u ^ v) | ((u | H8) - (v & L8)))) & H8;
+          I[d + k] = (h << 1) - (h >>> 7);
+        }
+        pc += 4;
+        continue;
+      }
+      case Vec.I8x16LtUK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const h = ((~u & v) | ~((u ^ v) | ((u | H8) - (v & L8)))) & H8;
+          I[d + k] = (h << 1) - (h >>> 7);
+        }
+        pc += 4;
+        continue;
+      }
+      case Vec.I8x16GtSK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const h = ((v & ~u) | ~((u ^ v) | ((v | H8) - (u & L8)))) & H8;
+          I[d + k] = (h << 1) - (h >>> 7);
+        }
+        pc += 4;
+        continue;
+      }
+      case Vec.I8x16GtUK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const h = ((~v & u) | ~((u ^ v) | ((v | H8) - (u & L8)))) & H8;
+          I[d + k] = (h << 1) - (h >>> 7);
+        }
+        pc += 4;
+        continue;
+      }
+      case Vec.I8x16AddK: {
+        const v = code[pc + 3]!;
+        const low = v & L8;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          I[d + k] = ((u & L8) + low) ^ ((u ^ v) & H8);
         }
         pc += 4;
         continue;
@@ -645,6 +772,43 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         }
         pc += 4;
         continue;
+      case Op.I16x8AddSatU:
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const v = I[b + k]!;
+          const sum = ((u & L16) + (v & L16)) ^ ((u ^ v) & H16);
+          const h = ((u & v) | ((u | v) & ~sum)) & H16;
+          I[d + k] = sum | ((h << 1) - (h >>> 15));
+        }
+        pc += 4;
+        continue;
+      case Op.I16x8SubSatU:
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const v = I[b + k]!;
+          const rest = (u | H16) - (v & L16);
+          const h = ((~u & v) | ~((u ^ v) | rest)) & H16;
+          I[d + k] = (rest ^ (~(u ^ v) & H16)) & ~((h << 1) - (h >>> 15));
+        }
+        pc += 4;
+        continue;
+      case Op.I16x8AvgrU:
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          const v = I[b + k]!;
+          I[d + k] = (u | v) - (((u ^ v) >>> 1) & L16);
+        }
+        pc += 4;
+        continue;
+      case Op.I16x8Abs:
+        for (let k = 0; k < 4; k++) {
+          const h = I[a + k]! & H16;
+          const v = I[a + k]! ^ ((h << 1) - (h >>> 15));
+          // Negative lanes are complemented, at most the largest positive number: adding one carries nowhere.
+          I[d + k] = v + (h >>> 15);
+        }
+        pc += 3;
+        continue;
       case Op.I16x8Shl:
       case Vec.I16x8ShlK: {
         const n = (op === Op.I16x8Shl ? I[b]! : code[pc + 3]!) & 15;
@@ -750,6 +914,12 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         I[d + 3] = (I[a + 3]! + I[b + 3]!) | 0;
         pc += 4;
         continue;
+      case Vec.I32x4AddK: {
+        const v = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) I[d + k] = I[a + k]! + v;
+        pc += 4;
+        continue;
+      }
       case Op.I32x4Sub:
         I[d] = (I[a]! - I[b]!) | 0;
         I[d + 1] = (I[a + 1]! - I[b + 1]!) | 0;
@@ -794,6 +964,15 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         pc += 4;
         continue;
       }
+      case Vec.I32x4RotlK: {
+        const n = code[pc + 3]!;
+        for (let k = 0; k < 4; k++) {
+          const u = I[a + k]!;
+          I[d + k] = (u << n) | (u >>> -n);
+        }
+        pc += 4;
+        continue;
+      }
       case Op.I32x4DotI16x8S:
         for (let k = 0; k < 4; k++) {
           const u = I[a + k]!;
@@ -802,6 +981,89 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         }
         pc += 4;
         continue;
+
+      // Lanes of twice the width.
+
+      case Op.I16x8ExtendLowI8x16S: {
+        const u = I[a]!;
+        const v = I[a + 1]!;
+        I[d] = extend8S(u);
+        I[d + 1] = extend8S(u >> 16);
+        I[d + 2] = extend8S(v);
+        I[d + 3] = extend8S(v >> 16);
+        pc += 3;
+        continue;
+      }
+      case Op.I16x8ExtendHighI8x16S: {
+        const u = I[a + 2]!;
+        const v = I[a + 3]!;
+        I[d] = extend8S(u);
+        I[d + 1] = extend8S(u >> 16);
+        I[d + 2] = extend8S(v);
+        I[d + 3] = extend8S(v >> 16);
+        pc += 3;
+        continue;
+      }
+      case Op.I16x8ExtendLowI8x16U: {
+        const u = I[a]!;
+        const v = I[a + 1]!;
+        I[d] = extend8U(u);
+        I[d + 1] = extend8U(u >>> 16);
+        I[d + 2] = extend8U(v);
+        I[d + 3] = extend8U(v >>> 16);
+        pc += 3;
+        continue;
+      }
+      case Op.I16x8ExtendHighI8x16U: {
+        const u = I[a + 2]!;
+        const v = I[a + 3]!;
+        I[d] = extend8U(u);
+        I[d + 1] = extend8U(u >>> 16);
+        I[d + 2] = extend8U(v);
+        I[d + 3] = extend8U(v >>> 16);
+        pc += 3;
+        continue;
+      }
+      case Op.I32x4ExtendLowI16x8S: {
+        const u = I[a]!;
+        const v = I[a + 1]!;
+        I[d] = (u << 16) >> 16;
+        I[d + 1] = u >> 16;
+        I[d + 2] = (v << 16) >> 16;
+        I[d + 3] = v >> 16;
+        pc += 3;
+        continue;
+      }
+      case Op.I32x4ExtendHighI16x8S: {
+        const u = I[a + 2]!;
+        const v = I[a + 3]!;
+        I[d] = (u << 16) >> 16;
+        I[d + 1] = u >> 16;
+        I[d + 2] = (v << 16) >> 16;
+        I[d + 3] = v >> 16;
+        pc += 3;
+        continue;
+      }
+      case Op.I32x4ExtendLowI16x8U: {
+        const u = I[a]!;
+        const v = I[a + 1]!;
+        I[d] = u & 0xffff;
+        I[d + 1] = u >>> 16;
+        I[d + 2] = v & 0xffff;
+        I[d + 3] = v >>> 16;
+        pc += 3;
+        continue;
+      }
+      case Op.I32x4ExtendHighI16x8U: {
+        const u = I[a + 2]!;
+        const v = I[a + 3]!;
+        I[d] = u & 0xffff;
+        I[d + 1] = u >>> 16;
+        I[d + 2] = v & 0xffff;
+        I[d + 3] = v >>> 16;
+        pc += 3;
+        continue;
+      }
 
       // Lanes of 64 bits: pairs of words, the low one first.
 
@@ -976,6 +1238,112 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         pc += 4;
         continue;
       }
+      // Two instructions, rounded twice: a + (b op c), and the like.
+      case Vec.F32x4AddAdd: {
+        const c = fp + code[pc + 4]!;
+        const p = S[a]! + Math.fround(S[b]! + S[c]!);
+        const q = S[a + 1]! + Math.fround(S[b + 1]! + S[c + 1]!);
+        const r = S[a + 2]! + Math.fround(S[b + 2]! + S[c + 2]!);
+        const s = S[a + 3]! + Math.fround(S[b + 3]! + S[c + 3]!);
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 5;
+        continue;
+      }
+      case Vec.F32x4AddSub: {
+        const c = fp + code[pc + 4]!;
+        const p = S[a]! + Math.fround(S[b]! - S[c]!);
+        const q = S[a + 1]! + Math.fround(S[b + 1]! - S[c + 1]!);
+        const r = S[a + 2]! + Math.fround(S[b + 2]! - S[c + 2]!);
+        const s = S[a + 3]! + Math.fround(S[b + 3]! - S[c + 3]!);
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 5;
+        continue;
+      }
+      case Vec.F32x4AddMul: {
+        const c = fp + code[pc + 4]!;
+        const p = S[a]! + Math.fround(S[b]! * S[c]!);
+        const q = S[a + 1]! + Math.fround(S[b + 1]! * S[c + 1]!);
+        const r = S[a + 2]! + Math.fround(S[b + 2]! * S[c + 2]!);
+        const s = S[a + 3]! + Math.fround(S[b + 3]! * S[c + 3]!);
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 5;
+        continue;
+      }
+      case Vec.F32x4SubMul: {
+        const c = fp + code[pc + 4]!;
+        const p = S[a]! - Math.fround(S[b]! * S[c]!);
+        const q = S[a + 1]! - Math.fround(S[b + 1]! * S[c + 1]!);
+        const r = S[a + 2]! - Math.fround(S[b + 2]! * S[c + 2]!);
+        const s = S[a + 3]! - Math.fround(S[b + 3]! * S[c + 3]!);
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 5;
+        continue;
+      }
+      case Vec.F32x4MulSub: {
+        const c = fp + code[pc + 4]!;
+        const p = Math.fround(S[b]! * S[c]!) - S[a]!;
+        const q = Math.fround(S[b + 1]! * S[c + 1]!) - S[a + 1]!;
+        const r = Math.fround(S[b + 2]! * S[c + 2]!) - S[a + 2]!;
+        const s = Math.fround(S[b + 3]! * S[c + 3]!) - S[a + 3]!;
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 5;
+        continue;
+      }
+      case Vec.F32x4AddK: {
+        const v = K[code[pc + 3]!]!;
+        const p = S[a]! + v;
+        const q = S[a + 1]! + v;
+        const r = S[a + 2]! + v;
+        const s = S[a + 3]! + v;
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 4;
+        continue;
+      }
+      case Vec.F32x4MulK: {
+        const v = K[code[pc + 3]!]!;
+        const p = S[a]! * v;
+        const q = S[a + 1]! * v;
+        const r = S[a + 2]! * v;
+        const s = S[a + 3]! * v;
+        S[d] = p;
+        S[d + 1] = q;
+        S[d + 2] = r;
+        S[d + 3] = s;
+        const sum = p + q + r + s;
+        if (sum !== sum) canonicalF32(I, d);
+        pc += 4;
+        continue;
+      }
       case Op.F32x4RelaxedMadd:
       case Op.F32x4RelaxedNmadd: {
         const c = fp + code[pc + 4]!;
@@ -1035,6 +1403,30 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         for (let k = 0; k < 4; k++) I[d + k] = S[a + k]! <= S[b + k]! ? -1 : 0;
         pc += 4;
         continue;
+      case Vec.F32x4LtK: {
+        const v = K[code[pc + 3]!]!;
+        for (let k = 0; k < 4; k++) I[d + k] = S[a + k]! < v ? -1 : 0;
+        pc += 4;
+        continue;
+      }
+      case Vec.F32x4LeK: {
+        const v = K[code[pc + 3]!]!;
+        for (let k = 0; k < 4; k++) I[d + k] = S[a + k]! <= v ? -1 : 0;
+        pc += 4;
+        continue;
+      }
+      case Vec.F32x4GtK: {
+        const v = K[code[pc + 3]!]!;
+        for (let k = 0; k < 4; k++) I[d + k] = S[a + k]! > v ? -1 : 0;
+        pc += 4;
+        continue;
+      }
+      case Vec.F32x4GeK: {
+        const v = K[code[pc + 3]!]!;
+        for (let k = 0; k < 4; k++) I[d + k] = S[a + k]! >= v ? -1 : 0;
+        pc += 4;
+        continue;
+      }
       case Op.F32x4Ceil:
         for (let k = 0; k < 4; k++) S[d + k] = Math.ceil(S[a + k]!);
         canonicalF32(I, d);
@@ -1221,22 +1613,14 @@ export function vector(x: Machine, pc: number, fp: number, M: DataView, mb: numb
         pc += 3;
         continue;
 
-      case Op.I8x16Abs:
       case Op.I8x16Popcnt:
-      case Op.I16x8Abs:
         lanewise(x, op, d, a, a);
         pc += 3;
         continue;
       case Op.I8x16AddSatS:
-      case Op.I8x16AddSatU:
       case Op.I8x16SubSatS:
-      case Op.I8x16SubSatU:
-      case Op.I8x16AvgrU:
       case Op.I16x8AddSatS:
-      case Op.I16x8AddSatU:
       case Op.I16x8SubSatS:
-      case Op.I16x8SubSatU:
-      case Op.I16x8AvgrU:
       case Op.I16x8Q15mulrSatS:
         lanewise(x, op, d, a, b);
         pc += 4;

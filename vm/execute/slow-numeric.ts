@@ -11,9 +11,6 @@ const high = numeric.i64High;
 export function numeric1(x: Machine, op: Op, d: number, a: number): void {
   const { words } = x;
   switch (op) {
-    case Op.I32Popcnt:
-      words[d] = numeric.i32Popcnt(words[a]!);
-      return;
     case Op.I64Clz:
       setPair(words, d, numeric.i64Clz(words[a]!, words[a + 1]!), 0);
       return;

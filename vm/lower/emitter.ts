@@ -47,7 +47,7 @@ export abstract class Emitter {
   /** Position of the last operation if it may still be changed: its destination is its first operand. -1: none. */
   protected last = -1;
   /** The one directly before it, likewise. */
-  #previous = -1;
+  protected previous = -1;
   /** P of the next instruction. */
   protected fuel = 0;
   /** P of the latest safe point in the text. */
@@ -79,10 +79,11 @@ export abstract class Emitter {
     let local = 0;
     let paramSlots = 0;
     for (const run of frame.locals) {
-      const category = categoryOf(run.type);
+      const category = this.categoryOf(run.type);
       for (let i = 0; i < run.count; i++) {
         this.#localAt[local] = slots * 2;
         this.#localCategory[local] = category;
+        if (category === Category.Ref) this.sink?.local?.(slots * 2);
         slots += category === Category.V128 ? 2 : 1;
         local++;
         if (local === frame.paramCount) paramSlots = slots;
@@ -99,7 +100,26 @@ export abstract class Emitter {
     code.words[head + Head.FrameWords] = base + 2 * frame.maxHeight;
     code.words[head + Head.ParamWords] = paramSlots * 2;
     code.words[head + Head.EntryFuel] = this.fuel;
-    this.sink?.safePoint(code.length - this.codeStart);
+    this.safePoint();
+  }
+
+  /** In the module's types. */
+  protected categoryOf(type: ValType): Category {
+    if (!isRefType(type)) return categoryOf(type);
+    const heap = heapOf(type);
+    const isFunc =
+      heap >= 0 ? this.module.types[heap]!.comp.kind === "func" : heap === Heap.Func || heap === Heap.NoFunc;
+    return isFunc ? Category.I32 : Category.Ref;
+  }
+
+  /** The function may pause at the present position, and is the same there in fused and exact code. */
+  protected safePoint(): void {
+    this.sink?.safePoint(this.code.length - this.codeStart);
+    this.roots(RootKind.At);
+  }
+
+  protected roots(kind: RootKind): void {
+    this.sink?.roots?.(kind, this.code.length - this.codeStart, this.operands);
   }
 
   /** Locals as runs of one type (parameters first), results, the reader at the first instruction. */
@@ -140,7 +160,7 @@ export abstract class Emitter {
     const at = code.length;
     this.sink?.add(at - this.codeStart, this.byteOffset, this.fuel);
     code.length = at + words;
-    this.#previous = this.last;
+    this.previous = this.last;
     this.last = -1;
     return at;
   }
@@ -210,8 +230,8 @@ export abstract class Emitter {
   protected rewind(): void {
     this.sink?.rewind(this.last - this.codeStart);
     this.code.length = this.last;
-    this.last = this.#previous;
-    this.#previous = -1;
+    this.last = this.previous;
+    this.previous = -1;
   }
 
   /** Writes an operand, wherever it is, to a slot. */
@@ -280,7 +300,7 @@ export abstract class Emitter {
   }
 
   protected pushTypes(types: readonly ValType[]): void {
-    for (const type of types) this.operands.pushSlot(categoryOf(type));
+    for (const type of types) this.operands.pushSlot(this.categoryOf(type));
   }
 
   protected local(index: number): void {

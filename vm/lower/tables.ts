@@ -13,6 +13,8 @@ export const enum Category {
   I64,
   F64,
   V128,
+  /** A word that the collector follows: references of all hierarchies but that of functions. */
+  Ref,
 }
 
 /** Two operands in slots. 0: none. */
@@ -108,6 +110,7 @@ binary(Op.F32Div, Reg.F32Div);
 
 UNARY[Op.I32Clz] = Reg.I32Clz;
 UNARY[Op.I32Ctz] = Reg.I32Ctz;
+UNARY[Op.I32Popcnt] = Vec.I32Popcnt;
 UNARY[Op.I32Extend8S] = Reg.I32Extend8S;
 UNARY[Op.I32Extend16S] = Reg.I32Extend16S;
 UNARY[Op.I64Eqz] = Reg.I64Eqz;

@@ -15,7 +15,7 @@ export const enum Vec {
   Shuffle32, // d, and the word offset of each word
   Shuffle16, // d, and the offset of each half word, in half words
   Shuffle8, // d, and the offset of each byte, in bytes
-  I8x16ShlK, // d a k: the order is that of `SHIFTS`
+  I8x16ShlK, // d a k
   I8x16ShrSK,
   I8x16ShrUK,
   I16x8ShlK,
@@ -27,6 +27,31 @@ export const enum Vec {
   I64x2ShlK,
   I64x2ShrSK,
   I64x2ShrUK,
+  // d a k: the right operand is a vector of equal words, of f32 an index of the constant pool
+  AndK,
+  OrK,
+  XorK,
+  I8x16EqK,
+  I8x16LtSK,
+  I8x16LtUK,
+  I8x16GtSK,
+  I8x16GtUK,
+  I8x16AddK,
+  I32x4AddK,
+  F32x4AddK,
+  F32x4MulK,
+  F32x4LtK,
+  F32x4LeK,
+  F32x4GtK,
+  F32x4GeK,
+  // Two or three instructions in one operation.
+  I32x4RotlK, // d a k
+  F32x4AddAdd, // d a b c: a + (b + c)
+  F32x4AddSub,
+  F32x4AddMul,
+  F32x4SubMul,
+  F32x4MulSub, // d a b c: b * c - a
+  I32Popcnt, // d a
   End,
 }
 
@@ -44,6 +69,52 @@ export const SHIFT_CONSTANT: ReadonlyMap<Op, Vec> = new Map([
   [Op.I64x2Shl, Vec.I64x2ShlK],
   [Op.I64x2ShrS, Vec.I64x2ShrSK],
   [Op.I64x2ShrU, Vec.I64x2ShrUK],
+]);
+
+/** Instructions whose right operand is a constant of equal words, and whether their operands may change places. */
+export const REPEATED_CONSTANT: ReadonlyMap<Op, { readonly op: Vec; readonly commutes: boolean }> = new Map(
+  (
+    [
+      [Op.V128And, Vec.AndK, true],
+      [Op.V128Or, Vec.OrK, true],
+      [Op.V128Xor, Vec.XorK, true],
+      [Op.I8x16Eq, Vec.I8x16EqK, true],
+      [Op.I8x16LtS, Vec.I8x16LtSK, false],
+      [Op.I8x16LtU, Vec.I8x16LtUK, false],
+      [Op.I8x16GtS, Vec.I8x16GtSK, false],
+      [Op.I8x16GtU, Vec.I8x16GtUK, false],
+      [Op.I8x16Add, Vec.I8x16AddK, true],
+      [Op.I32x4Add, Vec.I32x4AddK, true],
+      [Op.F32x4Add, Vec.F32x4AddK, true],
+      [Op.F32x4Mul, Vec.F32x4MulK, true],
+      [Op.F32x4Lt, Vec.F32x4LtK, false],
+      [Op.F32x4Le, Vec.F32x4LeK, false],
+      [Op.F32x4Gt, Vec.F32x4GtK, false],
+      [Op.F32x4Ge, Vec.F32x4GeK, false],
+    ] as const
+  ).map(([instruction, op, commutes]) => [instruction, { op, commutes }]),
+);
+
+/** What a pair is if the first instruction computes the right or the left operand of the second. */
+export interface VectorPair {
+  readonly right: Vec;
+  readonly left: Vec;
+}
+
+/** Pairs of instructions that are one operation: by the second one, then by the first. */
+export const VECTOR_PAIRS: ReadonlyMap<Op, ReadonlyMap<number, VectorPair>> = new Map([
+  [
+    Op.F32x4Add,
+    new Map<number, VectorPair>([
+      [Op.F32x4Add, { right: Vec.F32x4AddAdd, left: Vec.F32x4AddAdd }],
+      [Op.F32x4Sub, { right: Vec.F32x4AddSub, left: Vec.F32x4AddSub }],
+      [Op.F32x4Mul, { right: Vec.F32x4AddMul, left: Vec.F32x4AddMul }],
+    ]),
+  ],
+  [
+    Op.F32x4Sub,
+    new Map<number, VectorPair>([[Op.F32x4Mul, { right: Vec.F32x4SubMul, left: Vec.F32x4MulSub }]]),
+  ],
 ]);
 
 /**

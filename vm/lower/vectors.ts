@@ -5,10 +5,16 @@
 
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import { Reg } from "./code.ts";
+import { Where } from "./operands.ts";
 import { categoryOf } from "./source.ts";
 import { Category } from "./tables.ts";
 import { ValueLowering } from "./values.ts";
-import { EXCHANGED_VECTOR, SAME_AS, SHIFT_CONSTANT, Vec } from "./vector-code.ts";
+import { EXCHANGED_VECTOR, REPEATED_CONSTANT, SAME_AS, SHIFT_CONSTANT, Vec, VECTOR_PAIRS } from "./vector-code.ts";
+
+const DOUBLE = new Float64Array(1);
+const DOUBLE_BITS = new Int32Array(DOUBLE.buffer);
+const FLOAT = new Float32Array(1);
+const FLOAT_BITS = new Int32Array(FLOAT.buffer);
 
 export abstract class VectorLowering extends ValueLowering {
   protected vector(op: Op): void {
@@ -40,11 +46,81 @@ export abstract class VectorLowering extends ValueLowering {
       this.#emitResult(shift, Category.V128, [a, count]);
       return;
     }
+    if (!this.isExact && type!.params.length === 2 && (this.#withConstant(op) || this.#fused(op))) return;
     const words = this.#operandWords(type!.params.length);
     if (immediates.length === 1) words.push(this.reader.u8());
     const exchanged = EXCHANGED_VECTOR.get(op);
     if (exchanged !== undefined) words.reverse();
     this.#emitResult(exchanged ?? SAME_AS.get(op) ?? op, categoryOf(type!.results[0]!), words);
+  }
+
+  /** With a constant of equal words on the right, or on the left if the operands commute: it becomes part of the operation. */
+  #withConstant(op: Op): boolean {
+    const form = REPEATED_CONSTANT.get(op);
+    if (form === undefined) return false;
+    const { operands } = this;
+    const right = operands.height - 1;
+    let constant = right;
+    if (!this.#isRepeated(constant) && form.commutes) constant = right - 1;
+    if (!this.#isRepeated(constant)) return false;
+    const word = operands.vectors[constant]![0]!;
+    operands.drop(2);
+    const a = this.read(constant === right ? right - 1 : right);
+    this.#emitResult(form.op, Category.V128, [a, form.op >= Vec.F32x4AddK ? this.#float(word) : word]);
+    return true;
+  }
+
+  #isRepeated(index: number): boolean {
+    const words = this.operands.vectors[index];
+    return this.isConstant(index) && words?.every((word) => word === words[0]) === true;
+  }
+
+  /** An f32 given by its bits in the constant pool. A NaN may be any: arithmetic makes it canonical. */
+  #float(bits: number): number {
+    FLOAT_BITS[0] = bits;
+    DOUBLE[0] = FLOAT[0]!;
+    return this.code.constant(DOUBLE_BITS[0]!, DOUBLE_BITS[1]!);
+  }
+
+  /** Makes one operation of this instruction and the last operations, if they compute its operands. */
+  #fused(op: Op): boolean {
+    const { operands } = this;
+    const { words } = this.code;
+    const b = operands.height - 1;
+    const a = b - 1;
+    const isRight = this.isFresh(b);
+    if (!isRight && !this.isFresh(a)) return false;
+    if (op === Op.V128Or && isRight) return this.#rotation(a);
+    const pair = VECTOR_PAIRS.get(op)?.get(words[this.last]!);
+    const fused = isRight ? pair?.right : pair?.left;
+    if (fused === undefined || this.isConstant(isRight ? a : b)) return false;
+    const first = words[this.last + 2]!;
+    const second = words[this.last + 3]!;
+    operands.drop(2);
+    this.rewind();
+    const other = this.read(isRight ? a : b);
+    this.#emitResult(fused, Category.V128, [other, first, second]);
+    return true;
+  }
+
+  /** Of a vector shifted left and the same one shifted right, by bits that are 32 together. */
+  #rotation(a: number): boolean {
+    const { operands, last, previous } = this;
+    const { words } = this.code;
+    if (previous < 0 || operands.where[a] !== Where.Slot || words[previous + 1] !== operands.slot[a]) return false;
+    const [left, right] = words[last] === Vec.I32x4ShlK ? [last, previous] : [previous, last];
+    if (words[left] !== Vec.I32x4ShlK || words[right] !== Vec.I32x4ShrUK || words[left + 2] !== words[right + 2])
+      return false;
+    const count = words[left + 3]! & 31;
+    if (((count + words[right + 3]!) & 31) !== 0 || count === 0) return false;
+    // The first shift has not changed what the second one reads.
+    if (words[previous + 1] === words[previous + 2]) return false;
+    const source = words[left + 2]!;
+    operands.drop(2);
+    this.rewind();
+    this.rewind();
+    this.#emitResult(Vec.I32x4RotlK, Category.V128, [source, count]);
+    return true;
   }
 
   /** Where the topmost operands are, the deepest first; they are popped. */
