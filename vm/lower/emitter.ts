@@ -79,11 +79,10 @@ export abstract class Emitter {
     let local = 0;
     let paramSlots = 0;
     for (const run of frame.locals) {
-      const category = this.categoryOf(run.type);
+      const category = categoryOf(run.type);
       for (let i = 0; i < run.count; i++) {
         this.#localAt[local] = slots * 2;
         this.#localCategory[local] = category;
-        if (category === Category.Ref) this.sink?.local?.(slots * 2);
         slots += category === Category.V128 ? 2 : 1;
         local++;
         if (local === frame.paramCount) paramSlots = slots;
@@ -100,26 +99,7 @@ export abstract class Emitter {
     code.words[head + Head.FrameWords] = base + 2 * frame.maxHeight;
     code.words[head + Head.ParamWords] = paramSlots * 2;
     code.words[head + Head.EntryFuel] = this.fuel;
-    this.safePoint();
-  }
-
-  /** In the module's types. */
-  protected categoryOf(type: ValType): Category {
-    if (!isRefType(type)) return categoryOf(type);
-    const heap = heapOf(type);
-    const isFunc =
-      heap >= 0 ? this.module.types[heap]!.comp.kind === "func" : heap === Heap.Func || heap === Heap.NoFunc;
-    return isFunc ? Category.I32 : Category.Ref;
-  }
-
-  /** The function may pause at the present position, and is the same there in fused and exact code. */
-  protected safePoint(): void {
-    this.sink?.safePoint(this.code.length - this.codeStart);
-    this.roots(RootKind.At);
-  }
-
-  protected roots(kind: RootKind): void {
-    this.sink?.roots?.(kind, this.code.length - this.codeStart, this.operands);
+    this.sink?.safePoint(code.length - this.codeStart);
   }
 
   /** Locals as runs of one type (parameters first), results, the reader at the first instruction. */
@@ -300,7 +280,7 @@ export abstract class Emitter {
   }
 
   protected pushTypes(types: readonly ValType[]): void {
-    for (const type of types) this.operands.pushSlot(this.categoryOf(type));
+    for (const type of types) this.operands.pushSlot(categoryOf(type));
   }
 
   protected local(index: number): void {

@@ -13,8 +13,6 @@ export const enum Category {
   I64,
   F64,
   V128,
-  /** A word that the collector follows: references of all hierarchies but that of functions. */
-  Ref,
 }
 
 /** Two operands in slots. 0: none. */
