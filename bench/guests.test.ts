@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nativeRun, ownRun } from "./engines.ts";
-import { KERNELS, kernelBytes } from "./kernels.ts";
+import { KERNELS, kernelBytes, VECTOR_KERNELS } from "./kernels.ts";
 
 const GUESTS = fileURLToPath(new URL("../../guests/", import.meta.url));
 const WASI_LIBC = "/usr/include/wasm32-wasi/stdio.h";
@@ -14,11 +14,16 @@ const SMALL = 5;
 
 describe("guests", () => {
   it("every kernel of guests/c is in the benchmark's list", () => {
-    const sources = readdirSync(join(GUESTS, "c")).filter((name) => name.endsWith(".c"));
-    expect(KERNELS.map(({ name }) => `${name}.c`).sort()).to.deep.equal(sources.sort());
+    const sources = ["", "simd/"].flatMap((folder) =>
+      readdirSync(join(GUESTS, "c", folder))
+        .filter((name) => name.endsWith(".c"))
+        .map((name) => folder + name),
+    );
+    const kernels = [...KERNELS, ...VECTOR_KERNELS];
+    expect(kernels.map(({ name }) => `${name}.c`).sort()).to.deep.equal(sources.sort());
   });
 
-  for (const { name, n, checksum } of KERNELS) {
+  for (const { name, n, checksum } of [...KERNELS, ...VECTOR_KERNELS]) {
     it(`${name} gives its checksum by the host's engine`, () => {
       expect(nativeRun(kernelBytes(name))(n)).to.equal(checksum);
     });
@@ -53,7 +58,7 @@ describe("guests", () => {
       execFileSync(join(GUESTS, "build.sh"), [folder], { stdio: "pipe" });
       const programs = readdirSync(join(GUESTS, "c/lunatic")).filter((name) => name.endsWith(".c"));
       const lunatic = programs.map((name) => `lunatic/${name.replace(/\.c$/, ".wasm")}`);
-      for (const path of [...modules(""), ...modules("wasi/"), ...lunatic]) {
+      for (const path of [...modules(""), ...modules("simd/"), ...modules("wasi/"), ...lunatic]) {
         const rebuilt = readFileSync(join(folder, path));
         expect(rebuilt.equals(readFileSync(join(GUESTS, "wasm", path))), path).to.equal(true);
       }

@@ -38,6 +38,13 @@ export const KERNELS: readonly Kernel[] = [
   kernel("bulk", "memory.copy, fill", 50_000, -272352945),
 ];
 
+/** Kernels with vectors: guests/c/simd/*.c. */
+export const VECTOR_KERNELS: readonly Kernel[] = [
+  kernel("simd/mandelbrot4", "f32x4 in registers", 6, 612504),
+  kernel("simd/scan", "i8x16 scanning", 100, 1367330973),
+  kernel("simd/chacha", "i32x4 crypto", 6_000, -451801768),
+];
+
 const GUESTS = fileURLToPath(new URL("../../guests/wasm/", import.meta.url));
 
 /** The bytes in a buffer of their own: polywasm reads constants wrongly from a view that starts inside a buffer. */

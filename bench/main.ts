@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- kernels fuel modules] [--only name,…] [--rounds N] [--json file]`: tables with medians and
+ * `npm run bench [-- kernels vectors fuel modules] [--only name,…] [--rounds N] [--json file]`: tables with medians and
  * ratios, and the same as JSON.
  */
 
@@ -8,10 +8,11 @@ import { parseArgs } from "node:util";
 import { fuelCostText, measureFuelCost } from "./fuel-cost.ts";
 import { circumstances, circumstancesText, short, writeJson } from "./harness.ts";
 import { kernelTableText, measureKernel, summarise } from "./kernel-table.ts";
-import { KERNELS } from "./kernels.ts";
+import { KERNELS, VECTOR_KERNELS } from "./kernels.ts";
 import { measureModules, moduleTableText } from "./modules.ts";
+import { measureVectorKernel, vectorTableText } from "./vector-table.ts";
 
-const SECTIONS = ["kernels", "fuel", "modules"];
+const SECTIONS = ["kernels", "vectors", "fuel", "modules"];
 const DEFAULT_JSON = fileURLToPath(new URL("../../bench/results/bench.json", import.meta.url));
 
 const { values, positionals } = parseArgs({
@@ -43,6 +44,13 @@ if (wanted("kernels")) {
     `\nOurs: ${short(summary.toNative)} × native, at worst ${short(summary.worstToNative)} × (at most 40 and 80); ` +
       `on i64 ${short(summary.toPolywasmI64)} × polywasm (below 1)`,
   );
+}
+
+if (wanted("vectors")) {
+  const figures = VECTOR_KERNELS.map((kernel) => measureVectorKernel(kernel, { rounds, turnMs: 25 }));
+  result["vectors"] = figures;
+  print("\nThe same with vectors, beside V8's own WebAssembly\n");
+  print(vectorTableText(figures));
 }
 
 if (wanted("fuel")) {

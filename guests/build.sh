@@ -16,6 +16,13 @@ for source in c/*.c; do
     -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=8192 -o "$out/$name.wasm" "$source"
 done
 
+# The same with vectors.
+mkdir -p "$out/simd"
+for source in c/simd/*.c; do
+  "$clang" --target=wasm32 -O2 -std=c17 -Wall -Wextra -fno-builtin -msimd128 -ffreestanding -nostdlib \
+    -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=8192 -o "$out/simd/$(basename "$source" .c).wasm" "$source"
+done
+
 # Programs: the function names stay in the name section, for backtraces; producers and debug data go.
 for source in c/wasi/*.c; do
   name="$(basename "$source" .c)"

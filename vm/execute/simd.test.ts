@@ -91,6 +91,42 @@ describe("vector instructions", function () {
 
 const ACCESSES = Object.values(INSTRUCTIONS).filter(({ mnemonic, width }) => width > 0 && /^v128\./.test(mnemonic));
 
+describe("several vector instructions in one operation", () => {
+  const FLOATS = ["f32x4.add", "f32x4.sub", "f32x4.mul"];
+  const pairs = FLOATS.flatMap((first) =>
+    FLOATS.flatMap((second) => [
+      `(${second} (local.get 0) (${first} (local.get 1) (local.get 2)))`,
+      `(${second} (${first} (local.get 1) (local.get 2)) (local.get 0))`,
+      `(${second} (${first} (local.get 1) (local.get 2)) (${first} (local.get 0) (local.get 2)))`,
+      `(${second} (${first} (local.get 1) (local.get 2)) (v128.const f32x4 2.5 2.5 2.5 2.5))`,
+    ]),
+  );
+  const rotations = [7, 16, 31, 32, 0, 39].flatMap((count) => [
+    `(v128.or (i32x4.shl (local.get 0) (i32.const ${count})) (i32x4.shr_u (local.get 0) (i32.const ${32 - count})))`,
+    `(v128.or (i32x4.shr_u (local.get 1) (i32.const ${count})) (i32x4.shl (local.get 1) (i32.const ${32 - count})))`,
+    `(v128.or (i32x4.shl (local.get 0) (i32.const ${count})) (i32x4.shr_u (local.get 1) (i32.const ${32 - count})))`,
+    `(v128.or (i32x4.shl (local.get 0) (i32.const ${count})) (i32x4.shr_u (local.get 0) (i32.const 5)))`,
+    `(v128.or (i32x4.shl (local.tee 0 (v128.xor (local.get 0) (local.get 1))) (i32.const ${count}))
+      (i32x4.shr_u (local.get 0) (i32.const ${32 - count})))`,
+  ]);
+  const bytes = wat`(module ${[...pairs, ...rotations]
+    .map((code, i) => `(func (export "${i}") (param v128 v128 v128) (result v128) ${code})`)
+    .join("\n")})`;
+
+  it("compute what they compute one by one", () => {
+    const instance = instanceOf(bytes);
+    for (let index = 0; index < CASES; index += 3) {
+      const args = [0, 16, 32].map((at) => VECTOR_INPUTS.slice(index * 64 + at, index * 64 + at + 16));
+      for (const [i, code] of [...pairs, ...rotations].entries()) {
+        const fused = runToEnd(instance.invoke(String(i), args));
+        const exact = runToEnd(instance.invoke(String(i), args), { fuel: 1, exact: true });
+        expect(fused.values, code).to.deep.equal(exact.values);
+        expect(fused.fuelUsed).to.equal(exact.fuelUsed);
+      }
+    }
+  });
+});
+
 describe("memory accesses of vectors", () => {
   const vectorOf = (mnemonic: string): string => (/lane|store/.test(mnemonic) ? "(v128.const i32x4 1 2 3 4)" : "");
 

@@ -210,6 +210,14 @@ function vectorInputs(seed: number): Uint8Array {
       if (i === 1 && index % 7 === 0)
         bytes.copyWithin(index * CASE_BYTES + 16, index * CASE_BYTES, index * CASE_BYTES + 16);
       else fill(index * CASE_BYTES + i * 16, kind);
+      // Constants of equal words are part of an operation.
+      if (index % 2 === 1)
+        for (let k = 4; k < 16; k += 4)
+          bytes.copyWithin(
+            index * CASE_BYTES + i * 16 + k,
+            index * CASE_BYTES + i * 16,
+            index * CASE_BYTES + i * 16 + 4,
+          );
     }
   }
   for (let at = DATA; at < DATA + 512; at += 16) fill(at, (at >> 4) % 6);
