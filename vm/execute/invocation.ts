@@ -92,7 +92,14 @@ let untrainedFuel = TRAINING_FUEL;
 function trainLoop(): void {
   if (untrainedFuel === Number.POSITIVE_INFINITY) return;
   untrainedFuel = Number.POSITIVE_INFINITY;
-  warmUp();
+  // It instantiates a module, which no guest pays for.
+  const running = active;
+  active = null;
+  try {
+    warmUp();
+  } finally {
+    active = running;
+  }
 }
 
 /** The invocation whose `run` is on the JavaScript stack now, if any. */
