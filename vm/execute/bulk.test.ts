@@ -1,0 +1,356 @@
+/** Bulk operations and growth: priced by what they move, paused in the middle, the same in all slices. */
+
+import { expect } from "chai";
+import { freemem } from "node:os";
+import { compileSync } from "../compiled-module.ts";
+import { LimitAccountant } from "../runtime/resources.ts";
+import { Memory } from "../runtime/memory.ts";
+import { Store } from "../runtime/store.ts";
+import { Table } from "../runtime/table.ts";
+import { instanceOf, randomWords, runToEnd, wat } from "../testing.ts";
+import type { TurnOptions } from "./invocation.ts";
+
+const CUTS: readonly (readonly [string, TurnOptions])[] = [
+  ["at once", {}],
+  ["slices of 1", { fuel: 1 }],
+  ["slices of 100", { fuel: 100 }],
+  ["exact, 1 at a time", { fuel: 1, exact: true }],
+  ["exact, 65 at a time", { fuel: 65, exact: true }],
+];
+
+const bytesFuel = (length: number): number => Math.floor(length / 4_096) * 64 + Math.ceil((length % 4_096) / 64);
+const elementsFuel = (count: number): number => Math.floor(count / 512) * 64 + Math.ceil((count % 512) / 8);
+
+const SIZE = 3 * 65_536;
+
+function randomBytes(length: number): Uint8Array {
+  const next = randomWords(length);
+  return Uint8Array.from({ length }, () => next());
+}
+
+const MEMORY = wat`(module
+  (memory (export "memory") 3)
+  (memory $other (export "other") 3)
+  (memory $large (export "large") i64 3)
+  (func (export "fill") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 memory.fill)
+  (func (export "copy") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 memory.copy)
+  (func (export "copy other") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 memory.copy 0 $other)
+  (func (export "fill large") (param i64 i32 i64) local.get 0 local.get 1 local.get 2 memory.fill $large))`;
+
+function memoryOf(instance: ReturnType<typeof instanceOf>, name = "memory"): Memory {
+  const memory = instance.export(name);
+  if (!(memory instanceof Memory)) throw new Error("no memory");
+  return memory;
+}
+
+describe("bulk operations on memories", () => {
+  for (const [cut, options] of CUTS) {
+    it(`fill, ${cut}`, () => {
+      for (const length of [0, 1, 64, 65, 4_096, 4_097, 100_000]) {
+        const instance = instanceOf(MEMORY);
+        const end = runToEnd(instance.invoke("fill", [77, 0x1ab, length]), options);
+        expect(end.fuelUsed, `${length}`).to.equal(4 + bytesFuel(length));
+        const expected = new Uint8Array(SIZE).fill(0xab, 77, 77 + length);
+        expect(Buffer.compare(memoryOf(instance).read(0, SIZE), expected)).to.equal(0);
+        const large = runToEnd(instance.invoke("fill large", [77n, 0x1ab, BigInt(length)]), options);
+        expect(large.fuelUsed).to.equal(4 + bytesFuel(length));
+        expect(Buffer.compare(memoryOf(instance, "large").read(0, SIZE), expected)).to.equal(0);
+      }
+    });
+
+    it(`copies of overlapping ranges in both directions, ${cut}`, () => {
+      for (const [to, from, length] of [
+        [1, 0, 100_000],
+        [0, 1, 100_000],
+        [5_000, 0, 50_001],
+        [0, 5_000, 50_001],
+        [4_096, 0, 8_192],
+        [7, 7, 20_000],
+        [100_000, 0, 90_000],
+        [SIZE, SIZE, 0],
+      ] as const) {
+        const instance = instanceOf(MEMORY);
+        const contents = randomBytes(SIZE);
+        memoryOf(instance).write(0, contents);
+        const end = runToEnd(instance.invoke("copy", [to, from, length]), options);
+        expect(end.fuelUsed).to.equal(4 + bytesFuel(length));
+        contents.copyWithin(to, from, from + length);
+        expect(Buffer.compare(memoryOf(instance).read(0, SIZE), contents), `${to} ${from}`).to.equal(0);
+      }
+    });
+
+    it(`copies between memories, ${cut}`, () => {
+      const instance = instanceOf(MEMORY);
+      const contents = randomBytes(SIZE);
+      memoryOf(instance, "other").write(0, contents);
+      const end = runToEnd(instance.invoke("copy other", [10, 3, 70_000]), options);
+      expect(end.fuelUsed).to.equal(4 + bytesFuel(70_000));
+      expect(memoryOf(instance).read(10, 70_000)).to.deep.equal(contents.slice(3, 70_003));
+      expect(memoryOf(instance).readU8(9)).to.equal(0);
+    });
+
+    it(`nothing is written when a part is out of bounds, ${cut}`, () => {
+      for (const [name, args] of [
+        ["fill", [65_536, 1, 2 * 65_536 + 1]],
+        ["fill", [-1, 1, 2]],
+        ["fill", [SIZE + 1, 1, 0]],
+        ["copy", [65_536, 0, 2 * 65_536 + 1]],
+        ["copy", [0, -1, 1]],
+        ["copy", [0, 1, -1]],
+        ["fill large", [-1n, 1, 1n]],
+        ["fill large", [0n, 1, 1n << 32n]],
+        ["fill large", [0n, 1, 1n << 63n]],
+      ] as const) {
+        const instance = instanceOf(MEMORY);
+        memoryOf(instance).write(0, new Uint8Array(1_000).fill(5));
+        const before = memoryOf(instance).read(0, SIZE);
+        const end = runToEnd(instance.invoke(name, args), options);
+        expect(end.trap, `${name} ${args}`).to.match(/^out of bounds memory access/);
+        expect(end.fuelUsed).to.equal(4);
+        expect(Buffer.compare(memoryOf(instance).read(0, SIZE), before)).to.equal(0);
+      }
+    });
+  }
+
+  it("a paused fill has done a part, and goes on where it was", () => {
+    const instance = instanceOf(MEMORY);
+    const invocation = instance.invoke("fill", [0, 1, 16_384]);
+    expect(invocation.run({ fuel: 70 })).to.deep.include({ kind: "yielded", reason: "fuel" });
+    const memory = memoryOf(instance);
+    expect([memory.readU8(4_095), memory.readU8(16_383)]).to.deep.equal([1, 0]);
+    memory.writeU8(0, 9);
+    expect(runToEnd(invocation).fuelUsed).to.equal(4 + 256);
+    expect([memory.readU8(0), memory.readU8(16_383)]).to.deep.equal([9, 1]);
+  });
+
+  it("a large memory can be filled in turns", function () {
+    this.timeout(120_000);
+    // 4 GiB, the largest memory, when asked for: it takes some ten seconds and all that memory.
+    const most = process.env["PERILUNE_LARGE_TESTS"] === undefined ? 4_096 : 65_536;
+    const pages = Math.min(most, 2 ** Math.floor(Math.log2(freemem() / 2 / 65_536)));
+    const instance = instanceOf(wat`(module (memory (export "memory") ${pages})
+      (func (export "f") (param i32 i32) i32.const 0 i32.const 0x5a local.get 0 memory.fill
+        local.get 0 i32.const 0x5a local.get 1 memory.fill))`);
+    const size = pages * 65_536;
+    const whole = size - 2 ** 16;
+    const invocation = instance.invoke("f", [whole | 0, 2 ** 16]);
+    const slice = 10_000_000;
+    let slowest = 0;
+    let turns = 0;
+    for (let last = 0; ; turns++) {
+      const start = performance.now();
+      const outcome = invocation.run({ fuel: slice });
+      slowest = Math.max(slowest, performance.now() - start);
+      expect(outcome.fuelUsed - last).to.be.at.most(slice + 64);
+      last = outcome.fuelUsed;
+      if (outcome.kind === "returned") break;
+    }
+    expect(invocation.fuelUsed).to.equal(8 + size / 64);
+    expect(turns).to.equal(Math.floor((8 + size / 64 - 1) / slice));
+    const memory = memoryOf(instance);
+    for (const address of [0, 4_095, 65_536, size / 2, whole - 1, size - 1])
+      expect(memory.readU8(address)).to.equal(0x5a);
+    expect(slowest).to.be.below(10_000);
+  });
+});
+
+const TABLES = wat`(module
+  (table $t (export "t") 5000 funcref)
+  (table $u (export "u") 5000 20000 funcref)
+  (func $a (export "a")) (func $b (export "b"))
+  (elem $funcs func ${"$a $b $b ".repeat(1_000)})
+  (elem $exprs funcref ${"(ref.func $a) (ref.null func) ".repeat(1_000)})
+  (func (export "fill") (param i32 i32) local.get 0 ref.func $b local.get 1 table.fill $t)
+  (func (export "copy") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 table.copy $t $t)
+  (func (export "copy u") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 table.copy $t $u)
+  (func (export "init") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 table.init $t $funcs)
+  (func (export "init exprs") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 table.init $t $exprs)
+  (func (export "grow") (param i32) (result i32) ref.func $a local.get 0 table.grow $u))`;
+
+function tableOf(instance: ReturnType<typeof instanceOf>, name = "t"): Table {
+  const table = instance.export(name);
+  if (!(table instanceof Table)) throw new Error("no table");
+  return table;
+}
+
+function elements(instance: ReturnType<typeof instanceOf>, name = "t"): unknown[] {
+  const table = tableOf(instance, name);
+  const names = new Map<unknown, string | null>([[null, null]]);
+  for (const func of ["a", "b"]) names.set(instance.export(func), func);
+  return Array.from({ length: table.length }, (_, i) => names.get(table.get(i)));
+}
+
+describe("bulk operations on tables", () => {
+  for (const [cut, options] of CUTS) {
+    it(`fill, copy and init, ${cut}`, () => {
+      const instance = instanceOf(TABLES);
+      const expected: (string | null)[] = new Array<string | null>(5_000).fill(null);
+      const does = (name: string, args: readonly number[], count: number, change: () => unknown): void => {
+        const end = runToEnd(instance.invoke(name, args), options);
+        expect(end.trap).to.equal(null);
+        expect(end.fuelUsed, name).to.equal(4 + elementsFuel(count));
+        change();
+        expect(elements(instance), name).to.deep.equal(expected);
+      };
+      const segment = Array.from({ length: 3_000 }, (_, i) => (i % 3 === 0 ? "a" : "b"));
+      const exprs = Array.from({ length: 2_000 }, (_, i) => (i % 2 === 0 ? "a" : null));
+      does("init", [10, 1, 2_500], 2_500, () => expected.splice(10, 2_500, ...segment.slice(1, 2_501)));
+      does("copy", [11, 10, 2_000], 2_000, () => expected.copyWithin(11, 10, 2_010));
+      does("copy", [10, 30, 2_000], 2_000, () => expected.copyWithin(10, 30, 2_030));
+      does("init exprs", [3_000, 500, 1_500], 1_500, () => expected.splice(3_000, 1_500, ...exprs.slice(500)));
+      does("fill", [4_000, 1_000], 1_000, () => expected.fill("b", 4_000, 5_000));
+      does("copy u", [0, 100, 600], 600, () => expected.fill(null, 0, 600));
+      does("fill", [5_000, 0], 0, () => undefined);
+    });
+
+    it(`nothing is written when a part is out of bounds, ${cut}`, () => {
+      for (const [name, args] of [
+        ["fill", [4_999, 2]],
+        ["copy", [4_999, 0, 2]],
+        ["copy", [0, 4_999, 2]],
+        ["init", [4_999, 0, 2]],
+        ["init", [0, 2_999, 2]],
+        ["init", [-1, 0, 0]],
+      ] as const) {
+        const instance = instanceOf(TABLES);
+        const end = runToEnd(instance.invoke(name, args), options);
+        expect(end.trap, name).to.match(/^out of bounds table access/);
+        expect(end.fuelUsed).to.equal(4);
+        expect(new Set(elements(instance))).to.deep.equal(new Set([null]));
+      }
+    });
+
+    it(`grow, ${cut}`, () => {
+      const instance = instanceOf(TABLES);
+      const end = runToEnd(instance.invoke("grow", [10_000]), options);
+      expect(end).to.deep.include({ values: [5_000], fuelUsed: 3 + 10_000 / 8 });
+      expect(elements(instance, "u").slice(4_998, 5_002)).to.deep.equal([null, null, "a", "a"]);
+      expect(tableOf(instance, "u").length).to.equal(15_000);
+      const refused = runToEnd(instance.invoke("grow", [5_001]), options);
+      expect(refused).to.deep.include({ values: [-1], fuelUsed: 3 });
+    });
+  }
+});
+
+describe("memory.grow", () => {
+  const GROWING = wat`(module (memory (export "memory") 1 2000) (memory $large i64 0 100000000)
+    (func (export "grow") (param i32) (result i32) local.get 0 memory.grow)
+    (func (export "size") (result i32) memory.size)
+    (func (export "grow large") (param i64) (result i64) local.get 0 memory.grow $large))`;
+
+  for (const [cut, options] of CUTS) {
+    it(`costs what the pages cost, ${cut}`, () => {
+      const instance = instanceOf(GROWING);
+      expect(runToEnd(instance.invoke("grow", [0]), options)).to.deep.include({ values: [1], fuelUsed: 2 });
+      expect(runToEnd(instance.invoke("grow", [200]), options)).to.deep.include({
+        values: [1],
+        fuelUsed: 2 + 200 * 1_024,
+      });
+      expect(runToEnd(instance.invoke("grow", [1]), options)).to.deep.include({ values: [201], fuelUsed: 2 + 1_024 });
+      for (const pages of [1_800, 0x7fff_ffff, -1]) {
+        expect(runToEnd(instance.invoke("grow", [pages]), options)).to.deep.include({ values: [-1], fuelUsed: 2 });
+      }
+      for (const pages of [100_000n, 1n << 32n, -1n, 1n << 63n]) {
+        expect(runToEnd(instance.invoke("grow large", [pages]), options)).to.deep.include({
+          values: [-1n],
+          fuelUsed: 2,
+        });
+      }
+      expect(runToEnd(instance.invoke("grow large", [3n]), options)).to.deep.include({ values: [0n] });
+      expect(instance.callSync("size")).to.deep.equal([202]);
+    });
+  }
+
+  it("keeps contents, page by page", () => {
+    const instance = instanceOf(GROWING);
+    const memory = memoryOf(instance);
+    for (let page = 0; page < 300; page++) {
+      memory.writeU32(page * 65_536 + 8, page);
+      expect(instance.callSync("grow", [1])).to.deep.equal([page + 1]);
+    }
+    for (let page = 0; page < 300; page++) expect(memory.readU32(page * 65_536 + 8)).to.equal(page);
+    expect(memory.byteLength).to.equal(301 * 65_536);
+  });
+
+  it("by one page at a time to 64 MB takes a moment, not a minute", function () {
+    this.timeout(30_000);
+    const instance = instanceOf(wat`(module (memory 1) (func (export "f") (param i32)
+      loop i32.const 1 memory.grow drop local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end))`);
+    const start = performance.now();
+    instance.callSync("f", [1_023]);
+    expect(performance.now() - start).to.be.below(5_000);
+  });
+
+  it("that the accountant refuses is -1, and changes nothing", () => {
+    const accountant = new LimitAccountant(1 << 20);
+    const instance = instanceOf(GROWING, {}, new Store({ accountant }));
+    const used = accountant.usedBytes;
+    expect(runToEnd(instance.invoke("grow", [100])).values).to.deep.equal([-1]);
+    expect(accountant.usedBytes).to.equal(used);
+    expect(runToEnd(instance.invoke("grow", [2])).values).to.deep.equal([1]);
+    expect(accountant.usedBytes).to.equal(used + 2 * 65_536);
+  });
+
+  it("of a memory that another invocation uses meanwhile", () => {
+    const instance = instanceOf(wat`(module (memory (export "memory") 600)
+      (func (export "grow") (result i32) i32.const 600 memory.grow)
+      (func (export "set") (param i32 i32) local.get 0 local.get 1 i32.store)
+      (func (export "get") (param i32) (result i32) local.get 0 i32.load))`);
+    const growing = instance.invoke("grow");
+    let wrote = 0;
+    for (
+      let outcome = growing.run({ fuel: 1_000 });
+      outcome.kind !== "returned";
+      outcome = growing.run({ fuel: 1_000 })
+    ) {
+      instance.callSync("set", [wrote * 60_000, wrote + 1]);
+      wrote++;
+    }
+    expect(wrote).to.be.above(5);
+    for (let i = 0; i < wrote; i++) expect(instance.callSync("get", [i * 60_000])).to.deep.equal([i + 1]);
+    expect(growing.fuelUsed).to.equal(2 + 600 * 1_024);
+  });
+});
+
+describe("instantiation", () => {
+  const data = "\\01".repeat(300_000);
+  const SEGMENTS = wat`(module (memory (export "memory") 10)
+    (table (export "t") 4000 funcref) (func $f) (global $at i32 (i32.const 100))
+    (elem (table 0) (offset (global.get $at)) funcref ${"(ref.func $f) ".repeat(2_000)})
+    (data (global.get $at) "${data}")
+    (data (i32.const 400000) "${data.slice(0, 60)}"))`;
+
+  it("pays for what its segments move, in turns, with the same total", () => {
+    const module = compileSync(SEGMENTS);
+    const totals = CUTS.map(([cut, options]) => {
+      const { instance, invocation } = new Store().instantiation(module);
+      const end = runToEnd(invocation, options);
+      expect(end.trap).to.equal(null);
+      expect(memoryOf(instance).readU8(300_099), cut).to.equal(1);
+      expect(memoryOf(instance).readU8(300_100), cut).to.equal(0);
+      expect(tableOf(instance).get(2_099), cut).to.not.equal(null);
+      if (options.fuel !== undefined) expect(end.turns, cut).to.be.above(35);
+      return end.fuelUsed;
+    });
+    expect(new Set(totals).size).to.equal(1);
+    expect(totals[0]).to.be.within(bytesFuel(300_000) + elementsFuel(2_000), bytesFuel(300_000) + 2_000 + 300);
+  });
+
+  it("that traps in a segment leaves what came before it, and costs the same in all slices", () => {
+    const module = compileSync(wat`(module (import "m" "memory" (memory 1))
+      (data (i32.const 0) "abc") (data (i32.const 65535) "de") (data (i32.const 8) "f"))`);
+    const ends = CUTS.map(([, options]) => {
+      const store = new Store();
+      const memory = memoryOf(instanceOf(wat`(module (memory (export "memory") 1))`, {}, store));
+      const { invocation } = store.instantiation(module, { m: { memory } });
+      const end = runToEnd(invocation, options);
+      expect(memory.read(0, 3)).to.deep.equal(Uint8Array.of(97, 98, 99));
+      expect([memory.readU8(65_535), memory.readU8(8)]).to.deep.equal([0, 0]);
+      expect(end.error?.backtrace).to.have.length(1);
+      expect(end.error?.backtrace[0]).to.include({ funcName: "(instantiation)" });
+      return { trap: end.trap, fuelUsed: end.fuelUsed };
+    });
+    expect(ends[0]!.trap).to.match(/^out of bounds memory access/);
+    for (const end of ends) expect(end).to.deep.equal(ends[0]);
+  });
+});
