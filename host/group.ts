@@ -4,6 +4,7 @@
  * above, and each may refuse.
  */
 
+import { Metrics } from "./metrics.ts";
 import { GroupShare, type Scheduler } from "./scheduler.ts";
 
 /** What is counted. Bytes for memory and log, units of fuel, pieces for the rest. */
