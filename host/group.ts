@@ -74,6 +74,14 @@ export class Group {
     if (parent !== null) parent.#children++;
   }
 
+  #metrics: Metrics | null = null;
+
+  /** What its guests record. */
+  get metrics(): Metrics {
+    this.#metrics ??= new Metrics();
+    return this.#metrics;
+  }
+
   /** A group inside this one. */
   child(scheduler: Scheduler, options: GroupOptions = {}): Group {
     return new Group(scheduler, this, null, options);
