@@ -63,6 +63,7 @@ const MEASURED_FUEL = 2_000;
 const FREE_NS = 3_000;
 const TOLERANCE = 4;
 /** Speed that is assumed before anything has been measured: code that V8 has not optimised yet. */
+const MAX_LATE_CHARGE = 10_000_000;
 const COLD_NS_PER_FUEL = 20;
 
 export class Executor {
@@ -86,6 +87,8 @@ export class Executor {
   #isScheduled = false;
   #isRunning = false;
   #cancelWake: Cancel | null = null;
+  /** The task whose promises run before the next turn. */
+  #native: Task | null = null;
   #nsPerFuel = COLD_NS_PER_FUEL;
   #turns = 0;
   #yields = 0;
@@ -213,11 +216,12 @@ export class Executor {
     let isIdle = false;
     try {
       const endMs = this.nowMs() - this.#jumpedMs + this.#budgetMs;
+      this.#chargeNative();
       do {
         if (this.#turn() || this.#afterIdle()) continue;
         isIdle = true;
         break;
-      } while (this.#lastMs - this.#jumpedMs < endMs);
+      } while (this.#native === null && this.#lastMs - this.#jumpedMs < endMs);
     } finally {
       this.#isRunning = false;
       if (isIdle) this.#sleep();
@@ -246,6 +250,7 @@ export class Executor {
         charge = this.#measured(task, charge, (afterMs - beforeMs) * 1e6);
         beforeMs = afterMs;
       }
+      if (task.yieldsToHost) this.#native = task;
       task = scheduler.settle(charge, end, fuel - task.turnFuel);
       if (task === null) {
         this.#lastMs = beforeMs;
@@ -253,6 +258,15 @@ export class Executor {
       }
       fuel = scheduler.handedFuel;
     }
+  }
+
+  /** What a native process did after its turn ended is charged by its time. */
+  #chargeNative(): void {
+    const task = this.#native;
+    this.#native = null;
+    if (task === null || this.isDeterministic) return;
+    const ns = (this.nowMs() - this.#lastMs) * 1e6;
+    this.scheduler.chargeLate(task, Math.min(MAX_LATE_CHARGE, Math.round(ns / this.#nsPerFuel)));
   }
 
   #sliceOf(task: Task): number {

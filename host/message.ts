@@ -4,6 +4,7 @@
  * than delivering it.
  */
 
+import { Termination } from "../vm/index.ts";
 import { Account, type Group } from "./group.ts";
 
 /** The result of `receive` for each kind. */
@@ -71,8 +72,9 @@ export abstract class Message {
   /** The next message with a suspended sender. */
   previousSent: Message | null = null;
   nextSent: Message | null = null;
-  /** Who pays for it until it is taken: a group, and how many bytes. */
+  /** The group that pays for its bytes: its writer's until it is taken, its reader's then. */
   payer: Group | null = null;
+  /** Bytes that the payer is charged. */
   paidBytes = 0;
 
   constructor(tag: bigint) {
@@ -84,23 +86,28 @@ export abstract class Message {
     return 0;
   }
 
-  /** Charges `group` for as long as the message is unread. */
-  payBy(group: Group): void {
-    this.payer = group;
-    this.paidBytes = this.countedBytes;
-    group.charge(Account.Memory, this.paidBytes);
+  /** Charges the payer for more. False when it refuses. */
+  protected pay(byteLength: number): boolean {
+    if (this.payer?.reserve(Account.Memory, byteLength) === false) return false;
+    this.paidBytes += byteLength;
+    return true;
   }
 
-  /** Nobody pays any more. */
-  settle(): void {
-    this.payer?.release(Account.Memory, this.paidBytes);
-    this.payer = null;
-    this.paidBytes = 0;
+  /** From now on `group` pays; it is not asked. */
+  payBy(group: Group): void {
+    if (this.payer === group) return;
+    if (this.paidBytes > 0) {
+      this.payer?.release(Account.Memory, this.paidBytes);
+      group.charge(Account.Memory, this.paidBytes);
+    }
+    this.payer = group;
   }
 
   /** It will not be read: what it holds is freed. */
   drop(): void {
-    this.settle();
+    if (this.paidBytes > 0) this.payer?.release(Account.Memory, this.paidBytes);
+    this.payer = null;
+    this.paidBytes = 0;
   }
 }
 
@@ -113,10 +120,12 @@ export class DataMessage extends Message {
   cursor = 0;
   #resources: (Resource | null)[] | null = null;
 
-  /** `capacity` is a hint. */
-  constructor(tag: bigint, capacity = 0) {
+  /** `capacity` is a hint. Throws `Termination` when the payer refuses. */
+  constructor(tag: bigint, capacity = 0, payer: Group | null = null) {
     super(tag);
-    this.#chunk = capacity === 0 ? EMPTY : takeChunk(Math.min(capacity, MAX_BELIEVED_CAPACITY));
+    this.payer = payer;
+    this.#chunk = EMPTY;
+    if (capacity > 0) this.room(Math.min(capacity, MAX_BELIEVED_CAPACITY));
   }
 
   /** A message with a copy of these bytes. */
@@ -137,12 +146,18 @@ export class DataMessage extends Message {
 
   /**
    * The chunk, with room for so many bytes behind {@link byteLength}, which its writer then adds to
-   * it. Not to be kept: chunks go from message to message.
+   * it. Not to be kept: chunks go from message to message. Throws `Termination` when the payer
+   * refuses.
    */
   room(byteLength: number): Uint8Array {
     const needed = this.byteLength + byteLength;
     if (needed <= this.#chunk.length) return this.#chunk;
     const chunk = takeChunk(Math.max(needed, Math.min(this.#chunk.length * 2, needed + 0x100_0000)));
+    const added = chunk.length - this.#chunk.length;
+    if (chunk.length > SMALL_BYTES && !this.pay(added)) {
+      giveChunk(chunk);
+      throw new Termination("memory limit", `${needed} bytes of a message`);
+    }
     chunk.set(this.#chunk.subarray(0, this.byteLength));
     giveChunk(this.#chunk);
     this.#chunk = chunk;
@@ -162,9 +177,10 @@ export class DataMessage extends Message {
     return this.#chunk.slice(0, this.byteLength);
   }
 
-  /** Its index in the message. */
+  /** Its index in the message. Throws `Termination` when the payer refuses. */
   pushResource(resource: Resource): number {
     this.#resources ??= [];
+    if (!this.pay(MESSAGE_OVERHEAD)) throw new Termination("memory limit", "resources of a message");
     return this.#resources.push(resource) - 1;
   }
 

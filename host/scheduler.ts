@@ -99,6 +99,11 @@ export abstract class Task extends Entity {
   /** Runs for about `fuel`. Must not throw. */
   abstract run(fuel: number): TurnEnd;
 
+  /** Whether what it began in its turn goes on in promises, which must run before the next turn. */
+  get yieldsToHost(): boolean {
+    return false;
+  }
+
   get isRunnable(): boolean {
     return this.state !== State.Idle && this.state !== State.Ended;
   }
@@ -338,6 +343,14 @@ export class Scheduler {
     const taken = Math.min(charge, MAX_BUCKET_CHARGE);
     task.bucket!.take(taken);
     for (let group: GroupShare | null = groupOf(task); group !== null; group = group.above) group.bucket.take(taken);
+  }
+
+  /** Charges a task for what it did outside of its turns. */
+  chargeLate(task: Task, charge: number): void {
+    if (task.state !== State.Ended) {
+      this.#isExpressTurn = false;
+      this.#charge(task, charge);
+    }
   }
 
   /** Lets the tasks that the running one has started begin, after its turn has been charged. */

@@ -1,0 +1,293 @@
+/**
+ * What guest processes and native ones have in common: an identity, a mailbox, links, monitors, and
+ * the order of their end. What they run is the business of process.ts and native.ts.
+ *
+ *     phase          event                  next
+ *     initialising   ready                  running (visible to others)
+ *     initialising   failed, killed         closing
+ *     running        ended by any cause     closing (invisible to others)
+ *     closing        everything is closed   telling (links, then monitors, some at a time)
+ *     telling        all are told           exited
+ */
+
+import type { Config } from "./config.ts";
+import type { Environment } from "./environment.ts";
+import { Account, type Group } from "./group.ts";
+import { Mailbox } from "./mailbox.ts";
+import { LinkDied, ProcessDied, type Message } from "./message.ts";
+import { Task, TurnEnd } from "./scheduler.ts";
+import { isFailure, type ExitReason, type Pid, type Signal } from "./signal.ts";
+import type { RuntimeCore } from "./runtime-core.ts";
+
+export const enum Phase {
+  Initialising,
+  Running,
+  Closing,
+  Telling,
+  Exited,
+}
+
+interface Link {
+  readonly process: BasicProcess;
+  /** What the other side is told when this one ends. */
+  tag: bigint;
+}
+
+/** Charged to the group of whoever hears of the end: the entry, and room for the one notice. */
+const WATCH_BYTES = 256;
+/** What a process costs besides all that is counted one by one. */
+const PROCESS_BYTES = 1_024;
+/** Links and monitors told in one turn. */
+const TOLD_PER_TURN = 256;
+/** Charge of telling one. */
+const TELL_CHARGE = 200;
+/** Charge of an end. */
+const END_CHARGE = 500;
+
+export interface BasicProcessOptions {
+  readonly environment: Environment;
+  readonly group: Group;
+  readonly config: Config;
+  readonly name?: string;
+}
+
+export abstract class BasicProcess extends Task {
+  readonly runtime: RuntimeCore;
+  readonly environment: Environment;
+  readonly group: Group;
+  readonly config: Config;
+  readonly pid: Pid;
+  /** For people: what the process was started with. */
+  readonly name: string;
+  readonly mailbox: Mailbox;
+  phase = Phase.Initialising;
+  /** Whether the failure of a link ends this process too, in place of a message. */
+  diesWithLinks = true;
+  /** Why it ended, once it has. */
+  exitReason: ExitReason | null = null;
+  /** Why it is to end at its next turn. */
+  protected killReason: ExitReason | null = null;
+  #links: Map<Pid, Link> | null = null;
+  #watchers: Map<Pid, BasicProcess> | null = null;
+  #watching: Map<Pid, BasicProcess> | null = null;
+  #exitListeners: ((reason: ExitReason) => void)[] | null = null;
+  /** What has to be closed before anybody hears of the end. */
+  #closing = 0;
+
+  constructor(runtime: RuntimeCore, options: BasicProcessOptions) {
+    super();
+    this.runtime = runtime;
+    this.environment = options.environment;
+    this.group = options.group;
+    this.config = options.config;
+    this.name = options.name ?? "";
+    this.pid = options.environment.takePid();
+    this.mailbox = new Mailbox(options.config.mailbox);
+  }
+
+  /** Whether it has begun to end. */
+  get hasEnded(): boolean {
+    return this.phase >= Phase.Closing;
+  }
+
+  /** Whether others can see it, or could until it ended. */
+  get isVisible(): boolean {
+    return this.phase !== Phase.Initialising;
+  }
+
+  /** Charges the group for the process. False when it refuses. */
+  protected enter(): boolean {
+    const { group } = this;
+    if (!group.reserve(Account.Processes, 1)) return false;
+    if (group.reserve(Account.Memory, PROCESS_BYTES)) return true;
+    group.release(Account.Processes, 1);
+    return false;
+  }
+
+  /** From here on others see it. */
+  protected becomeVisible(): void {
+    this.phase = Phase.Running;
+    this.environment.add(this);
+  }
+
+  // Signals. All of them take effect at once; none is dropped or waits.
+
+  /** Ends the process at its next turn, which comes before everybody else's. The first reason counts. */
+  kill(reason: ExitReason): void {
+    if (this.hasEnded) return;
+    this.killReason ??= reason;
+    this.runtime.scheduler.hurry(this);
+  }
+
+  /** Takes a message, or puts it into the mailbox. For messages whose sender never waits. */
+  deliver(message: Message): void {
+    if (this.hasEnded) message.drop();
+    else if (!this.takeDirectly(message)) this.mailbox.push(message);
+  }
+
+  /** Takes a message if the process waits for one like it. */
+  abstract takeDirectly(message: Message): boolean;
+
+  /**
+   * Links both ways: each side is told with `tag` when the other fails; with `partnerTag` the
+   * other side is told with another one. False when a group refuses to pay.
+   */
+  link(other: BasicProcess, tag: bigint, partnerTag = tag): boolean {
+    if (other === this) return true;
+    if (!this.#addLink(other, partnerTag)) return false;
+    if (other.#addLink(this, tag)) return true;
+    this.#removeLink(other.pid);
+    return false;
+  }
+
+  #addLink(process: BasicProcess, tag: bigint): boolean {
+    this.#links ??= new Map();
+    const known = this.#links.get(process.pid);
+    if (known !== undefined) {
+      known.tag = tag;
+      return true;
+    }
+    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
+    this.#links.set(process.pid, { process, tag });
+    return true;
+  }
+
+  #removeLink(pid: Pid): boolean {
+    if (this.#links?.delete(pid) !== true) return false;
+    this.group.release(Account.Memory, WATCH_BYTES);
+    return true;
+  }
+
+  unlink(other: BasicProcess): void {
+    this.#removeLink(other.pid);
+    other.#removeLink(this.pid);
+  }
+
+  get linkCount(): number {
+    return this.#links?.size ?? 0;
+  }
+
+  /** A linked process, or one that was to be linked and does not exist, has ended. */
+  linkDied(pid: Pid, tag: bigint, reason: ExitReason): void {
+    this.#removeLink(pid);
+    if (this.hasEnded || !isFailure(reason)) return;
+    this.trace(pid, { kind: "link-died", tag, reason });
+    if (this.diesWithLinks) this.kill({ kind: "link", pid, reason });
+    else this.deliver(new LinkDied(tag));
+  }
+
+  /** Hears of the end of `other`, whatever its cause. False when the group refuses to pay. */
+  monitor(other: BasicProcess): boolean {
+    this.#watching ??= new Map();
+    if (this.#watching.has(other.pid)) return true;
+    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
+    this.#watching.set(other.pid, other);
+    other.#watchers ??= new Map();
+    other.#watchers.set(this.pid, this);
+    return true;
+  }
+
+  /** As {@link monitor}; one that does not exist has ended already. False when the group refuses to pay. */
+  monitorPid(pid: Pid): boolean {
+    const other = this.environment.get(pid);
+    if (other !== undefined) return this.monitor(other);
+    this.deliver(new ProcessDied(pid));
+    return true;
+  }
+
+  stopMonitoring(other: BasicProcess): void {
+    if (this.#watching?.delete(other.pid) !== true) return;
+    this.group.release(Account.Memory, WATCH_BYTES);
+    other.#watchers?.delete(this.pid);
+  }
+
+  protected trace(from: Pid | null, signal: Signal): void {
+    this.runtime.trace?.({ kind: "signal", from, to: this.pid, environment: this.environment.id, signal });
+  }
+
+  // The end.
+
+  /** Calls `listener` when the process has ended and links and monitors know; at once if it has. */
+  onExit(listener: (reason: ExitReason) => void): void {
+    if (this.phase === Phase.Exited) listener(this.exitReason!);
+    else (this.#exitListeners ??= []).push(listener);
+  }
+
+  /** The end goes on when `closing` has settled: nobody hears of it while a port is still taken. */
+  waitForClosing(closing: Promise<unknown>): void {
+    this.#closing++;
+    this.runtime.executor.hold();
+    const closed = (): void => {
+      this.#closing--;
+      this.runtime.executor.unhold();
+      if (this.#closing === 0 && this.phase === Phase.Closing) this.runtime.scheduler.hurry(this);
+    };
+    closing.then(closed, closed);
+  }
+
+  /** Called once, when the process is out of the table: stops what it does and closes what it holds. */
+  protected abstract close(): void;
+
+  /** Called last: gives the memory back. */
+  protected abstract free(): void;
+
+  /** Begins the end, inside a turn of the process. */
+  protected end(reason: ExitReason): TurnEnd {
+    this.exitReason = reason;
+    this.environment.remove(this);
+    this.phase = Phase.Closing;
+    this.close();
+    this.mailbox.clear();
+    if (this.#watching !== null) for (const other of [...this.#watching.values()]) this.stopMonitoring(other);
+    this.turnCharge += END_CHARGE;
+    return this.goOnEnding();
+  }
+
+  /** A turn of a process that has begun to end. */
+  protected goOnEnding(): TurnEnd {
+    if (this.#closing > 0) return TurnEnd.Waiting;
+    this.phase = Phase.Telling;
+    let told = this.#tellLinks(TOLD_PER_TURN);
+    told += this.#tellWatchers(TOLD_PER_TURN - told);
+    this.turnCharge += told * TELL_CHARGE;
+    const isLeft = (this.#links?.size ?? 0) > 0 || (this.#watchers?.size ?? 0) > 0;
+    if (isLeft) return TurnEnd.Runnable;
+    this.#exited();
+    return TurnEnd.Ended;
+  }
+
+  #tellLinks(limit: number): number {
+    let told = 0;
+    if (this.#links === null) return 0;
+    for (const [pid, { process, tag }] of this.#links) {
+      if (told++ === limit) return limit;
+      this.#removeLink(pid);
+      process.linkDied(this.pid, tag, this.exitReason!);
+    }
+    return told;
+  }
+
+  #tellWatchers(limit: number): number {
+    let told = 0;
+    if (this.#watchers === null) return 0;
+    for (const watcher of this.#watchers.values()) {
+      if (told++ === limit) return limit;
+      watcher.stopMonitoring(this);
+      watcher.trace(this.pid, { kind: "process-died" });
+      watcher.deliver(new ProcessDied(this.pid));
+    }
+    return told;
+  }
+
+  #exited(): void {
+    const reason = this.exitReason!;
+    this.phase = Phase.Exited;
+    this.group.release(Account.Processes, 1);
+    this.group.release(Account.Memory, PROCESS_BYTES);
+    this.runtime.exited(this, reason);
+    const listeners = this.#exitListeners;
+    this.#exitListeners = null;
+    if (listeners !== null) for (const listener of listeners) listener(reason);
+    this.free();
+  }
+}

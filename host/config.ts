@@ -1,0 +1,193 @@
+/**
+ * Configurations: the limits and grants of a process, immutable and shared by all processes that
+ * have the same. What a guest asks for is a draft; what its child gets is the meet with what the
+ * guest has itself, so no right ever grows.
+ */
+
+import { DEFAULT_MAILBOX, type MailboxLimits } from "./mailbox.ts";
+import { ImportPolicy, type ImportRules } from "./import-policy.ts";
+import { grantThrough, type DirectoryGrant } from "./directory-grants.ts";
+
+/** What happens when `maxFuel` is used up: the process ends, or pauses until `addFuel`. */
+export type OnFuelExhausted = "end" | "pause";
+/** What happens to a message for which the receiver's mailbox has no room. */
+export type OnFullMailbox = "suspend" | "end-receiver" | "drop-newest";
+/** Processes that may be killed, linked and monitored: of the own group, also of those inside it, or all. */
+export type Visibility = "own" | "descendants" | "all";
+
+export interface NetworkGrants {
+  readonly connect: boolean;
+  readonly listen: boolean;
+  readonly resolve: boolean;
+}
+
+export interface ConfigOptions {
+  /** Bytes of linear memory. All kinds together may exceed it by 1 MiB. Default: no limit. */
+  readonly maxMemory?: number;
+  /** Fuel of the whole life. Default: no limit. */
+  readonly maxFuel?: number;
+  /** Processes that it has made itself and that live. Default: no limit. */
+  readonly maxProcesses?: number;
+  readonly mailbox?: Partial<MailboxLimits>;
+  readonly onFullMailbox?: OnFullMailbox;
+  readonly onFuelExhausted?: OnFuelExhausted;
+  /** Default for all three: true. */
+  readonly canCompileModules?: boolean;
+  readonly canCreateConfigs?: boolean;
+  readonly canSpawnProcesses?: boolean;
+  /** The first is the program's name. */
+  readonly args?: readonly string[];
+  /** "NAME=value" each. */
+  readonly env?: readonly string[];
+  readonly preopens?: readonly DirectoryGrant[];
+  /** Default: nothing. */
+  readonly network?: Partial<NetworkGrants> | boolean;
+  readonly imports?: ImportRules;
+  /** What a denied import is: a function that ends the process when it is called, or a spawn that fails. */
+  readonly denied?: "terminate" | "reject";
+  /** Default: "descendants". */
+  readonly visibility?: Visibility;
+}
+
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
+/** From the least to the most that a sender may cause. */
+const FULL_MAILBOX: readonly OnFullMailbox[] = ["drop-newest", "suspend", "end-receiver"];
+/** Configurations that one other has led to and that are remembered. */
+const MAX_INTERNED = 1_024;
+
+export class Config {
+  readonly maxMemory: number;
+  readonly maxFuel: number;
+  readonly maxProcesses: number;
+  readonly mailbox: MailboxLimits;
+  readonly onFullMailbox: OnFullMailbox;
+  readonly onFuelExhausted: OnFuelExhausted;
+  readonly canCompileModules: boolean;
+  readonly canCreateConfigs: boolean;
+  readonly canSpawnProcesses: boolean;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly preopens: readonly DirectoryGrant[];
+  readonly network: NetworkGrants;
+  /** The outermost first; all apply. */
+  readonly policies: readonly ImportPolicy[];
+  readonly denied: "terminate" | "reject";
+  readonly visibility: Visibility;
+  readonly #children = new Map<string, Config>();
+
+  constructor(options: ConfigOptions = {}, policies: readonly ImportPolicy[] = []) {
+    this.maxMemory = options.maxMemory ?? NO_LIMIT;
+    this.maxFuel = options.maxFuel ?? NO_LIMIT;
+    this.maxProcesses = options.maxProcesses ?? NO_LIMIT;
+    this.mailbox = { ...DEFAULT_MAILBOX, ...options.mailbox };
+    this.onFullMailbox = options.onFullMailbox ?? "suspend";
+    this.onFuelExhausted = options.onFuelExhausted ?? "end";
+    this.canCompileModules = options.canCompileModules ?? true;
+    this.canCreateConfigs = options.canCreateConfigs ?? true;
+    this.canSpawnProcesses = options.canSpawnProcesses ?? true;
+    this.args = options.args ?? [];
+    this.env = options.env ?? [];
+    this.preopens = options.preopens ?? [];
+    this.network = networkGrants(options.network);
+    this.policies = options.imports === undefined ? policies : [...policies, new ImportPolicy(options.imports)];
+    this.denied = options.denied ?? "terminate";
+    this.visibility = options.visibility ?? "descendants";
+  }
+
+  /** Identifies the link plans that it leads to. */
+  get policyKey(): string {
+    return `${this.denied} ${this.policies.map(({ id }) => id).join(" ")}`;
+  }
+
+  /**
+   * What a child gets when its creator, which has this configuration, asks for `draft`: the lesser
+   * of each limit and right, directories reached through the creator's. The same draft gives the
+   * same configuration again. Throws `GrantError` for a directory that the creator cannot reach.
+   */
+  meet(draft: ConfigDraft): Config {
+    const key = draft.key;
+    const known = this.#children.get(key);
+    if (known !== undefined) return known;
+    const config = new Config(
+      {
+        maxMemory: Math.min(this.maxMemory, saturated(draft.maxMemory)),
+        maxFuel: Math.min(
+          this.maxFuel,
+          draft.maxFuelUnits === 0n ? NO_LIMIT : saturated(draft.maxFuelUnits * FUEL_UNIT),
+        ),
+        maxProcesses: Math.min(this.maxProcesses, draft.maxProcesses),
+        mailbox: {
+          maxMessages: Math.min(this.mailbox.maxMessages, draft.maxMessages),
+          maxBytes: Math.min(this.mailbox.maxBytes, draft.maxMailboxBytes),
+        },
+        onFullMailbox: lesser(FULL_MAILBOX, this.onFullMailbox, draft.onFullMailbox ?? this.onFullMailbox),
+        onFuelExhausted: this.onFuelExhausted,
+        canCompileModules: this.canCompileModules && draft.canCompileModules,
+        canCreateConfigs: this.canCreateConfigs && draft.canCreateConfigs,
+        canSpawnProcesses: this.canSpawnProcesses && draft.canSpawnProcesses,
+        args: [...draft.args],
+        env: [...draft.env],
+        preopens: draft.directories.map((path) => grantThrough(this.preopens, path)),
+        network: {
+          connect: this.network.connect && draft.network.connect,
+          listen: this.network.listen && draft.network.listen,
+          resolve: this.network.resolve && draft.network.resolve,
+        },
+        denied: this.denied,
+        visibility: lesser(VISIBILITIES, this.visibility, draft.visibility ?? this.visibility),
+      },
+      draft.rules === null ? this.policies : [...this.policies, new ImportPolicy(draft.rules)],
+    );
+    if (this.#children.size >= MAX_INTERNED) this.#children.delete(this.#children.keys().next().value!);
+    this.#children.set(key, config);
+    return config;
+  }
+}
+
+/** Instructions in one unit of fuel as guests count it. */
+const FUEL_UNIT = 100_000n;
+
+/** A configuration as a guest builds it: setters store, getters return what was stored. */
+export class ConfigDraft {
+  /** u64, as given. */
+  maxMemory = 0xffff_ffffn;
+  /** u64 units of 100,000; 0 for no limit. */
+  maxFuelUnits = 0n;
+  canCompileModules = false;
+  canCreateConfigs = false;
+  canSpawnProcesses = false;
+  maxProcesses = NO_LIMIT;
+  maxMessages = NO_LIMIT;
+  maxMailboxBytes = NO_LIMIT;
+  onFullMailbox: OnFullMailbox | null = null;
+  visibility: Visibility | null = null;
+  network: NetworkGrants = { connect: true, listen: true, resolve: true };
+  readonly args: string[] = [];
+  readonly env: string[] = [];
+  /** As the guest wrote them; looked up at spawn. */
+  readonly directories: string[] = [];
+  /** Narrows what the creator may import. */
+  rules: ImportRules | null = null;
+
+  /** Equal for drafts that ask for the same. */
+  get key(): string {
+    const { maxMemory, maxFuelUnits, args, env, directories, rules } = this;
+    const plain = [this.canCompileModules, this.canCreateConfigs, this.canSpawnProcesses, this.maxProcesses];
+    const bounds = [this.maxMessages, this.maxMailboxBytes, this.onFullMailbox, this.visibility, this.network];
+    return JSON.stringify([`${maxMemory} ${maxFuelUnits}`, plain, bounds, args, env, directories, rules]);
+  }
+}
+
+function saturated(value: bigint): number {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? NO_LIMIT : Number(value);
+}
+
+function lesser<T>(order: readonly T[], a: T, b: T): T {
+  return order.indexOf(a) < order.indexOf(b) ? a : b;
+}
+
+function networkGrants(grants: ConfigOptions["network"]): NetworkGrants {
+  if (typeof grants === "boolean") return { connect: grants, listen: grants, resolve: grants };
+  return { connect: grants?.connect ?? false, listen: grants?.listen ?? false, resolve: grants?.resolve ?? false };
+}

@@ -1,0 +1,44 @@
+/** An environment: a table of processes with numbers of its own, and their registered names. */
+
+import type { BasicProcess } from "./basic-process.ts";
+import { Registry } from "./registry.ts";
+import type { Pid } from "./signal.ts";
+
+export class Environment {
+  readonly id: number;
+  readonly registry: Registry;
+  readonly #processes = new Map<Pid, BasicProcess>();
+  #nextPid = 1;
+
+  constructor(id: number, registry = new Registry()) {
+    this.id = id;
+    this.registry = registry;
+  }
+
+  /** A number that no process has had. */
+  takePid(): Pid {
+    return this.#nextPid++;
+  }
+
+  /** Processes that others can see. */
+  get size(): number {
+    return this.#processes.size;
+  }
+
+  get(pid: Pid): BasicProcess | undefined {
+    return this.#processes.get(pid);
+  }
+
+  add(process: BasicProcess): void {
+    this.#processes.set(process.pid, process);
+  }
+
+  remove(process: BasicProcess): void {
+    this.#processes.delete(process.pid);
+  }
+
+  /** In the order they were made. */
+  processes(): IterableIterator<BasicProcess> {
+    return this.#processes.values();
+  }
+}

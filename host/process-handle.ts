@@ -1,0 +1,121 @@
+/** A process in the hands of the embedder. */
+
+import type { BasicProcess } from "./basic-process.ts";
+import { DataMessage, type SuspendedSender } from "./message.ts";
+import { Process } from "./process.ts";
+import type { ExitReason, Pid } from "./signal.ts";
+
+export type ProcessState = "initialising" | "runnable" | "waiting" | "paused" | "exited";
+
+export interface ProcessStats {
+  readonly pid: Pid;
+  readonly name: string;
+  readonly state: ProcessState;
+  /** Fuel used. */
+  readonly fuel: number;
+  /** Turns it had. */
+  readonly turns: number;
+  /** Bytes of all kinds. */
+  readonly memory: number;
+  /** Messages that wait. */
+  readonly mailbox: number;
+  readonly links: number;
+}
+
+export class ProcessHandle implements AsyncDisposable {
+  readonly #process: BasicProcess;
+  /** Resolves, and never rejects, when the process has ended and its links and monitors know. */
+  readonly exited: Promise<ExitReason>;
+
+  constructor(process: BasicProcess) {
+    this.#process = process;
+    this.exited = new Promise((resolve) => process.onExit(resolve));
+  }
+
+  get pid(): Pid {
+    return this.#process.pid;
+  }
+
+  /** The process itself, for what the handle does not offer. */
+  get process(): BasicProcess {
+    return this.#process;
+  }
+
+  /**
+   * Sends a copy of the bytes. Resolves when the mailbox has had room for them, or the process has
+   * ended; then they are dropped.
+   */
+  async send(data: Uint8Array | DataMessage, tag = 0n): Promise<void> {
+    const message = data instanceof DataMessage ? data : DataMessage.of(data, tag);
+    await deliverWithRoom(this.#process, message);
+  }
+
+  /** Ends it before anything else of it runs. Links and monitors are told. */
+  kill(): void {
+    this.#process.kill({ kind: "killed", by: null });
+  }
+
+  /** Stops giving it turns until {@link resume}. */
+  pause(): void {
+    if (this.#process instanceof Process) this.#process.pause();
+  }
+
+  resume(): void {
+    if (this.#process instanceof Process) this.#process.resume();
+  }
+
+  /** More fuel than its configuration gave it. One that paused for want of fuel goes on. */
+  addFuel(fuel: number): void {
+    if (this.#process instanceof Process) this.#process.addFuel(fuel);
+  }
+
+  get stats(): ProcessStats {
+    return statsOf(this.#process);
+  }
+
+  /** Kills it and waits for its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    await this.exited;
+  }
+}
+
+export function statsOf(process: BasicProcess): ProcessStats {
+  const isGuest = process instanceof Process;
+  return {
+    pid: process.pid,
+    name: process.name,
+    state: stateOf(process),
+    fuel: isGuest ? process.fuelUsed : 0,
+    turns: isGuest ? process.turns : 0,
+    memory: isGuest ? process.memoryBytes : 0,
+    mailbox: process.mailbox.size,
+    links: process.linkCount,
+  };
+}
+
+function stateOf(process: BasicProcess): ProcessState {
+  if (process.hasEnded) return "exited";
+  if (process instanceof Process && process.isPaused) return "paused";
+  if (!process.isVisible) return "initialising";
+  return process.isRunnable ? "runnable" : "waiting";
+}
+
+/** Delivers a message of somebody who can wait for room. */
+export function deliverWithRoom(process: BasicProcess, message: DataMessage): Promise<void> {
+  if (process.hasEnded) {
+    message.drop();
+    return Promise.resolve();
+  }
+  message.payBy(process.runtime.group);
+  if (process.takeDirectly(message)) return Promise.resolve();
+  const { mailbox } = process;
+  if (mailbox.hasRoom(message.countedBytes)) {
+    mailbox.push(message);
+    return Promise.resolve();
+  }
+  return new Promise((resolve) => {
+    const sender: SuspendedSender = { endSend: resolve };
+    mailbox.push(message, sender);
+  });
+}

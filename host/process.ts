@@ -1,0 +1,658 @@
+/**
+ * A guest process: an instance that runs in turns, what its host calls wait for, and what it holds.
+ * Host functions find it by the store of their caller.
+ */
+
+import {
+  FuelExhausted,
+  SUSPEND,
+  Store,
+  Termination,
+  Trap,
+  type Accountant,
+  type Caller,
+  type CompiledModule,
+  type Instance,
+  type Invocation,
+  type ResourceKind,
+  type Value,
+} from "../vm/index.ts";
+import { BasicProcess, Phase } from "./basic-process.ts";
+import type { Config, ConfigDraft } from "./config.ts";
+import type { Environment } from "./environment.ts";
+import { Account, type Group } from "./group.ts";
+import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import type { Registry } from "./registry.ts";
+import { ProcessResources, type ByteAccount } from "./resources.ts";
+import type { RuntimeCore } from "./runtime-core.ts";
+import { TurnEnd } from "./scheduler.ts";
+import { NO_PROCESS, NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
+import type { Cancel, Directory } from "./system.ts";
+import { Timer } from "./timers.ts";
+import { WasiState } from "./wasi/state.ts";
+
+/** What `receive` returns when the time is over. */
+export const TIMED_OUT = 9027;
+
+export interface SpawnRequest {
+  readonly environment: Environment;
+  readonly group: Group;
+  readonly config: Config;
+  readonly module: CompiledModule;
+  /** The export to run. It may have parameters but no results. */
+  readonly entry: string;
+  readonly args: readonly Value[];
+  /** Links with the creator, which is told with this tag. */
+  readonly link?: bigint | null;
+  readonly name?: string;
+}
+
+export type SpawnResult =
+  | { readonly kind: "spawned"; readonly process: Process }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** Bytes of all kinds that a process may have beyond its limit of linear memory. */
+const OTHER_MEMORY = 1_048_576;
+/** Charge of a turn besides its fuel. */
+const TURN_CHARGE = 100;
+/** Slots of frames: the depth at which "call stack exhausted" traps. */
+const MAX_FRAME_SLOTS = 262_144;
+/** More tags than this are looked up in a set. */
+const FEW_TAGS = 8;
+
+const KIND_RESULTS: readonly (readonly Value[])[] = [[0], [1], [2]];
+const TIMED_OUT_RESULT: readonly Value[] = [TIMED_OUT];
+const SENT_RESULT: readonly Value[] = [0];
+
+/** The process whose code calls a host function. */
+export function processOf(caller: Caller): Process {
+  return caller.store.data as Process;
+}
+
+/** A host call that waits for something which may be given up. */
+interface Wait {
+  cancel: Cancel | null;
+}
+
+export class Process extends BasicProcess implements Accountant, ByteAccount, SuspendedSender {
+  readonly module: CompiledModule;
+  readonly entry: string;
+  readonly #args: readonly Value[];
+  /** Null for those that the embedder made. */
+  readonly maker: BasicProcess | null;
+  readonly #linkTag: bigint | null;
+  #done: ((result: SpawnResult) => void) | null;
+  #store: Store | null = null;
+  #instance: Instance | null = null;
+  #invocation: Invocation | null = null;
+  readonly #turn = { fuel: 0 };
+  #isInTurn = false;
+  /** Fuel used by everything that it ran. */
+  fuelUsed = 0;
+  /** Fuel that it may use in all. */
+  #maxFuel: number;
+  /** Turns it had. */
+  turns = 0;
+  #linearBytes = 0;
+  #memoryBytes = 0;
+  /** Living processes that it made. */
+  children = 0;
+  /** The message being built or read. */
+  scratch: Message | null = null;
+  #resources: ProcessResources<ConfigDraft> | null = null;
+  #wasi: WasiState | null = null;
+  #preopens: readonly Directory[] | null = null;
+  // What the host call that is under way waits for.
+  #wait: Wait | null = null;
+  /** An answer that came before the call had returned. */
+  #early: { readonly values: readonly Value[] } | { readonly error: unknown } | null = null;
+  #timer: Timer | null = null;
+  #waitsForMessage = false;
+  #tags: readonly bigint[] | null = null;
+  #tagSet: ReadonlySet<bigint> | null = null;
+  /** The message whose sender it is, and who has no room for it. */
+  #sending: Message | null = null;
+  sendingTo: BasicProcess | null = null;
+  #hasTimedOut = false;
+  /** Paused by the embedder, or for want of fuel. */
+  isPaused = false;
+
+  /** Use `Runtime.spawn`. */
+  constructor(
+    runtime: RuntimeCore,
+    request: SpawnRequest,
+    maker: BasicProcess | null,
+    done: (result: SpawnResult) => void,
+  ) {
+    super(runtime, request);
+    this.module = request.module;
+    this.entry = request.entry;
+    this.#args = request.args;
+    this.maker = maker;
+    this.#linkTag = request.link ?? null;
+    this.#done = done;
+    this.#maxFuel = request.config.maxFuel;
+  }
+
+  /** Takes its place among the processes of its group. False when the group refuses. */
+  begin(): boolean {
+    if (!this.enter()) return false;
+    const { maker } = this;
+    if (maker instanceof Process) maker.children++;
+    this.runtime.scheduler.start(this, this.group.share, maker);
+    return true;
+  }
+
+  get registry(): Registry {
+    return this.environment.registry;
+  }
+
+  /** Null before it is linked and after the end. */
+  get instance(): Instance | null {
+    return this.#instance;
+  }
+
+  /** Its tables of configurations, modules, errors and sockets. */
+  get resources(): ProcessResources<ConfigDraft> {
+    return (this.#resources ??= new ProcessResources<ConfigDraft>(this));
+  }
+
+  /** Its view of WASI: made when it is first asked for. */
+  get wasi(): WasiState {
+    if (this.#wasi === null) {
+      const { config } = this;
+      const preopens = this.#preopens ?? [];
+      this.#wasi = new WasiState({
+        ...this.runtime.services,
+        args: config.args,
+        env: config.env,
+        preopens: preopens.map((directory, i) => ({
+          name: config.preopens[i]!.name,
+          directory,
+          readOnly: config.preopens[i]!.readOnly,
+        })),
+      });
+      this.#preopens = null;
+    }
+    return this.#wasi;
+  }
+
+  // Memory.
+
+  /** Bytes of all kinds that it has. */
+  get memoryBytes(): number {
+    return this.#memoryBytes;
+  }
+
+  reserve(kind: ResourceKind, byteLength: number): boolean {
+    const isLinear = kind === "memory";
+    const { maxMemory } = this.config;
+    if (isLinear && this.#linearBytes + byteLength > maxMemory) return false;
+    if (this.#memoryBytes + byteLength > maxMemory + OTHER_MEMORY) return false;
+    if (!this.group.reserve(Account.Memory, byteLength)) return false;
+    this.#memoryBytes += byteLength;
+    if (isLinear) this.#linearBytes += byteLength;
+    return true;
+  }
+
+  release(kind: ResourceKind, byteLength: number): void {
+    this.#memoryBytes -= byteLength;
+    if (kind === "memory") this.#linearBytes -= byteLength;
+    this.group.release(Account.Memory, byteLength);
+  }
+
+  reserveBytes(byteLength: number): boolean {
+    return this.reserve("externs", byteLength);
+  }
+
+  releaseBytes(byteLength: number): void {
+    this.release("externs", byteLength);
+  }
+
+  // Turns.
+
+  override run(fuel: number): TurnEnd {
+    this.turnFuel = 0;
+    this.turnCharge = TURN_CHARGE;
+    if (this.hasEnded) return this.goOnEnding();
+    if (this.killReason !== null) return this.#fail(this.killReason, null);
+    this.turns++;
+    this.#isInTurn = true;
+    let end: TurnEnd;
+    try {
+      end = this.#runGuest(fuel);
+    } catch (error) {
+      end = this.#fail(reasonOf(error), error);
+    }
+    this.#isInTurn = false;
+    this.runtime.trace?.({ kind: "turn", pid: this.pid, environment: this.environment.id, fuel: this.turnFuel });
+    return end;
+  }
+
+  #runGuest(fuel: number): TurnEnd {
+    const invocation = (this.#invocation ??= this.#instantiate());
+    if (invocation === null) return TurnEnd.Waiting;
+    for (;;) {
+      const left = Math.min(this.#maxFuel - this.fuelUsed, this.group.available(Account.Fuel));
+      if (left <= 0) return this.#exhausted();
+      const rest = fuel - this.turnFuel;
+      if (rest <= 0) return TurnEnd.Runnable;
+      const end = this.#runInvocation(this.#invocation!, Math.min(rest, left));
+      if (end !== null) return end;
+    }
+  }
+
+  /** How the turn ends, or null if it goes on. */
+  #runInvocation(invocation: Invocation, fuel: number): TurnEnd | null {
+    const before = invocation.fuelUsed;
+    this.#turn.fuel = fuel;
+    try {
+      const outcome = invocation.run(this.#turn);
+      switch (outcome.kind) {
+        case "returned":
+          break;
+        case "yielded":
+          if (outcome.reason === "fuel") return null;
+          // When code is lowered must not be seen in the schedule.
+          return this.runtime.executor.isDeterministic && outcome.reason === "preparing" ? null : TurnEnd.Runnable;
+        default:
+          return this.#waiting(invocation, outcome.ready);
+      }
+    } finally {
+      const used = invocation.fuelUsed - before;
+      this.fuelUsed += used;
+      this.turnFuel += used;
+      this.turnCharge += used;
+      this.group.charge(Account.Fuel, used);
+    }
+    if (this.phase === Phase.Running) return this.end(NORMAL);
+    this.#ready();
+    return null;
+  }
+
+  #waiting(invocation: Invocation, ready: Promise<void> | null): TurnEnd | null {
+    if (ready === null) {
+      const early = this.#early;
+      if (early === null) return TurnEnd.Waiting;
+      this.#early = null;
+      if ("error" in early) invocation.fail(early.error);
+      else invocation.resume(early.values);
+      return null;
+    }
+    const { executor, scheduler } = this.runtime;
+    executor.hold();
+    void ready.then(() => {
+      executor.unhold();
+      if (!this.hasEnded) scheduler.wake(this);
+    });
+    return TurnEnd.Waiting;
+  }
+
+  /** Begins to instantiate; null while directories are being opened. */
+  #instantiate(): Invocation | null {
+    const { config, runtime } = this;
+    if (config.preopens.length > 0 && this.#preopens === null) {
+      this.#openDirectories();
+      return null;
+    }
+    const plan = runtime.planOf(this.module, config);
+    this.#store = new Store({
+      engine: this.module.engine,
+      accountant: this,
+      allocator: runtime.allocator,
+      maxFrameSlots: MAX_FRAME_SLOTS,
+      data: this,
+    });
+    const { instance, invocation } = this.#store.instantiation(this.module, plan);
+    this.#instance = instance;
+    return invocation;
+  }
+
+  #openDirectories(): void {
+    const { executor, scheduler } = this.runtime;
+    executor.hold();
+    const opening = this.config.preopens.map((grant) => grant.open());
+    void Promise.allSettled(opening).then((results) => {
+      executor.unhold();
+      const opened = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+      const failure = results.find((result) => result.status === "rejected");
+      if (this.hasEnded || failure !== undefined) {
+        for (const directory of opened) void directory.close().catch(() => {});
+        if (failure !== undefined) this.kill({ kind: "error", error: failure.reason });
+        return;
+      }
+      this.#preopens = opened;
+      scheduler.wake(this);
+    });
+  }
+
+  /** It is instantiated: others see it, its maker goes on, its entry begins. */
+  #ready(): void {
+    this.becomeVisible();
+    const { maker, runtime } = this;
+    const creator = maker?.pid ?? null;
+    runtime.trace?.({ kind: "spawn", pid: this.pid, environment: this.environment.id, creator, name: this.name });
+    if (this.#linkTag !== null && maker !== null && !maker.hasEnded) this.link(maker, 0n, this.#linkTag);
+    this.#tellDone({ kind: "spawned", process: this });
+    const instance = this.#instance!;
+    const func = instance.exportedFunc(this.entry);
+    if (func.type.results.length > 0) throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
+    this.#invocation = instance.store.invoke(func, this.#args);
+  }
+
+  #tellDone(result: SpawnResult): void {
+    const done = this.#done;
+    this.#done = null;
+    done?.(result);
+  }
+
+  #fail(reason: ExitReason, error: unknown): TurnEnd {
+    if (this.phase === Phase.Initialising) {
+      this.#tellDone({ kind: "failed", error: error ?? new Termination("killed", "while it was started") });
+    }
+    return this.end(reason);
+  }
+
+  #exhausted(): TurnEnd {
+    if (this.config.onFuelExhausted === "end") {
+      throw new FuelExhausted(`${this.fuelUsed} used`);
+    }
+    this.pause();
+    return TurnEnd.Runnable;
+  }
+
+  // What the embedder may do.
+
+  pause(): void {
+    if (this.hasEnded || this.isPaused) return;
+    this.isPaused = true;
+    this.runtime.scheduler.suspend(this);
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.runtime.scheduler.release(this);
+  }
+
+  /** Lets it use so much more fuel; one that has paused for want of it goes on. */
+  addFuel(fuel: number): void {
+    this.#maxFuel += fuel;
+    if (this.#maxFuel > this.fuelUsed) this.resume();
+  }
+
+  // Host calls that wait.
+
+  /**
+   * Suspends the host call that is under way: what it returns is what this returns. `start` arranges
+   * that `done` is called once, whenever that is, and returns how to give up; `finish` makes the
+   * results of what `done` got, while the process is suspended, and may throw as a host function may.
+   */
+  suspend<T>(start: (done: (value: T) => void) => Cancel, finish: (value: T) => readonly Value[]): typeof SUSPEND {
+    const wait: Wait = { cancel: null };
+    this.#wait = wait;
+    const cancel = start((value) => {
+      if (this.#wait !== wait) return;
+      this.#wait = null;
+      try {
+        this.#answer(finish(value));
+      } catch (error) {
+        this.#answerError(error);
+      }
+    });
+    wait.cancel = cancel;
+    return SUSPEND;
+  }
+
+  #answer(values: readonly Value[]): void {
+    if (this.#isInTurn) this.#early = { values };
+    else {
+      this.#invocation!.resume(values);
+      this.runtime.scheduler.wake(this);
+    }
+  }
+
+  #answerError(error: unknown): void {
+    if (this.#isInTurn) this.#early = { error };
+    else {
+      this.#invocation!.fail(error);
+      this.runtime.scheduler.wake(this);
+    }
+  }
+
+  /** Suspends the host call for so long. It returns nothing. */
+  sleep(delayMs: number): typeof SUSPEND {
+    if (delayMs !== Number.POSITIVE_INFINITY) this.#arm(delayMs);
+    return SUSPEND;
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer ??= new Timer(() => this.#timeOver());
+    this.runtime.executor.arm(this.#timer, delayMs);
+  }
+
+  #timeOver(): void {
+    if (!this.#waitsForMessage) {
+      this.#answer([]);
+      return;
+    }
+    this.#waitsForMessage = false;
+    if (this.#sending !== null) this.#hasTimedOut = true;
+    else this.#answer(TIMED_OUT_RESULT);
+  }
+
+  /** Makes a process; the host call waits until it is ready. `finish` as in {@link suspend}. */
+  spawn(request: SpawnRequest, finish: (result: SpawnResult) => readonly Value[]): typeof SUSPEND {
+    return this.suspend<SpawnResult>((done) => this.runtime.spawn(request, this, done), finish);
+  }
+
+  // Messages.
+
+  /** Puts a new data message into the scratch slot. Throws `Termination` when the group refuses its bytes. */
+  createMessage(tag: bigint, capacity: number): void {
+    this.scratch?.drop();
+    this.scratch = null;
+    this.scratch = new DataMessage(tag, capacity, this.group);
+  }
+
+  /** Sends the message in the scratch slot, which is not empty. The call may have to wait for room. */
+  send(pid: Pid): 0 | typeof SUSPEND {
+    const message = this.scratch!;
+    this.scratch = null;
+    return this.#sendTo(this.environment.get(pid), message) ? 0 : SUSPEND;
+  }
+
+  /**
+   * Sends the message in the scratch slot and waits for one that arrives later with exactly this
+   * tag, or for any with null. The result of the call is as that of {@link receive}.
+   */
+  sendReceive(pid: Pid, waitTag: bigint | null, timeoutMs: number): number | typeof SUSPEND {
+    const message = this.scratch!;
+    this.scratch = null;
+    if (pid === this.pid && (waitTag === null || (message.tag === waitTag && waitTag !== 0n))) {
+      this.#accept(message);
+      return message.kind;
+    }
+    const target = this.environment.get(pid);
+    if (timeoutMs === 0) {
+      if (this.#sendTo(target, message)) return TIMED_OUT;
+      this.#hasTimedOut = true;
+      return SUSPEND;
+    }
+    this.#expect(waitTag === null ? null : waitTag === 0n ? [] : [waitTag], timeoutMs);
+    this.#sendTo(target, message);
+    return SUSPEND;
+  }
+
+  /** Takes the oldest message, or the oldest with one of the tags; waits if there is none. */
+  receive(tags: readonly bigint[] | null, timeoutMs: number): number | typeof SUSPEND {
+    const message = tags === null ? this.mailbox.shift() : this.mailbox.take(tags);
+    if (message !== null) {
+      this.#accept(message);
+      return message.kind;
+    }
+    if (timeoutMs <= 0) return TIMED_OUT;
+    this.#expect(tags, timeoutMs);
+    return SUSPEND;
+  }
+
+  #expect(tags: readonly bigint[] | null, timeoutMs: number): void {
+    this.#waitsForMessage = true;
+    this.#tags = tags;
+    this.#tagSet = tags !== null && tags.length > FEW_TAGS ? new Set(tags) : null;
+    if (timeoutMs !== Number.POSITIVE_INFINITY) this.#arm(timeoutMs);
+  }
+
+  #accept(message: Message): void {
+    message.payBy(this.group);
+    this.scratch?.drop();
+    this.scratch = message;
+  }
+
+  override takeDirectly(message: Message): boolean {
+    if (!this.#waitsForMessage) return false;
+    const { tag } = message;
+    if (this.#tags !== null) {
+      if (tag === 0n) return false;
+      if (this.#tagSet === null ? !this.#tags.includes(tag) : !this.#tagSet.has(tag)) return false;
+    }
+    this.#waitsForMessage = false;
+    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
+    this.#forgetSending();
+    this.#accept(message);
+    this.#answer(KIND_RESULTS[message.kind]!);
+    return true;
+  }
+
+  /** False when the call has to wait for room. Messages to nobody are dropped. */
+  #sendTo(target: BasicProcess | undefined, message: Message): boolean {
+    if (target === undefined || target.hasEnded) {
+      message.drop();
+      return true;
+    }
+    message.payBy(this.group);
+    if (this.runtime.trace !== null) this.#traceMessage(target, message);
+    if (target !== this && target.takeDirectly(message)) return true;
+    const { mailbox } = target;
+    if (message.kind !== MessageKind.Data || mailbox.hasRoom(message.countedBytes)) {
+      mailbox.push(message);
+      return true;
+    }
+    switch (target.config.onFullMailbox) {
+      case "drop-newest":
+        message.drop();
+        return true;
+      case "end-receiver":
+        message.drop();
+        target.kill({
+          kind: "limit",
+          limit: "memory limit",
+          error: new Termination("memory limit", "the mailbox is full"),
+        });
+        return true;
+      default:
+        if (target === this) {
+          message.drop();
+          throw new Trap("host function trapped", "mailbox full");
+        }
+        mailbox.push(message, this);
+        this.#sending = message;
+        this.sendingTo = target;
+        this.runtime.suspendedSenders.add(this);
+        return false;
+    }
+  }
+
+  #traceMessage(target: BasicProcess, message: Message): void {
+    const byteLength = message instanceof DataMessage ? message.byteLength : 0;
+    const signal = { kind: "message", tag: message.tag, byteLength } as const;
+    this.runtime.trace?.({ kind: "signal", from: this.pid, to: target.pid, environment: this.environment.id, signal });
+  }
+
+  /** There is room for the message, or it was taken. */
+  endSend(): void {
+    this.#sending = null;
+    this.sendingTo = null;
+    this.runtime.suspendedSenders.delete(this);
+    if (this.#waitsForMessage) return;
+    const result = this.#hasTimedOut ? TIMED_OUT_RESULT : SENT_RESULT;
+    this.#hasTimedOut = false;
+    this.#answer(result);
+  }
+
+  /** Nobody will make room: the call traps. */
+  failSend(): void {
+    this.#forgetSending();
+    this.#waitsForMessage = false;
+    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
+    this.#answerError(new Trap("host function trapped", "mailbox full: senders wait for each other"));
+  }
+
+  #forgetSending(): void {
+    if (this.#sending === null) return;
+    this.sendingTo!.mailbox.forgetSender(this.#sending);
+    this.#sending = null;
+    this.sendingTo = null;
+    this.#hasTimedOut = false;
+    this.runtime.suspendedSenders.delete(this);
+  }
+
+  // Signals to others. Unknown processes are no error.
+
+  /** Processes that it may kill, link and monitor. */
+  sees(other: BasicProcess): boolean {
+    switch (this.config.visibility) {
+      case "all":
+        return true;
+      case "own":
+        return other.group === this.group;
+      default:
+        return other.group.isWithin(this.group);
+    }
+  }
+
+  visible(pid: Pid): BasicProcess | null {
+    const process = this.environment.get(pid);
+    return process !== undefined && this.sees(process) ? process : null;
+  }
+
+  killProcess(pid: Pid): void {
+    this.visible(pid)?.kill({ kind: "killed", by: this.pid });
+  }
+
+  /** False when a group refuses to pay. A process that does not exist dies at once, as it were. */
+  linkTo(pid: Pid, tag: bigint): boolean {
+    const other = this.visible(pid);
+    if (other !== null) return this.link(other, tag);
+    this.linkDied(pid, tag, NO_PROCESS);
+    return true;
+  }
+
+  // The end.
+
+  protected override close(): void {
+    if (this.maker instanceof Process) this.maker.children--;
+    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
+    this.#waitsForMessage = false;
+    this.#forgetSending();
+    const wait = this.#wait;
+    this.#wait = null;
+    wait?.cancel?.();
+    this.#invocation?.terminate(new Termination("killed"));
+    this.scratch?.drop();
+    this.scratch = null;
+    this.#resources?.dispose();
+    for (const directory of this.#preopens ?? []) this.waitForClosing(directory.close());
+    if (this.#wasi !== null) this.waitForClosing(this.#wasi.dispose());
+  }
+
+  protected override free(): void {
+    this.#invocation = null;
+    this.#instance = null;
+    this.#store?.dispose();
+    this.#store = null;
+    this.group.release(Account.Memory, this.#memoryBytes);
+    this.#memoryBytes = 0;
+    this.#linearBytes = 0;
+  }
+}

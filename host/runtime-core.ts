@@ -1,0 +1,65 @@
+/** What processes see of the runtime they belong to, and the events that a trace shows. */
+
+import type { CompiledModule, LinkPlan, MemoryAllocator } from "../vm/index.ts";
+import type { BasicProcess } from "./basic-process.ts";
+import type { Config } from "./config.ts";
+import type { Executor } from "./executor.ts";
+import type { Group } from "./group.ts";
+import type { Process, SpawnRequest, SpawnResult } from "./process.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { ExitReason, Pid, Signal } from "./signal.ts";
+import type { Cancel, Clock, InputStream, OutputStream, Random } from "./system.ts";
+
+/** The services that guests reach through WASI. */
+export interface Services {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly stdin: InputStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+}
+
+export type TraceEvent =
+  /** `creator` is null for the embedder. Sent when the process can be seen. */
+  | {
+      readonly kind: "spawn";
+      readonly pid: Pid;
+      readonly environment: number;
+      readonly creator: Pid | null;
+      readonly name: string;
+    }
+  | { readonly kind: "turn"; readonly pid: Pid; readonly environment: number; readonly fuel: number }
+  | {
+      readonly kind: "signal";
+      readonly from: Pid | null;
+      readonly to: Pid;
+      readonly environment: number;
+      readonly signal: Signal;
+    }
+  /** A host function answered at once; `effects` is a hash of its result and of what it wrote. */
+  | {
+      readonly kind: "call";
+      readonly pid: Pid;
+      readonly environment: number;
+      readonly name: string;
+      readonly effects: number;
+    }
+  | { readonly kind: "exit"; readonly pid: Pid; readonly environment: number; readonly reason: ExitReason };
+
+export interface RuntimeCore {
+  readonly executor: Executor;
+  readonly scheduler: Scheduler;
+  readonly allocator: MemoryAllocator;
+  readonly services: Services;
+  /** The group of everything in the runtime: pays for what the embedder sends. */
+  readonly group: Group;
+  /** Null while nobody traces, so that events are not even made. */
+  readonly trace: ((event: TraceEvent) => void) | null;
+  /** Throws `LinkError` for a module that cannot run under the configuration. */
+  planOf(module: CompiledModule, config: Config): LinkPlan;
+  /** Makes a process; `done` hears of it when it is ready or has failed. Returns how to give it up until then. */
+  spawn(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel;
+  /** Processes that are suspended in `send`, the longest first. */
+  readonly suspendedSenders: Set<Process>;
+  exited(process: BasicProcess, reason: ExitReason): void;
+}

@@ -1,0 +1,299 @@
+/**
+ * A runtime: the processes of one embedder under one group, and what they share. All runtimes of an
+ * isolate have their turns from one executor.
+ */
+
+import {
+  compile,
+  LinkError,
+  LinkPlan,
+  Termination,
+  type AsyncCompileOptions,
+  type CompiledModule,
+  type ExternDescriptor,
+  type HostDefinition,
+  type MemoryAllocator,
+  type Value,
+} from "../vm/index.ts";
+import type { BasicProcess } from "./basic-process.ts";
+import { Config, type ConfigOptions } from "./config.ts";
+import { defaultServices } from "./default-services.ts";
+import { Environment } from "./environment.ts";
+import { Executor } from "./executor.ts";
+import { Group, type GroupOptions } from "./group.ts";
+import { decideImport } from "./import-policy.ts";
+import { NativeProcess, type NativeFunction } from "./native.ts";
+import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
+import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
+import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { ExitReason } from "./signal.ts";
+import { SlabAllocator } from "./slabs.ts";
+import type { Cancel } from "./system.ts";
+import { wasiImport } from "./wasi-imports.ts";
+
+/** The functions of one or several namespaces; undefined for imports that are none of them. */
+export type FunctionProvider = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
+
+export interface RuntimeOptions extends GroupOptions {
+  /** Default: the isolate's. */
+  readonly executor?: Executor;
+  /** Services that guests reach through WASI. Default: clocks, randomness, no input, output to nowhere. */
+  readonly services?: Partial<Services>;
+  /** What guests may import besides WASI, asked in this order. */
+  readonly functions?: readonly FunctionProvider[];
+  /** Where linear memories lie. Default: slabs, shared by all runtimes of the isolate. */
+  readonly allocator?: MemoryAllocator;
+  /** Told of everything that happens, in order. */
+  readonly trace?: (event: TraceEvent) => void;
+}
+
+export interface SpawnOptions {
+  /** The export to run. Default: "_start". */
+  readonly entry?: string;
+  readonly args?: readonly Value[];
+  readonly config?: Config | ConfigOptions;
+  /** Default: the runtime's own group. */
+  readonly group?: Group;
+  readonly environment?: Environment;
+  /** Linked from the start: each ends or is told when the other fails. */
+  readonly link?: ProcessHandle;
+  /** For people. */
+  readonly name?: string;
+  /** Kills it when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** A process could not be made because a limit was reached. */
+export class SpawnError extends Error {
+  override readonly name = "SpawnError";
+}
+
+/** Link plans of one module that are kept. */
+const MAX_PLANS = 256;
+
+export class Runtime implements RuntimeCore, AsyncDisposable {
+  readonly executor: Executor;
+  readonly scheduler: Scheduler;
+  readonly group: Group;
+  readonly environment: Environment;
+  readonly services: Services;
+  readonly allocator: MemoryAllocator;
+  readonly trace: ((event: TraceEvent) => void) | null;
+  readonly suspendedSenders = new Set<Process>();
+  readonly #functions: readonly FunctionProvider[];
+  readonly #plans = new WeakMap<CompiledModule, Map<string, LinkPlan>>();
+  readonly #live = new Set<BasicProcess>();
+  readonly #stopIdleHook: Cancel;
+  #environments = 1;
+  #whenEmpty: (() => void) | null = null;
+  #isDisposed = false;
+
+  constructor(options: RuntimeOptions = {}) {
+    this.executor = options.executor ?? Executor.shared;
+    this.scheduler = this.executor.scheduler;
+    this.group = new Group(this.scheduler, null, this.executor.join(options.weight), options);
+    this.environment = new Environment(1);
+    this.services = { ...defaultServices(), ...options.services };
+    this.allocator = options.allocator ?? SlabAllocator.shared;
+    this.trace = options.trace ?? null;
+    this.#functions = options.functions ?? [];
+    this.#stopIdleHook = this.executor.onIdle(() => this.#breakCycle());
+  }
+
+  /** A group inside the runtime's, or inside `parent`. */
+  createGroup(options: GroupOptions = {}, parent = this.group): Group {
+    return parent.child(this.scheduler, options);
+  }
+
+  /** A table of processes with numbers and names of its own. */
+  createEnvironment(id = ++this.#environments): Environment {
+    return new Environment(id);
+  }
+
+  /** Compiles in steps, giving the event loop its turn. Rejects with `CompileError`. */
+  compile(bytes: Uint8Array, options?: AsyncCompileOptions): Promise<CompiledModule> {
+    return compile(bytes, options);
+  }
+
+  /**
+   * Starts a process that runs an exported function. How it ends, also when it cannot even be
+   * instantiated, is what `exited` resolves to. Throws {@link SpawnError} when a limit of the group
+   * is reached.
+   */
+  spawnModule(module: CompiledModule, options: SpawnOptions = {}): ProcessHandle {
+    const config = options.config instanceof Config ? options.config : new Config(options.config);
+    const request: SpawnRequest = {
+      environment: options.environment ?? this.environment,
+      group: options.group ?? this.group,
+      config,
+      module,
+      entry: options.entry ?? "_start",
+      args: options.args ?? [],
+      name: options.name ?? options.entry ?? "",
+    };
+    const process = this.#start(new Process(this, request, null, () => {}));
+    if (options.link !== undefined && !process.link(options.link.process, 0n)) {
+      process.kill({ kind: "error", error: new SpawnError("no memory for a link") });
+    }
+    return this.#handle(process, options.signal);
+  }
+
+  /** Starts an async function as a process, with a mailbox, links and monitors as guests have them. */
+  spawnNative(run: NativeFunction, options: Omit<SpawnOptions, "entry" | "args"> = {}): ProcessHandle {
+    const config = options.config instanceof Config ? options.config : new Config(options.config);
+    const process = this.#start(
+      new NativeProcess(
+        this,
+        {
+          environment: options.environment ?? this.environment,
+          group: options.group ?? this.group,
+          config,
+          name: options.name ?? run.name,
+        },
+        run,
+      ),
+    );
+    if (options.link !== undefined) process.link(options.link.process, 0n);
+    return this.#handle(process, options.signal);
+  }
+
+  #start<T extends NativeProcess | Process>(process: T): T {
+    if (this.#isDisposed) throw new SpawnError("the runtime is disposed");
+    if (!process.begin()) throw new SpawnError("the group has no room for another process");
+    this.#live.add(process);
+    return process;
+  }
+
+  #handle(process: BasicProcess, signal: AbortSignal | undefined): ProcessHandle {
+    if (signal !== undefined) {
+      const kill = (): void => process.kill({ kind: "killed", by: null });
+      if (signal.aborted) kill();
+      else signal.addEventListener("abort", kill, { once: true });
+      process.onExit(() => signal.removeEventListener("abort", kill));
+    }
+    return new ProcessHandle(process);
+  }
+
+  // For processes.
+
+  spawn(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel {
+    const limit = creator instanceof Process ? creator.config.maxProcesses : Number.POSITIVE_INFINITY;
+    if (creator instanceof Process && creator.children >= limit) {
+      done({ kind: "failed", error: new SpawnError(`at most ${limit} processes may be made`) });
+      return () => {};
+    }
+    const process = new Process(this, request, creator, done);
+    if (this.#isDisposed || !process.begin()) {
+      done({ kind: "failed", error: new SpawnError("the group has no room for another process") });
+      return () => {};
+    }
+    this.#live.add(process);
+    // Given up when the creator ends before it is ready.
+    return () => process.kill({ kind: "killed", by: creator?.pid ?? null });
+  }
+
+  planOf(module: CompiledModule, config: Config): LinkPlan {
+    let plans = this.#plans.get(module);
+    if (plans === undefined) {
+      plans = new Map();
+      this.#plans.set(module, plans);
+    }
+    const key = config.policyKey;
+    let plan = plans.get(key);
+    if (plan === undefined) {
+      plan = new LinkPlan(module, (from, name, type) => this.#resolve(config, from, name, type));
+      if (plans.size >= MAX_PLANS) plans.delete(plans.keys().next().value!);
+      plans.set(key, plan);
+    }
+    return plan;
+  }
+
+  /** What an import is without any policy; undefined when nobody provides it. */
+  find(module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
+    for (const provider of this.#functions) {
+      const definition = provider(module, name, type);
+      if (definition !== undefined) return definition;
+    }
+    return wasiImport(module, name);
+  }
+
+  #resolve(config: Config, module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
+    const fullName = `${module}::${name}`;
+    const decision = decideImport(config.policies, fullName);
+    if (typeof decision === "object") return decision;
+    const definition = this.find(module, name, type);
+    if (decision === "granted" || definition === undefined) return definition;
+    if (config.denied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
+    return denied(fullName, definition);
+  }
+
+  exited(process: BasicProcess, reason: ExitReason): void {
+    this.trace?.({ kind: "exit", pid: process.pid, environment: process.environment.id, reason });
+    this.#live.delete(process);
+    if (this.#live.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Senders that wait for each other's mailboxes wait for ever: the one that has waited longest traps. */
+  #breakCycle(): void {
+    if (this.suspendedSenders.size === 0) return;
+    const seen = new Set<BasicProcess>();
+    for (const sender of this.suspendedSenders) {
+      const path = new Set<BasicProcess>();
+      let next: BasicProcess | null = sender;
+      while (next instanceof Process && next.sendingTo !== null && !seen.has(next)) {
+        seen.add(next);
+        path.add(next);
+        next = next.sendingTo;
+      }
+      if (next === null || !path.has(next)) continue;
+      for (const candidate of this.suspendedSenders) {
+        if (path.has(candidate)) {
+          candidate.failSend();
+          return;
+        }
+      }
+    }
+  }
+
+  // Reports and the end.
+
+  /** Processes that have not ended, in the order they were made. */
+  get processes(): readonly ProcessStats[] {
+    return [...this.#live].map(statsOf);
+  }
+
+  get processCount(): number {
+    return this.#live.size;
+  }
+
+  /** Kills all processes, waits for their ends, and leaves the executor. */
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    if (this.#live.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve;
+      });
+      for (const process of this.#live) process.kill({ kind: "killed", by: null });
+      await empty;
+    }
+    this.#stopIdleHook();
+    this.group.share.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** In place of a function that is not permitted: nothing contains the end it causes. */
+function denied(fullName: string, { params, results }: HostDefinition): HostDefinition {
+  return {
+    name: fullName,
+    params,
+    results,
+    call() {
+      throw new Termination("import denied", `${fullName} is not permitted`);
+    },
+  };
+}
