@@ -1,0 +1,309 @@
+import { expect } from "chai";
+import { compileSync } from "../vm/index.ts";
+import { Account } from "./group.ts";
+import type { ExitReason } from "./signal.ts";
+import { reasonText } from "./signal.ts";
+import { guest, testRuntime } from "./testing.ts";
+import type { ProcessHandle } from "./process-handle.ts";
+
+/** How it has ended by now. */
+function endOf(handle: ProcessHandle): ExitReason | null {
+  return handle.process.exitReason;
+}
+
+const LETTER = (letter: string): string => `(i32.const ${letter.charCodeAt(0)})`;
+
+describe("a guest process", () => {
+  it("runs its entry and ends normally, with nothing left", () => {
+    const { start, executor, notes, runtime } = testRuntime();
+    const handle = start(`(func (export "a") (param i64) (call $note (i32.const 7)))`);
+    expect(endOf(handle)).to.equal(null);
+    executor.runUntilIdle();
+    expect(endOf(handle)).to.deep.equal({ kind: "normal" });
+    expect(notes).to.deep.equal([7]);
+    expect(runtime.processCount).to.equal(0);
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+    expect(runtime.group.used(Account.Processes)).to.equal(0);
+  });
+
+  for (const [name, body, kind, text] of [
+    ["traps", `(func (export "a") (param i64) unreachable)`, "trap", "trap: unreachable"],
+    ["has no such entry", `(func (export "b"))`, "error", 'no function is exported as "a"'],
+    ["has an entry with results", `(func (export "a") (param i64) (result i32) (i32.const 1))`, "error", "results"],
+    ["has an entry with other parameters", `(func (export "a"))`, "error", "expected 0 arguments"],
+    ["traps in its start function", `(start $s) (func $s unreachable) (func (export "a"))`, "trap", "unreachable"],
+  ] as const) {
+    it(`that ${name} ends with a reason, and its links and monitors hear of it`, () => {
+      const { start, executor, runtime } = testRuntime();
+      const handle = start(body);
+      executor.runUntilIdle();
+      expect(endOf(handle)?.kind).to.equal(kind);
+      expect(reasonText(endOf(handle)!)).to.include(text);
+      expect(runtime.group.used(Account.Memory)).to.equal(0);
+    });
+  }
+
+  it("exchanges messages in the order they are sent", () => {
+    const { start, executor, notes } = testRuntime();
+    start(`
+      (func (export "a") (param i64) (local $p i64)
+        (local.set $p (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+        (drop (call $send (local.get $p) (i64.const 1) (i64.const 10)))
+        (drop (call $send (local.get $p) (i64.const 2) (i64.const 20)))
+        (drop (call $send (local.get $p) (i64.const 1) (i64.const 30)))
+        (drop (call $receive (i64.const 0) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value))))
+      (func (export "b") (param $parent i64) (local $i i32)
+        (drop (call $receive (i64.const 2) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value)))
+        (drop (call $receive (i64.const 0) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value)))
+        (drop (call $receive (i64.const 1) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value)))
+        (drop (call $send (local.get $parent) (i64.const 0) (i64.const 40))))`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([20, 10, 30, 40]);
+  });
+
+  it("receives with a timeout that runs on guest time", () => {
+    const { start, executor, notes } = testRuntime();
+    start(`(func (export "a") (param i64)
+      (call $note (call $receive (i64.const 0) (i64.const 0)))
+      (call $note (call $receive (i64.const 5) (i64.const 300000)))
+      (call $sleep (i64.const 1000))
+      (drop (call $send (call $self) (i64.const 5) (i64.const 9)))
+      (call $note (call $receive (i64.const 5) (i64.const 0))))`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([9027, 9027, 0]);
+    expect(executor.nowMs()).to.be.within(301_000, 301_010);
+    expect(executor.armedTimers).to.equal(0);
+  });
+
+  it("asks for an answer with its tag without looking at what waits already", () => {
+    const { start, executor, notes } = testRuntime();
+    start(`
+      (func (export "a") (param i64) (local $p i64)
+        (local.set $p (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+        (call $sleep (i64.const 5))
+        (call $note (call $ask (local.get $p) (i64.const 77) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value)))
+        (drop (call $receive (i64.const 0) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value))))
+      (func (export "b") (param $parent i64)
+        (drop (call $send (local.get $parent) (i64.const 77) (i64.const 1)))
+        (drop (call $receive (i64.const 0) (i64.const -1)))
+        (drop (call $send (local.get $parent) (i64.const 77) (i64.const 2))))`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([0, 2, 1]);
+  });
+
+  it("ends with its links when they fail, and only then", () => {
+    const { start, executor, notes } = testRuntime();
+    const handle = start(`
+      (func (export "a") (param i64)
+        (drop (call $spawn ${LETTER("n")} (i64.const 0) (i64.const 5)))
+        (call $sleep (i64.const 5))
+        (call $note (i32.const 1))
+        (drop (call $spawn ${LETTER("t")} (i64.const 0) (i64.const 5)))
+        (call $sleep (i64.const 5))
+        (call $note (i32.const 2)))
+      (func (export "n") (param i64))
+      (func (export "t") (param i64) unreachable)`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1]);
+    expect(reasonText(endOf(handle)!)).to.equal("process 3 that it is linked to ended: trap: unreachable");
+  });
+
+  it("hears of a link's failure with the tag it gave at spawn, if it asks to", () => {
+    const { start, executor, notes } = testRuntime();
+    start(`
+      (func (export "a") (param i64)
+        (call $trapLinks (i32.const 0))
+        (drop (call $spawn ${LETTER("t")} (i64.const 0) (i64.const 42)))
+        (call $note (call $receive (i64.const 42) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value)))
+        (call $link (i64.const 999) (i64.const 43))
+        (call $note (call $receive (i64.const 0) (i64.const -1)))
+        (call $note (i32.wrap_i64 (call $value))))
+      (func (export "t") (param i64) unreachable)`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1, 42, 1, 43]);
+  });
+
+  it("hears of any end of those it monitors, also if they are gone already", () => {
+    const { start, executor, notes } = testRuntime();
+    start(`
+      (func (export "a") (param i64)
+        (call $monitor (call $spawn ${LETTER("n")} (i64.const 0) (i64.const -1)))
+        (call $note (call $receive (i64.const 0) (i64.const -1)))
+        (call $monitor (i64.const 12345))
+        (call $note (call $receive (i64.const 0) (i64.const -1))))
+      (func (export "n") (param i64) (call $sleep (i64.const 3)))`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([2, 2]);
+  });
+
+  it("is killed wherever it is: running, waiting, sleeping, starting", () => {
+    const { start, executor, notes, runtime } = testRuntime();
+    start(`
+      (func (export "a") (param i64) (local $l i64) (local $s i64) (local $w i64)
+        (local.set $l (call $spawn ${LETTER("l")} (i64.const 0) (i64.const -1)))
+        (local.set $s (call $spawn ${LETTER("s")} (i64.const 0) (i64.const -1)))
+        (local.set $w (call $spawn ${LETTER("w")} (i64.const 0) (i64.const -1)))
+        (call $sleep (i64.const 10))
+        (call $kill (local.get $l))
+        (call $kill (local.get $s))
+        (call $kill (local.get $w))
+        (call $kill (i64.const 4711))
+        (call $sleep (i64.const 10))
+        (call $note (i32.const 1)))
+      (func (export "l") (param i64) (loop $again (br $again)))
+      (func (export "s") (param i64) (call $sleep (i64.const 1000000)) (call $note (i32.const 2)))
+      (func (export "w") (param i64) (drop (call $receive (i64.const 0) (i64.const -1))) (call $note (i32.const 3)))`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1]);
+    expect(runtime.processCount).to.equal(0);
+    expect(executor.armedTimers).to.equal(0);
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("waits in send while the receiver's mailbox is full, and goes on when it has room or has ended", () => {
+    const { start, executor, notes, runtime } = testRuntime();
+    start(
+      `
+      (func (export "a") (param i64) (local $p i64) (local $i i32)
+        (local.set $p (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+        (loop $again
+          (drop (call $send (local.get $p) (i64.const 0) (i64.const 1)))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (call $note (local.get $i))
+          (br_if $again (i32.lt_u (local.get $i) (i32.const 10)))))
+      (func (export "b") (param i64) (local $i i32)
+        (call $sleep (i64.const 10))
+        (call $note (i32.const 100))
+        (drop (call $receive (i64.const 0) (i64.const -1)))
+        (drop (call $receive (i64.const 0) (i64.const -1)))
+        (call $sleep (i64.const 10))
+        (call $note (i32.const 200)))`,
+      { config: { mailbox: { maxMessages: 3 } } },
+    );
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1, 2, 3, 100, 4, 5, 200, 6, 7, 8, 9, 10]);
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("traps when it sends to itself over the bound, and when senders wait for each other", () => {
+    for (const [body, ends] of [
+      [
+        `(func (export "a") (param i64)
+          (loop $again (drop (call $send (call $self) (i64.const 0) (i64.const 1))) (br $again)))`,
+        1,
+      ],
+      [
+        `(func (export "a") (param i64) (local $p i64)
+          (local.set $p (call $spawn ${LETTER("b")} (call $self) (i64.const 1)))
+          (loop $again (drop (call $send (local.get $p) (i64.const 0) (i64.const 1))) (br $again)))
+        (func (export "b") (param $p i64)
+          (loop $again (drop (call $send (local.get $p) (i64.const 0) (i64.const 1))) (br $again)))`,
+        2,
+      ],
+    ] as const) {
+      const { start, executor, runtime } = testRuntime();
+      const handle = start(body, { config: { mailbox: { maxMessages: 5 } } });
+      executor.runUntilIdle();
+      expect(reasonText(endOf(handle)!)).to.include("mailbox full");
+      expect([runtime.processCount, ends > 0]).to.deep.equal([0, true]);
+    }
+  });
+
+  it("stops at its limits of fuel and memory", () => {
+    const loop = `(func (export "a") (param i64) (loop $again (br $again)))`;
+    const { start, executor, runtime } = testRuntime();
+    const ended = start(loop, { config: { maxFuel: 1_000_000 } });
+    const grouped = start(loop, { group: runtime.createGroup({ maxFuel: 500_000 }) });
+    const grown = start(`(func (export "a") (param i64) (call $note (memory.grow (i32.const 1))))`, {
+      config: { maxMemory: 65_536 },
+    });
+    const paused = start(loop, { config: { maxFuel: 1_000_000, onFuelExhausted: "pause" } });
+    executor.runUntilIdle();
+    expect(endOf(ended)).to.include({ kind: "limit", limit: "fuel exhausted" });
+    expect(ended.stats.fuel).to.be.within(1_000_000, 1_000_100);
+    expect(endOf(grouped)).to.include({ kind: "limit", limit: "fuel exhausted" });
+    expect(grouped.stats.fuel).to.be.within(500_000, 500_100);
+    expect(endOf(grown)).to.deep.equal({ kind: "normal" });
+    expect(paused.stats.state).to.equal("paused");
+    paused.addFuel(500_000);
+    executor.runUntilIdle();
+    expect(paused.stats.fuel).to.be.within(1_500_000, 1_500_100);
+    paused.kill();
+    executor.runUntilIdle();
+    expect(endOf(paused)).to.deep.equal({ kind: "killed", by: null });
+  });
+
+  it("uses the same fuel with every slice and beside any neighbour", () => {
+    const totals = new Set<number>();
+    for (const seed of [1, 2, 3]) {
+      const { start, executor } = testRuntime({}, seed);
+      const handle = start(`
+        (func (export "a") (param i64) (local $i i32)
+          (drop (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+          (loop $again
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 100000)))))
+        (func (export "b") (param i64) (call $sleep (i64.const 1)))`);
+      executor.runUntilIdle();
+      totals.add(handle.stats.fuel);
+    }
+    expect(totals.size).to.equal(1);
+  });
+
+  it("ends a chain of 5,000 links without recursion", () => {
+    const { start, executor, notes, runtime } = testRuntime();
+    start(`
+      (func (export "a") (param i64) (local $i i32)
+        (call $trapLinks (i32.const 0))
+        (drop (call $spawn ${LETTER("c")} (i64.const 5000) (i64.const 1)))
+        (call $note (call $receive (i64.const 1) (i64.const -1))))
+      (func (export "c") (param $left i64)
+        (if (i64.eqz (local.get $left)) (then unreachable))
+        (drop (call $spawn ${LETTER("c")} (i64.sub (local.get $left) (i64.const 1)) (i64.const 0)))
+        (drop (call $receive (i64.const 0) (i64.const -1))))`);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1]);
+    expect(runtime.processCount).to.equal(0);
+  });
+
+  it("fails to spawn with an error when the group has no room, and lives on", () => {
+    const { start, executor, notes, runtime } = testRuntime();
+    start(
+      `(func (export "a") (param i64)
+        (call $note (i32.wrap_i64 (call $spawn ${LETTER("s")} (i64.const 0) (i64.const -1))))
+        (call $note (i32.wrap_i64 (call $spawn ${LETTER("s")} (i64.const 0) (i64.const -1)))))
+      (func (export "s") (param i64) (call $sleep (i64.const 100)))`,
+      { group: runtime.createGroup({ maxProcesses: 2 }) },
+    );
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([2, -1]);
+  });
+
+  it("is not started any more when its maker is killed while its start function runs", () => {
+    const { start, executor, notes, runtime } = testRuntime();
+    const module = compileSync(
+      guest(`
+        (start $s)
+        (func $s (if (i64.ge_u (call $self) (i64.const 2)) (then (loop $again (br $again)))))
+        (func (export "a") (param i64)
+          (call $note (i32.const 1))
+          (drop (call $spawn ${LETTER("a")} (i64.const 0) (i64.const -1)))
+          (call $note (i32.const 2)))`),
+    );
+    const handle = runtime.spawnModule(module, { entry: "a", args: [0n] });
+    executor.runUntilIdle(50);
+    expect(runtime.processCount).to.equal(2);
+    handle.kill();
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1]);
+    expect(runtime.processCount).to.equal(0);
+    void start;
+  });
+});
