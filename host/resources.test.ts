@@ -36,8 +36,11 @@ describe("ResourceTable", () => {
     expect(table.add("a", 10)).to.equal(0);
     expect(table.add("b")).to.equal(1);
     expect(table.add("c")).to.equal(null);
+    expect(table.grow(1, 1)).to.equal(false);
     table.take(0);
     expect(account.used).to.equal(RESOURCE_BYTES);
+    expect([table.grow(0, 1), table.grow(1, 5)]).to.deep.equal([false, true]);
+    expect(account.used).to.equal(RESOURCE_BYTES + 5);
     table.dropAll();
     expect(account.used).to.equal(0);
   });

@@ -5,6 +5,7 @@
 
 import type { Resource } from "./message.ts";
 import type { ModuleHandle } from "./modules.ts";
+import type { PendingMessage } from "./send-after.ts";
 
 /** Where bytes that a guest causes are charged. */
 export interface ByteAccount {
@@ -20,7 +21,7 @@ export const RESOURCE_BYTES = 64;
 
 interface Entry<T> {
   readonly value: T;
-  readonly byteLength: number;
+  byteLength: number;
 }
 
 export class ResourceTable<T> {
@@ -52,6 +53,14 @@ export class ResourceTable<T> {
     return this.#entries.get(id)?.value;
   }
 
+  /** Counts more bytes for an entry; false when they are refused. */
+  grow(id: number, byteLength: number): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || !this.#account.reserveBytes(byteLength)) return false;
+    entry.byteLength += byteLength;
+    return true;
+  }
+
   /** Removes an entry and gives it to the caller. */
   take(id: number): T | undefined {
     const entry = this.#entries.get(id);
@@ -68,6 +77,11 @@ export class ResourceTable<T> {
     this.take(id);
     this.#dispose(entry.value);
     return true;
+  }
+
+  /** Removes all entries without disposing of them. */
+  forgetAll(): void {
+    for (const id of [...this.#entries.keys()]) this.take(id);
   }
 
   /** At the end of the process. */
@@ -89,6 +103,7 @@ export class ProcessResources<Config> {
   #errors: ResourceTable<Uint8Array> | null = null;
   #configs: ResourceTable<Config> | null = null;
   #modules: ResourceTable<ModuleHandle> | null = null;
+  #timers: ResourceTable<PendingMessage> | null = null;
   #tcpStreams: ResourceTable<Resource> | null = null;
   #tlsStreams: ResourceTable<Resource> | null = null;
   #udpSockets: ResourceTable<Resource> | null = null;
@@ -110,6 +125,12 @@ export class ProcessResources<Config> {
     return (this.#modules ??= new ResourceTable<ModuleHandle>(this.#account, close));
   }
 
+  /** Those that have not fired. */
+  get timers(): ResourceTable<PendingMessage> {
+    this.#timers ??= new ResourceTable<PendingMessage>(this.#account, (timer) => timer.cancel());
+    return this.#timers;
+  }
+
   get tcpStreams(): ResourceTable<Resource> {
     return (this.#tcpStreams ??= new ResourceTable<Resource>(this.#account, close));
   }
@@ -122,8 +143,9 @@ export class ProcessResources<Config> {
     return (this.#udpSockets ??= new ResourceTable<Resource>(this.#account, close));
   }
 
-  /** At the end of the process: closes everything and gives its bytes back. */
+  /** At the end of the process: closes everything and gives its bytes back. Its timers still fire. */
   dispose(): void {
+    this.#timers?.forgetAll();
     for (const table of [this.#errors, this.#configs, this.#modules]) table?.dropAll();
     for (const table of [this.#tcpStreams, this.#tlsStreams, this.#udpSockets]) table?.dropAll();
   }

@@ -21,8 +21,8 @@ import type { Guest } from "./guest.ts";
  * | `flag` | i32 | boolean: anything but 0 is true |
  * | `tag` | i64 | signed bigint |
  * | `u64` | i64 | unsigned bigint |
- * | `pid` | i64 | number; `UNKNOWN_ID` for what no process ever has |
- * | `resource` | i64 | number of an entry of a table of this process; `UNKNOWN_ID` likewise |
+ * | `pid` | i64 | number; from 2^53 on rounded, which no process ever has |
+ * | `resource` | i64 | number of an entry of a table of this process; `UNKNOWN_ID` from 2^53 on |
  * | `resource-or-own` | i64 | as `resource`; -1 means the caller's own |
  * | `millis` | i64 | number; `Infinity` for 2^64 - 1 and all that no clock reaches |
  * | `f64` | f64 | number |
@@ -45,7 +45,7 @@ export type Meaning =
 
 export type WasmType = "f64" | "i32" | "i64";
 
-/** No process and no table entry has this number. */
+/** No table entry has this number. */
 export const UNKNOWN_ID = -2;
 /** In place of a configuration or module: the caller's own. */
 export const OWN_ID = -1;
@@ -171,6 +171,7 @@ export function toArg(meaning: Meaning, value: unknown): Arg {
     case "u64":
       return BigInt.asUintN(64, value as bigint);
     case "pid":
+      return Number(BigInt.asUintN(64, value as bigint));
     case "resource":
       return toId(value as bigint);
     case "resource-or-own":

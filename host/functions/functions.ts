@@ -1,19 +1,36 @@
 /** Every function that guests may import besides WASI's, and how an import finds its own. */
 
-import type { CompiledModule, ExternDescriptor } from "../../vm/index.ts";
-import { WASI_FUNCTIONS, WASI_MODULE } from "../wasi/functions.ts";
+import type { ExternDescriptor } from "../../vm/index.ts";
+import { MODULE_FUNCTIONS } from "./compile.ts";
+import { CONFIG_FUNCTIONS, NARROWING_FUNCTIONS, WASI_CONFIG_FUNCTIONS } from "./config.ts";
 import type { HostFunction } from "./define.ts";
 import { DISTRIBUTED_FUNCTIONS } from "./distributed.ts";
 import { ERROR_FUNCTIONS } from "./error.ts";
+import { MESSAGE_FUNCTIONS } from "./message.ts";
 import { METRICS_FUNCTIONS } from "./metrics.ts";
+import { PROCESS_FUNCTIONS } from "./process.ts";
+import { REGISTRY_FUNCTIONS } from "./registry.ts";
+import { SPAWN_FUNCTIONS } from "./spawn.ts";
+import { TIMER_FUNCTIONS } from "./timer.ts";
+import { TRAP_FUNCTIONS } from "./trap.ts";
 import { VERSION_FUNCTIONS } from "./version.ts";
 
 /** In the order of the documentation. */
 export const HOST_FUNCTIONS: readonly HostFunction[] = [
+  MESSAGE_FUNCTIONS,
+  TIMER_FUNCTIONS,
+  MODULE_FUNCTIONS,
+  CONFIG_FUNCTIONS,
+  SPAWN_FUNCTIONS,
+  PROCESS_FUNCTIONS,
+  WASI_CONFIG_FUNCTIONS,
+  REGISTRY_FUNCTIONS,
+  TRAP_FUNCTIONS,
   ERROR_FUNCTIONS,
-  VERSION_FUNCTIONS,
   METRICS_FUNCTIONS,
+  VERSION_FUNCTIONS,
   DISTRIBUTED_FUNCTIONS,
+  NARROWING_FUNCTIONS,
 ].flat();
 
 /** By full name; more than one where older guests import another type. */
@@ -31,24 +48,6 @@ for (const fn of HOST_FUNCTIONS) {
 export function findFunction(namespace: string, name: string, type: ExternDescriptor): HostFunction | undefined {
   const candidates = BY_NAME.get(`${namespace}::${name}`);
   return candidates?.find((fn) => fits(fn, type)) ?? candidates?.[0];
-}
-
-/**
- * The first import that no function fits, in words, or null: what makes `compile_module` fail.
- * `isProvided` says of imports besides ours whether somebody provides them.
- */
-export function unknownImport(
-  module: CompiledModule,
-  isProvided: (namespace: string, name: string) => boolean = () => false,
-): string | null {
-  for (const { module: namespace, name, type } of module.imports) {
-    if (isProvided(namespace, name)) continue;
-    const fn = namespace === WASI_MODULE ? WASI_FUNCTIONS.get(name) : findFunction(namespace, name, type);
-    const text = `${JSON.stringify(namespace)} ${JSON.stringify(name)}`;
-    if (fn === undefined) return `unknown import: ${text}`;
-    if (!fits(fn, type)) return `incompatible import type: ${text}`;
-  }
-  return null;
 }
 
 function fits({ params, results }: Pick<HostFunction, "params" | "results">, type: ExternDescriptor): boolean {

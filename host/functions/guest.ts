@@ -4,18 +4,20 @@
  * reach memory that has become somebody else's.
  */
 
-import type { Caller } from "../../vm/index.ts";
+import type { Caller, Instance } from "../../vm/index.ts";
 import { Memory, Trap } from "../../vm/index.ts";
 import type { Process } from "../process.ts";
 import { EffectHash } from "./effect-hash.ts";
 
 /** Bytes of a text given by a guest: names, texts of configurations. */
 export const MAX_TEXT_BYTES = 1_048_576;
+/** Characters of an error's text. */
+const MAX_ERROR_LENGTH = 4_096;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Valid while the host function runs; a call that waits gets a new one when it goes on. */
+/** Valid while the host function runs, and in the `finish` of one that waits. */
 export class Guest {
   readonly process: Process;
   readonly caller: Caller;
@@ -46,9 +48,14 @@ export class Guest {
     this.caller.chargeFuel(byteLength >>> 6);
   }
 
+  /** The instance that calls: the process's own when the call comes from no guest code. */
+  get instance(): Instance | null {
+    return this.caller.instance ?? this.process.instance;
+  }
+
   get memory(): Memory {
     if (this.#memory === null) {
-      const memory = this.caller.instance?.exports.get("memory");
+      const memory = this.instance?.export("memory");
       if (!(memory instanceof Memory)) throw this.trap("the module exports no memory named `memory`");
       this.#memory = memory;
     }
@@ -102,13 +109,22 @@ export class Guest {
     this.changeBytes(address, bytes.length, (target) => target.set(bytes));
   }
 
-  /** Signed 64-bit integers one after the other. Traps, before reading any, when there are more than `maxCount`. */
-  readI64s(address: number, count: number, maxCount: number): bigint[] {
+  /** Signed 64-bit integers one after the other, 1 fuel each. */
+  readI64s(address: number, count: number): bigint[] {
     this.checkRange(address, count * 8);
-    if (count > maxCount) throw this.trap(`an array of ${count} elements, at most ${maxCount} allowed`);
     this.charge(count);
     const { memory } = this;
     return Array.from({ length: count }, (_, i) => BigInt.asIntN(64, memory.readU64(address + i * 8)));
+  }
+
+  /** Writes the number of a new error resource to `address` and returns code 1. Traps when the table is full. */
+  fail(address: number, error: unknown): 1 {
+    const text = error instanceof Error ? error.message : String(error);
+    const bytes = encoder.encode(text.slice(0, MAX_ERROR_LENGTH));
+    const id = this.process.resources.errors.add(bytes, bytes.length);
+    if (id === null) throw this.trap(`too many errors; the last: ${text.slice(0, 100)}`);
+    this.writeU64(address, id);
+    return 1;
   }
 
   writeU64(address: number, value: bigint | number): void {

@@ -16,21 +16,21 @@ function nameOf(guest: Guest, address: number, length: number): string {
 
 export const METRICS_FUNCTIONS: readonly HostFunction[] = [
   define("counter", [...NAME, "value: u64"], { doc: "Adds the value to the counter." }, (guest, at, length, value) =>
-    guest.process.metrics.count(nameOf(guest, at, length), Number(value)),
+    guest.process.group.metrics.count(nameOf(guest, at, length), Number(value)),
   ),
   define("increment_counter", NAME, { doc: "Adds 1 to the counter." }, (guest, at, length) =>
-    guest.process.metrics.count(nameOf(guest, at, length)),
+    guest.process.group.metrics.count(nameOf(guest, at, length)),
   ),
   define("gauge", [...NAME, "value: f64"], { doc: "Sets the gauge." }, (guest, at, length, value) =>
-    guest.process.metrics.setGauge(nameOf(guest, at, length), value),
+    guest.process.group.metrics.setGauge(nameOf(guest, at, length), value),
   ),
   define("increment_gauge", [...NAME, "value: f64"], { doc: "Adds to the gauge." }, (guest, at, length, value) =>
-    guest.process.metrics.addGauge(nameOf(guest, at, length), value),
+    guest.process.group.metrics.addGauge(nameOf(guest, at, length), value),
   ),
   define("decrement_gauge", [...NAME, "value: f64"], { doc: "Subtracts from the gauge." }, (guest, at, length, value) =>
-    guest.process.metrics.addGauge(nameOf(guest, at, length), -value),
+    guest.process.group.metrics.addGauge(nameOf(guest, at, length), -value),
   ),
   define("histogram", [...NAME, "value: f64"], { doc: "Records one sample." }, (guest, at, length, value) =>
-    guest.process.metrics.sample(nameOf(guest, at, length), value),
+    guest.process.group.metrics.sample(nameOf(guest, at, length), value),
   ),
 ];

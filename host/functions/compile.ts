@@ -1,0 +1,97 @@
+/** `lunatic::process::compile_module` and `drop_module`: modules that a guest compiles for its children. */
+
+import { Compilation, continueWith } from "../../vm/index.ts";
+import { ModuleHandle } from "../modules.ts";
+import type { Process } from "../process.ts";
+import type { HostFunction, Result } from "./define.ts";
+import { functionsOf } from "./define.ts";
+import type { Guest } from "./guest.ts";
+
+const define = functionsOf("lunatic::process");
+
+/** Fuel of one step of compiling, which takes below a millisecond. */
+const STEP_FUEL = 50_000;
+/** Bytes that compiling takes meanwhile, for each byte of the module. */
+const WORK_FACTOR = 4;
+
+interface Work {
+  readonly compilation: Compilation;
+  readonly reservedBytes: number;
+}
+
+/** What processes are compiling. It goes with its process. */
+const working = new WeakMap<Process, Work>();
+
+export const MODULE_FUNCTIONS: readonly HostFunction[] = [
+  define(
+    "compile_module",
+    ["data_ptr: bytes", "data_len: length", "id_ptr: out"],
+    {
+      result: "i32",
+      fuel: 1_000,
+      fuelNote: `${STEP_FUEL} for about every 1,000 bytes`,
+      codes: {
+        0: "the module's ID is written",
+        1: "an error's ID is written",
+        [-1]: "not permitted, nothing is written",
+      },
+      doc: "Compiles a WebAssembly binary. Fails for an import that does not exist or has another type. Others run meanwhile.",
+      continuations: { step: (guest, state) => step(guest, state as number) },
+    },
+    (guest, address, length, idAddress) => {
+      const { process } = guest;
+      if (!process.config.canCompileModules) return -1;
+      guest.checkRange(address, length);
+      const reservedBytes = length * WORK_FACTOR;
+      if (!process.reserveBytes(reservedBytes)) return guest.fail(idAddress, "no memory to compile the module");
+      const bytes = guest.readBytes(address, length);
+      working.set(process, { compilation: new Compilation(bytes, { engine: process.module.engine }), reservedBytes });
+      return continueWith("step", idAddress);
+    },
+  ),
+  define(
+    "drop_module",
+    ["module_id: resource"],
+    { doc: "Frees the ID; processes that run the module keep it." },
+    (guest, id) => {
+      if (!guest.process.resources.modules.drop(id)) throw guest.trap(`there is no module ${id}`);
+    },
+  ),
+];
+
+function step(guest: Guest, idAddress: number): Result {
+  const { process } = guest;
+  const work = working.get(process)!;
+  guest.charge(STEP_FUEL);
+  try {
+    if (!work.compilation.step()) return continueWith("step", idAddress);
+  } catch (error) {
+    endWork(process, work);
+    return guest.fail(idAddress, error);
+  }
+  endWork(process, work);
+  return finish(guest, work.compilation, idAddress);
+}
+
+function endWork(process: Process, { reservedBytes }: Work): void {
+  working.delete(process);
+  process.releaseBytes(reservedBytes);
+}
+
+function finish(guest: Guest, { module }: Compilation, idAddress: number): Result {
+  const { process } = guest;
+  try {
+    process.runtime.planOf(module, process.config);
+  } catch (error) {
+    return guest.fail(idAddress, error);
+  }
+  const handle = ModuleHandle.open(module, process.group);
+  if (handle === null) return guest.fail(idAddress, "no memory to keep the module");
+  const id = process.resources.modules.add(handle);
+  if (id === null) {
+    handle.close();
+    return guest.fail(idAddress, "too many modules");
+  }
+  guest.writeU64(idAddress, id);
+  return 0;
+}

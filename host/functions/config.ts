@@ -1,0 +1,251 @@
+/**
+ * Configurations that a guest builds for its children: `lunatic::process::*config*`, `lunatic::wasi`
+ * and `perilune::config`. Setters store what they are given and getters return it; what of it a
+ * child gets is decided when it is spawned.
+ */
+
+import type { ConfigDraft, OnFullMailbox, Visibility } from "../config.ts";
+import { ConfigDraft as Draft } from "../config.ts";
+import type { ImportRules } from "../import-policy.ts";
+import type { HostFunction, Parameter } from "./define.ts";
+import { functionsOf } from "./define.ts";
+import type { Guest } from "./guest.ts";
+
+const define = functionsOf("lunatic::process");
+const defineWasi = functionsOf("lunatic::wasi");
+const definePerilune = functionsOf("perilune::config");
+
+/** Configurations of one process. */
+export const MAX_CONFIGS = 1_024;
+/** Counted bytes of a configuration besides its lists. */
+const CONFIG_BYTES = 512;
+/** Counted bytes of an entry of a list besides its text. */
+const ENTRY_BYTES = 64;
+const MAX_PATTERN_BYTES = 512;
+const MAX_PATTERNS = 256;
+/** Of `perilune::config`: what guests ask for before they use what came later. */
+const CONFIG_VERSION = 1;
+
+const CONFIG = "config_id: resource" as const satisfies Parameter;
+const NO_MEMORY = "no memory for it";
+const ZERO_BYTE = "a zero byte in the text";
+const UNKNOWN_VALUE = "unknown value";
+
+export const CONFIG_FUNCTIONS: readonly HostFunction[] = [
+  define(
+    "create_config",
+    [],
+    {
+      result: "i64",
+      fuel: 100,
+      codes: { [-1]: `not permitted, or more than ${MAX_CONFIGS}, or no memory` },
+      doc: "Makes a configuration that permits nothing, with 4 GiB of memory and no limit of fuel, and returns its ID.",
+    },
+    ({ process }) => {
+      const { configs } = process.resources;
+      if (!process.config.canCreateConfigs || configs.size >= MAX_CONFIGS) return -1n;
+      return BigInt(configs.add(new Draft(), CONFIG_BYTES) ?? -1);
+    },
+  ),
+  define(
+    "drop_config",
+    [CONFIG],
+    { doc: "Frees the ID; processes that were spawned with it keep theirs." },
+    (guest, id) => {
+      if (!guest.process.resources.configs.drop(id)) throw guest.trap(`there is no configuration ${id}`);
+    },
+  ),
+  define(
+    "config_set_max_memory",
+    [CONFIG, "bytes: u64"],
+    { doc: "Sets the limit of linear memory in bytes." },
+    (guest, id, bytes) => {
+      draftOf(guest, id).maxMemory = bytes;
+    },
+  ),
+  define(
+    "config_get_max_memory",
+    [CONFIG],
+    { result: "i64", doc: "The limit as it was set." },
+    (guest, id) => draftOf(guest, id).maxMemory,
+  ),
+  define(
+    "config_set_max_fuel",
+    [CONFIG, "units: u64"],
+    { doc: "Sets the limit of fuel in units of 100,000; 0 is no limit." },
+    (guest, id, units) => {
+      draftOf(guest, id).maxFuelUnits = units;
+    },
+  ),
+  define(
+    "config_get_max_fuel",
+    [CONFIG],
+    { result: "i64", doc: "The limit as it was set." },
+    (guest, id) => draftOf(guest, id).maxFuelUnits,
+  ),
+  ...permission("can_compile_modules", "canCompileModules", "compile modules"),
+  ...permission("can_create_configs", "canCreateConfigs", "create configurations"),
+  ...permission("can_spawn_processes", "canSpawnProcesses", "spawn processes"),
+];
+
+function permission(
+  name: string,
+  property: "canCompileModules" | "canCreateConfigs" | "canSpawnProcesses",
+  words: string,
+): readonly HostFunction[] {
+  return [
+    define(
+      `config_${name}`,
+      [CONFIG],
+      { result: "i32", doc: `Whether the configuration permits to ${words}: 1 or 0.` },
+      (guest, id) => (draftOf(guest, id)[property] ? 1 : 0),
+    ),
+    define(
+      `config_set_${name}`,
+      [CONFIG, "can: flag"],
+      { doc: `Permits to ${words}, as far as the creator may itself.` },
+      (guest, id, can) => {
+        draftOf(guest, id)[property] = can;
+      },
+    ),
+  ];
+}
+
+export const WASI_CONFIG_FUNCTIONS: readonly HostFunction[] = [
+  defineWasi(
+    "config_add_environment_variable",
+    [CONFIG, "key_ptr: text", "key_len: length", "value_ptr: text", "value_len: length"],
+    { traps: [NO_MEMORY, ZERO_BYTE], doc: "Appends an environment variable; duplicates are kept." },
+    (guest, id, keyAt, keyLength, valueAt, valueLength) => {
+      const draft = draftOf(guest, id);
+      const text = `${guest.readText(keyAt, keyLength)}=${guest.readText(valueAt, valueLength)}`;
+      append(guest, id, draft.env, text);
+    },
+  ),
+  defineWasi(
+    "config_add_command_line_argument",
+    [CONFIG, "arg_ptr: text", "arg_len: length"],
+    { traps: [NO_MEMORY, ZERO_BYTE], doc: "Appends an argument; the first is the program's name." },
+    (guest, id, at, length) => {
+      append(guest, id, draftOf(guest, id).args, guest.readText(at, length));
+    },
+  ),
+  defineWasi(
+    "config_preopen_dir",
+    [CONFIG, "dir_ptr: text", "dir_len: length"],
+    {
+      traps: [NO_MEMORY, ZERO_BYTE],
+      doc: "Appends a directory, which the child sees under the same text. It is looked for when a process is spawned, in the directories that the creator has itself.",
+    },
+    (guest, id, at, length) => {
+      append(guest, id, draftOf(guest, id).directories, guest.readText(at, length));
+    },
+  ),
+];
+
+const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
+const FULL_MAILBOX: readonly OnFullMailbox[] = ["suspend", "drop-newest", "end-receiver"];
+const PATTERN = [CONFIG, "pattern_ptr: text", "pattern_len: length"] as const satisfies readonly Parameter[];
+
+export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
+  definePerilune(
+    "version",
+    [],
+    { result: "i32", doc: `The version of this namespace: ${CONFIG_VERSION}.` },
+    () => CONFIG_VERSION,
+  ),
+  definePerilune(
+    "allow_import",
+    PATTERN,
+    {
+      traps: [NO_MEMORY],
+      doc: "Permits imports that match a pattern of `namespace::name`, with `*` for any text. Once there is one, the child gets only what is allowed here, and of that only what its creator has.",
+    },
+    (guest, id, at, length) => addPattern(guest, id, "allow", at, length),
+  ),
+  definePerilune(
+    "deny_import",
+    PATTERN,
+    { traps: [NO_MEMORY], doc: "Denies imports that match a pattern, even allowed ones." },
+    (guest, id, at, length) => addPattern(guest, id, "deny", at, length),
+  ),
+  definePerilune(
+    "set_max_processes",
+    [CONFIG, "count: u64"],
+    { doc: "Sets how many processes the child may have made that live." },
+    (guest, id, count) => {
+      draftOf(guest, id).maxProcesses = Number(count);
+    },
+  ),
+  definePerilune(
+    "set_mailbox",
+    [CONFIG, "messages: u64", "bytes: u64"],
+    { doc: "Sets how many messages and bytes may wait in the child's mailbox." },
+    (guest, id, messages, bytes) => {
+      const draft = draftOf(guest, id);
+      draft.maxMessages = Math.max(1, Number(messages));
+      draft.maxMailboxBytes = Number(bytes);
+    },
+  ),
+  definePerilune(
+    "set_on_full_mailbox",
+    [CONFIG, "policy: u32"],
+    {
+      traps: [UNKNOWN_VALUE],
+      doc: "What happens to a message without room: 0 the sender waits, 1 it is dropped, 2 the child ends.",
+    },
+    (guest, id, policy) => {
+      draftOf(guest, id).onFullMailbox = choice(guest, FULL_MAILBOX, policy);
+    },
+  ),
+  definePerilune(
+    "set_visibility",
+    [CONFIG, "scope: u32"],
+    {
+      traps: [UNKNOWN_VALUE],
+      doc: "Which processes the child may kill, link and monitor: 0 its group's, 1 also those of groups inside it, 2 all.",
+    },
+    (guest, id, scope) => {
+      draftOf(guest, id).visibility = choice(guest, VISIBILITIES, scope);
+    },
+  ),
+  definePerilune(
+    "set_network",
+    [CONFIG, "connect: flag", "listen: flag", "resolve: flag"],
+    { doc: "Which network functions the child may use, of those that its creator may." },
+    (guest, id, connect, listen, resolve) => {
+      draftOf(guest, id).network = { connect, listen, resolve };
+    },
+  ),
+];
+
+function draftOf(guest: Guest, id: number): ConfigDraft {
+  const draft = guest.process.resources.configs.get(id);
+  if (draft === undefined) throw guest.trap(`there is no configuration ${id}`);
+  return draft;
+}
+
+/** Appends a text to a list of the configuration `id`, which pays for it. */
+function append(guest: Guest, id: number, list: string[], text: string): void {
+  if (text.includes("\0")) throw guest.trap("a zero byte in a text of a configuration");
+  if (!guest.process.resources.configs.grow(id, ENTRY_BYTES + text.length * 2))
+    throw guest.trap("no memory for a text of a configuration");
+  list.push(text);
+}
+
+function addPattern(guest: Guest, id: number, list: "allow" | "deny", at: number, length: number): void {
+  const draft = draftOf(guest, id);
+  const pattern = guest.readText(at, length, MAX_PATTERN_BYTES);
+  const rules: ImportRules = draft.rules ?? {};
+  const patterns = rules[list] ?? [];
+  const isCounted =
+    patterns.length < MAX_PATTERNS && guest.process.resources.configs.grow(id, ENTRY_BYTES + pattern.length * 2);
+  if (!isCounted) throw guest.trap("no memory for a pattern of a configuration");
+  draft.rules = { ...rules, [list]: [...patterns, pattern] };
+}
+
+function choice<T>(guest: Guest, choices: readonly T[], index: number): T {
+  const chosen = choices[index];
+  if (chosen === undefined) throw guest.trap(`there is no choice ${index}`);
+  return chosen;
+}

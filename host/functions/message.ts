@@ -1,0 +1,290 @@
+/**
+ * `lunatic::message`: the scratch slot, in which a message is built or was received, sending, and
+ * receiving.
+ */
+
+import { DataMessage, type Message, ProcessDied, type Resource } from "../message.ts";
+import { ModuleHandle } from "../modules.ts";
+import { TIMED_OUT } from "../process.ts";
+import type { ResourceTable } from "../resources.ts";
+import type { HostFunction } from "./define.ts";
+import { functionsOf } from "./define.ts";
+import type { Guest } from "./guest.ts";
+
+const define = functionsOf("lunatic::message");
+
+/** Tags in one `receive`. */
+export const MAX_TAGS = 65_536;
+/** Bytes of one message. */
+export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
+/** Resources in one message. */
+export const MAX_MESSAGE_RESOURCES = 65_536;
+const EMPTY_SLOT = "the slot is empty";
+const NOT_DATA = "no data message in the slot";
+const BEYOND_END = "the cursor is beyond the end";
+const TOO_LARGE = "the message is too large";
+const NO_ENTRY = "no such resource in the message";
+const TABLE_FULL = "the table is full";
+const TOO_MANY_TAGS = "too many tags";
+
+const SEND_FUEL = 200;
+const RECEIVE_FUEL = 100;
+const TRANSFER_FUEL = 200;
+
+const DATA_FUNCTIONS: readonly HostFunction[] = [
+  define(
+    "create_data",
+    ["tag: tag", "capacity: u64"],
+    {
+      fuel: 100,
+      doc: "Puts a new empty data message into the scratch slot; what was there is dropped with its resources. Tag 0 is no tag. The capacity is a hint.",
+    },
+    (guest, tag, capacity) => guest.process.createMessage(tag, Number(capacity)),
+  ),
+  define(
+    "write_data",
+    ["data_ptr: bytes", "data_len: length"],
+    {
+      result: "i32",
+      traps: [NOT_DATA, TOO_LARGE],
+      doc: "Appends to the end of the message's data, wherever the cursor is, and returns the length.",
+    },
+    (guest, address, length) => {
+      const message = dataOf(guest);
+      guest.checkRange(address, length);
+      if (message.byteLength + length > MAX_MESSAGE_BYTES) {
+        throw guest.trap(`${TOO_LARGE}: ${message.byteLength} and ${length} bytes`);
+      }
+      guest.useBytes(address, length, (bytes) => message.append(bytes));
+      return length;
+    },
+  ),
+  define(
+    "read_data",
+    ["data_ptr: out", "data_len: length"],
+    {
+      result: "i32",
+      traps: [NOT_DATA, BEYOND_END],
+      doc: "Copies up to `data_len` bytes from the cursor on, moves the cursor, and returns how many. 0 at the end.",
+    },
+    (guest, address, length) => {
+      const message = dataOf(guest);
+      guest.checkRange(address, length);
+      if (message.cursor > message.byteLength) {
+        throw guest.trap(`${BEYOND_END}: ${message.cursor} of ${message.byteLength} bytes`);
+      }
+      const count = Math.min(length, message.byteLength - message.cursor);
+      guest.changeBytes(address, count, (target) => target.set(message.take(count)));
+      return count;
+    },
+  ),
+  define(
+    "seek_data",
+    ["position: u64"],
+    { traps: [NOT_DATA], doc: "Sets the cursor that `read_data` reads from; it may lie beyond the end." },
+    (guest, position) => {
+      // Beyond 2^53 the exact place does not matter: no message reaches it.
+      dataOf(guest).cursor = Number(position);
+    },
+  ),
+  define(
+    "get_tag",
+    [],
+    { result: "i64", traps: [EMPTY_SLOT], doc: "The tag of the message in the slot, of any kind; 0 if it has none." },
+    (guest) => messageOf(guest).tag,
+  ),
+  define(
+    "get_process_id",
+    [],
+    {
+      result: "i64",
+      traps: [EMPTY_SLOT],
+      doc: "The ID of the process that a process-died message tells of; 0 for other messages.",
+    },
+    (guest) => {
+      const message = messageOf(guest);
+      return message instanceof ProcessDied ? BigInt(message.pid) : 0n;
+    },
+  ),
+  define(
+    "data_size",
+    [],
+    { result: "i64", traps: [NOT_DATA], doc: "Bytes of all the message's data, wherever the cursor is." },
+    (guest) => BigInt(dataOf(guest).byteLength),
+  ),
+];
+
+type TransferKind = "module" | "tcp_stream" | "tls_stream" | "udp_socket";
+
+const WORDS: Readonly<Record<TransferKind, string>> = {
+  module: "module",
+  tcp_stream: "TCP stream",
+  tls_stream: "TLS stream",
+  udp_socket: "UDP socket",
+};
+
+/** What a resource becomes when it goes to another owner: itself, or a handle for the new one. Null when that is refused. */
+type Hand = (guest: Guest, resource: Resource) => Resource | null;
+
+const move: Hand = (_guest, resource) => resource;
+
+/** Modules are paid for by whoever holds them. */
+const openModule: Hand = ({ process }, resource) => ModuleHandle.open((resource as ModuleHandle).module, process.group);
+
+/** "push_x" and "take_x". */
+function transfers<R extends Resource>(
+  kind: TransferKind,
+  idName: "module_id" | "socket_id" | "stream_id",
+  tableOf: (guest: Guest) => ResourceTable<R>,
+  hand: Hand,
+): readonly HostFunction[] {
+  const name = WORDS[kind];
+  const staysHere = hand !== move;
+  return [
+    define(
+      `push_${kind}`,
+      [`${idName}: resource`],
+      {
+        result: "i64",
+        fuel: TRANSFER_FUEL,
+        traps: [NOT_DATA, TOO_LARGE],
+        doc: `${staysHere ? `Adds the ${name}, which also stays here, to` : `Moves the ${name} out of this process into`} the message; returns its index there.`,
+      },
+      (guest, id) => {
+        const message = dataOf(guest);
+        const table = tableOf(guest);
+        const resource = table.get(id);
+        if (resource === undefined) throw guest.trap(`there is no ${name} ${id}`);
+        const handed = message.resourceCount < MAX_MESSAGE_RESOURCES ? hand(guest, resource) : null;
+        if (handed === null) throw guest.trap(`${TOO_LARGE}: ${message.resourceCount} resources`);
+        let index: number;
+        try {
+          index = message.pushResource(handed);
+        } catch (error) {
+          if (staysHere) handed.close();
+          throw error;
+        }
+        if (!staysHere) table.take(id);
+        return BigInt(index);
+      },
+    ),
+    define(
+      `take_${kind}`,
+      ["index: u64"],
+      {
+        result: "i64",
+        fuel: TRANSFER_FUEL,
+        traps: [NOT_DATA, NO_ENTRY, TABLE_FULL],
+        doc: `Moves the ${name} at an index of the message into this process and returns its ID. The other indices stay.`,
+      },
+      (guest, index) => {
+        const message = dataOf(guest);
+        const resource = message.resource(Number(index));
+        if (resource?.kind !== kind) throw guest.trap(`${NO_ENTRY}: no ${name} at index ${index}`);
+        const handed = hand(guest, resource);
+        const id = handed === null ? null : tableOf(guest).add(handed as R);
+        if (id === null) {
+          if (staysHere) handed?.close();
+          throw guest.trap(TABLE_FULL);
+        }
+        message.takeResource(Number(index));
+        if (staysHere) resource.close();
+        return BigInt(id);
+      },
+    ),
+  ];
+}
+
+const SEND_FUNCTIONS: readonly HostFunction[] = [
+  define(
+    "send",
+    ["process_id: pid"],
+    {
+      result: "i32",
+      fuel: SEND_FUEL,
+      traps: [EMPTY_SLOT],
+      codes: { 0: "always" },
+      doc: "Sends the message in the slot, of any kind, and empties the slot. A message to a process that does not exist is dropped. Waits while the receiver's mailbox is full.",
+    },
+    (guest, pid) => {
+      messageOf(guest);
+      return guest.process.send(pid);
+    },
+  ),
+  define(
+    "send_receive_skip_search",
+    ["process_id: pid", "wait_tag: tag", "timeout_ms: millis"],
+    {
+      result: "i32",
+      fuel: SEND_FUEL + RECEIVE_FUEL,
+      traps: [EMPTY_SLOT],
+      codes: {
+        0: "a data message is in the slot",
+        1: "a link-died message is in the slot",
+        [TIMED_OUT]: "the time is over",
+      },
+      doc: "Sends the message in the slot, then waits for one with exactly this tag that arrives after the call.",
+    },
+    (guest, pid, tag, timeoutMs) => {
+      messageOf(guest);
+      return guest.process.sendReceive(pid, tag, timeoutMs);
+    },
+  ),
+  define(
+    "send_receive_skip_search",
+    ["process_id: pid", "timeout_ms: millis"],
+    {
+      result: "i32",
+      fuel: SEND_FUEL + RECEIVE_FUEL,
+      traps: [EMPTY_SLOT],
+      codes: { 0: "a message is in the slot", [TIMED_OUT]: "the time is over" },
+      doc: "The older form, which as-lunatic 0.12 imports: waits for the tag of the message that is sent; without one, for any message.",
+    },
+    (guest, pid, timeoutMs) => {
+      const { tag } = messageOf(guest);
+      return guest.process.sendReceive(pid, tag === 0n ? null : tag, timeoutMs);
+    },
+  ),
+  define(
+    "receive",
+    ["tags_ptr: bytes", "tags_len: count", "timeout_ms: millis"],
+    {
+      result: "i32",
+      fuel: RECEIVE_FUEL,
+      fuelNote: "1 per tag",
+      traps: [TOO_MANY_TAGS],
+      codes: {
+        0: "a data message is in the slot",
+        1: "a link-died message",
+        2: "a process-died message",
+        [TIMED_OUT]: "the time is over, the slot is as it was",
+      },
+      doc: "Takes the oldest message, or with tags the oldest that has one of them, and waits if there is none. Messages without a tag match no tag.",
+    },
+    (guest, address, count, timeoutMs) => {
+      if (count > MAX_TAGS) throw guest.trap(`${TOO_MANY_TAGS}: ${count}`);
+      return guest.process.receive(count === 0 ? null : guest.readI64s(address, count), timeoutMs);
+    },
+  ),
+];
+
+export const MESSAGE_FUNCTIONS: readonly HostFunction[] = [
+  ...DATA_FUNCTIONS,
+  ...transfers("module", "module_id", ({ process }) => process.resources.modules, openModule),
+  ...transfers("tcp_stream", "stream_id", ({ process }) => process.resources.tcpStreams, move),
+  ...transfers("tls_stream", "stream_id", ({ process }) => process.resources.tlsStreams, move),
+  ...transfers("udp_socket", "socket_id", ({ process }) => process.resources.udpSockets, move),
+  ...SEND_FUNCTIONS,
+];
+
+function messageOf(guest: Guest): Message {
+  const { scratch } = guest.process;
+  if (scratch === null) throw guest.trap(EMPTY_SLOT);
+  return scratch;
+}
+
+function dataOf(guest: Guest): DataMessage {
+  const { scratch } = guest.process;
+  if (!(scratch instanceof DataMessage)) throw guest.trap(NOT_DATA);
+  return scratch;
+}

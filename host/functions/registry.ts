@@ -1,0 +1,106 @@
+/** `lunatic::registry`, exact names; and lookups by a range of versions, for whoever asks for one. */
+
+import type { Registered } from "../registry.ts";
+import { MAX_RANGE_LENGTH, parseVersionRange } from "../versions.ts";
+import type { HostFunction, Parameter } from "./define.ts";
+import { functionsOf } from "./define.ts";
+import type { Guest } from "./guest.ts";
+
+const define = functionsOf("lunatic::registry");
+const defineLookup = functionsOf("perilune::registry");
+const defineOldLookup = functionsOf("lunatic::process");
+
+/** Bytes of a name. */
+export const MAX_NAME_BYTES = 4_096;
+/** Fuel of a change of the registry. */
+const PUT_FUEL = 200;
+/** Fuel of comparing a version with a range. */
+const COMPARE_FUEL = 20;
+
+const NAME = ["name_ptr: text", "name_len: length"] as const satisfies readonly Parameter[];
+const QUERY = [...NAME, "query_ptr: text", "query_len: length"] as const satisfies readonly Parameter[];
+const TOO_MANY = "too many names";
+const LOOKUP_CODES = { 0: "found", 1: "the range is malformed", 2: "not found" };
+
+export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
+  define(
+    "put",
+    [...NAME, "node_id: u64", "process_id: u64"],
+    {
+      fuel: PUT_FUEL,
+      traps: [TOO_MANY],
+      doc: "Registers a process under a name, or another one under a name that exists. Neither ID is checked.",
+    },
+    (guest, at, length, nodeId, processId) => {
+      const name = nameOf(guest, at, length);
+      const { registry, group } = guest.process;
+      if (!registry.put(name, { nodeId, processId }, group)) throw guest.trap("too many registered names");
+    },
+  ),
+  define(
+    "get",
+    [...NAME, "node_id_ptr: out", "process_id_ptr: out"],
+    {
+      result: "i32",
+      codes: { 0: "found, both IDs are written", 1: "not found" },
+      doc: "Looks a name up, byte for byte.",
+    },
+    (guest, at, length, nodeAddress, processAddress) => {
+      const found = guest.process.registry.get(nameOf(guest, at, length));
+      if (found === undefined) return 1;
+      guest.writeU64(nodeAddress, found.nodeId);
+      guest.writeU64(processAddress, found.processId);
+      return 0;
+    },
+  ),
+  define("remove", NAME, { fuel: PUT_FUEL, doc: "Removes a name if it is there." }, (guest, at, length) => {
+    guest.process.registry.remove(nameOf(guest, at, length));
+  }),
+  defineLookup(
+    "lookup",
+    [...QUERY, "node_id_ptr: out", "process_id_ptr: out"],
+    {
+      result: "i32",
+      codes: LOOKUP_CODES,
+      fuelNote: `${COMPARE_FUEL} per version compared`,
+      doc: "Finds the newest of the names `name@version` whose version is in the range, which is written as in Cargo: `^1.2`, `>=1.2, <1.5`, `*`.",
+    },
+    (guest, at, length, queryAt, queryLength, nodeAddress, processAddress) => {
+      const found = lookup(guest, at, length, queryAt, queryLength);
+      if (typeof found === "number") return found;
+      guest.writeU64(nodeAddress, found.nodeId);
+      guest.writeU64(processAddress, found.processId);
+      return 0;
+    },
+  ),
+  defineOldLookup(
+    "lookup",
+    [...QUERY, "process_id_ptr: out"],
+    {
+      result: "i32",
+      codes: LOOKUP_CODES,
+      fuelNote: `${COMPARE_FUEL} per version compared`,
+      doc: "`perilune::registry::lookup` with the type of Lunatic 0.6.",
+    },
+    (guest, at, length, queryAt, queryLength, processAddress) => {
+      const found = lookup(guest, at, length, queryAt, queryLength);
+      if (typeof found === "number") return found;
+      guest.writeU64(processAddress, found.processId);
+      return 0;
+    },
+  ),
+];
+
+function nameOf(guest: Guest, address: number, byteLength: number): string {
+  return guest.readText(address, byteLength, MAX_NAME_BYTES);
+}
+
+/** The process, or the code that says why there is none. */
+function lookup(guest: Guest, at: number, length: number, queryAt: number, queryLength: number): Registered | 1 | 2 {
+  const name = nameOf(guest, at, length);
+  const range = parseVersionRange(guest.readText(queryAt, queryLength, MAX_RANGE_LENGTH * 4));
+  if (range === null) return 1;
+  const { found, compared } = guest.process.registry.lookup(name, range);
+  guest.charge(compared * COMPARE_FUEL);
+  return found ?? 2;
+}

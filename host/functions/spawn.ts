@@ -1,0 +1,226 @@
+/** `lunatic::process::{spawn, get_or_spawn}`. */
+
+import type { CompiledModule, Value } from "../../vm/index.ts";
+import { Phase } from "../basic-process.ts";
+import type { Config, ConfigDraft } from "../config.ts";
+import { Account } from "../group.ts";
+import type { SpawnRequest, SpawnResult } from "../process.ts";
+import type { Registered, Reservation } from "../registry.ts";
+import type { Cancel } from "../system.ts";
+import type { HostFunction, Parameter } from "./define.ts";
+import { functionsOf, OWN_ID } from "./define.ts";
+import type { Guest } from "./guest.ts";
+import { MAX_NAME_BYTES } from "./registry.ts";
+
+const define = functionsOf("lunatic::process");
+
+const SPAWN_FUEL = 10_000;
+/** Fuel of each page of memory that the child begins with. */
+const PAGE_FUEL = 500;
+/** Fuel for each byte of a configuration's lists. */
+const CONFIG_FUEL_PER_BYTE = 1;
+
+/** A parameter is a type byte and 16 bytes of value. */
+const PARAM_BYTES = 17;
+const MAX_PARAMS = 1_000;
+const I32 = 0x7f;
+const I64 = 0x7e;
+const V128 = 0x7b;
+
+const DENIED = "not permitted to spawn";
+const INITIALISING = "called by a start function";
+const BAD_PARAMS = "malformed parameters";
+
+const CHILD = [
+  "link: tag",
+  "config_id: resource-or-own",
+  "module_id: resource-or-own",
+  "func_ptr: text",
+  "func_len: length",
+  "params_ptr: bytes",
+  "params_len: length",
+] as const satisfies readonly Parameter[];
+const TRAPS = [DENIED, INITIALISING, BAD_PARAMS];
+const FUEL = { fuel: SPAWN_FUEL, fuelNote: `${PAGE_FUEL} per page of the child` };
+
+export const SPAWN_FUNCTIONS: readonly HostFunction[] = [
+  define(
+    "spawn",
+    [...CHILD, "id_ptr: out"],
+    {
+      ...FUEL,
+      result: "i32",
+      traps: TRAPS,
+      codes: { 0: "the process ID is written", 1: "an error's ID is written" },
+      doc: "Spawns a process that runs the export `func`. -1 is the caller's own configuration or module. Parameters are 17 bytes each: `0x7f` i32, `0x7e` i64 or `0x7b` v128, then 16 bytes of value. With `link` other than 0 both are linked, and the caller is told with that tag. Fails when the module cannot be instantiated, when a limit of processes or memory is reached, and when the configuration names a directory that the caller does not have.",
+    },
+    (guest, link, configId, moduleId, funcAt, funcLength, paramsAt, paramsLength, idAddress) => {
+      const prepared = prepare(guest, link, configId, moduleId, funcAt, funcLength, paramsAt, paramsLength);
+      if ("error" in prepared) return guest.fail(idAddress, prepared.error);
+      return guest.process.spawn(prepared, (result) => [tell(guest, result, idAddress)]);
+    },
+  ),
+  define(
+    "get_or_spawn",
+    ["name_ptr: text", "name_len: length", ...CHILD, "node_id_ptr: out", "id_ptr: out"],
+    {
+      ...FUEL,
+      result: "i32",
+      traps: [...TRAPS, "too many names"],
+      codes: {
+        0: "spawned and registered, both IDs are written",
+        1: "an error's ID is written to `id_ptr`",
+        2: "found, both IDs are written",
+      },
+      doc: "Finds the process of a name, or else spawns one as `spawn` does and registers it, in one step. A process that is found is not linked and may be dead.",
+    },
+    (
+      guest,
+      nameAt,
+      nameLength,
+      link,
+      configId,
+      moduleId,
+      funcAt,
+      funcLength,
+      paramsAt,
+      paramsLength,
+      nodeAddress,
+      idAddress,
+    ) => {
+      const name = guest.readText(nameAt, nameLength, MAX_NAME_BYTES);
+      const found = (registered: Registered): 2 => {
+        guest.writeU64(nodeAddress, registered.nodeId);
+        guest.writeU64(idAddress, registered.processId);
+        return 2;
+      };
+      const known = guest.process.registry.get(name);
+      if (known !== undefined) return found(known);
+      const prepared = prepare(guest, link, configId, moduleId, funcAt, funcLength, paramsAt, paramsLength);
+      if (guest.process.group.available(Account.Names) < 1) throw guest.trap("too many registered names");
+      if ("error" in prepared) return guest.fail(idAddress, prepared.error);
+      return guest.process.suspend<Registered | SpawnResult>(
+        (done) => getOrSpawn(guest, name, prepared, done),
+        (result) => {
+          if (!("kind" in result)) return [found(result)];
+          const code = tell(guest, result, idAddress);
+          if (code === 0) guest.writeU64(nodeAddress, 0);
+          return [code];
+        },
+      );
+    },
+  ),
+];
+
+/** Spawns for a name unless somebody else is doing so: then waits for that, and looks again. */
+function getOrSpawn(
+  { process }: Guest,
+  name: string,
+  request: SpawnRequest,
+  done: (result: Registered | SpawnResult) => void,
+): Cancel {
+  const { registry, group, runtime } = process;
+  let own: Reservation | null = null;
+  let cancelSpawn: Cancel | null = null;
+  let isOver = false;
+  const attempt = (): void => {
+    if (isOver) return;
+    const known = registry.get(name);
+    if (known !== undefined) {
+      done(known);
+      return;
+    }
+    const reserved = registry.reserve(name);
+    if ("pending" in reserved) {
+      reserved.pending.waiting.push(attempt);
+      return;
+    }
+    own = reserved.reservation;
+    cancelSpawn = runtime.spawn(request, process, (result) => {
+      const registered = result.kind === "spawned" ? { nodeId: 0n, processId: BigInt(result.process.pid) } : null;
+      registry.release(reserved.reservation, registered, group);
+      done(result);
+    });
+  };
+  attempt();
+  return () => {
+    isOver = true;
+    cancelSpawn?.();
+    if (own !== null) registry.release(own, null, group);
+  };
+}
+
+function tell(guest: Guest, result: SpawnResult, idAddress: number): 0 | 1 {
+  if (result.kind === "failed") return guest.fail(idAddress, result.error);
+  guest.writeU64(idAddress, result.process.pid);
+  return 0;
+}
+
+/** Traps in the order of Lunatic's checks. What a limit or a grant refuses is an error and no trap. */
+function prepare(
+  guest: Guest,
+  link: bigint,
+  configId: number,
+  moduleId: number,
+  funcAt: number,
+  funcLength: number,
+  paramsAt: number,
+  paramsLength: number,
+): SpawnRequest | { readonly error: unknown } {
+  const { process } = guest;
+  if (!process.config.canSpawnProcesses) throw guest.trap(DENIED);
+  if (process.phase === Phase.Initialising) throw guest.trap(INITIALISING);
+  const draft = configId === OWN_ID ? null : process.resources.configs.get(configId);
+  if (draft === undefined) throw guest.trap(`there is no configuration ${configId}`);
+  const module = moduleId === OWN_ID ? process.module : process.resources.modules.get(moduleId)?.module;
+  if (module === undefined) throw guest.trap(`there is no module ${moduleId}`);
+  const entry = guest.readText(funcAt, funcLength);
+  const args = readParams(guest, paramsAt, paramsLength);
+  guest.charge(pagesOf(module) * PAGE_FUEL);
+  let config: Config;
+  try {
+    config = draft === null ? process.config : meet(guest, draft);
+  } catch (error) {
+    return { error };
+  }
+  return {
+    environment: process.environment,
+    group: process.group,
+    config,
+    module,
+    entry,
+    args,
+    link: link === 0n ? null : link,
+    name: entry,
+  };
+}
+
+function meet(guest: Guest, draft: ConfigDraft): Config {
+  guest.charge(draft.key.length * CONFIG_FUEL_PER_BYTE);
+  return guest.process.config.meet(draft);
+}
+
+function pagesOf({ data }: CompiledModule): number {
+  return data.memories.reduce((sum, { limits }) => sum + Number(limits.min), 0);
+}
+
+function readParams(guest: Guest, address: number, byteLength: number): Value[] {
+  if (byteLength % PARAM_BYTES !== 0) throw guest.trap(`${BAD_PARAMS}: ${byteLength} bytes`);
+  const count = byteLength / PARAM_BYTES;
+  if (count > MAX_PARAMS) throw guest.trap(`${BAD_PARAMS}: ${count} of them`);
+  const bytes = guest.readBytes(address, byteLength);
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: count }, (_, i) => {
+    const at = i * PARAM_BYTES + 1;
+    switch (bytes[at - 1]) {
+      case I32:
+        return view.getInt32(at, true);
+      case I64:
+        return view.getBigInt64(at, true);
+      case V128:
+        return bytes.slice(at, at + 16);
+      default:
+        throw guest.trap(`${BAD_PARAMS}: type ${bytes[at - 1]}`);
+    }
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * Messages that wait for their time. A timer is counted in its creator's group and outlives its
+ * creator; a message that finds no room at its receiver stays counted until there is room, so no
+ * guest can fill a mailbox with timers.
+ */
+
+import type { BasicProcess } from "./basic-process.ts";
+import { Account, type Group } from "./group.ts";
+import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import type { Process } from "./process.ts";
+import type { Pid } from "./signal.ts";
+import { Timer } from "./timers.ts";
+
+/** Bytes of a timer besides its message. */
+const TIMER_BYTES = 192;
+
+/** A message on its way: what a timer's number means until it has fired. */
+export class PendingMessage implements SuspendedSender {
+  readonly #group: Group;
+  readonly #message: Message;
+  readonly #target: BasicProcess | null;
+  readonly #runtime: Process["runtime"];
+  readonly #timer = new Timer(() => this.#fire());
+  readonly #forget: () => void;
+  #isOver = false;
+
+  constructor(process: Process, target: BasicProcess | null, message: Message, forget: () => void) {
+    this.#group = process.group;
+    this.#runtime = process.runtime;
+    this.#target = target;
+    this.#message = message;
+    this.#forget = forget;
+  }
+
+  start(delayMs: number): void {
+    if (delayMs !== Number.POSITIVE_INFINITY) this.#runtime.executor.arm(this.#timer, delayMs);
+  }
+
+  /** Drops the message. */
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#runtime.executor.disarm(this.#timer);
+    this.#message.drop();
+    this.#end();
+  }
+
+  #fire(): void {
+    this.#forget();
+    const target = this.#target;
+    const message = this.#message;
+    if (target === null || target.hasEnded) {
+      message.drop();
+      this.#end();
+      return;
+    }
+    const { mailbox } = target;
+    if (message.kind !== MessageKind.Data || mailbox.hasRoom(message.countedBytes)) {
+      target.deliver(message);
+      this.#end();
+    } else if (target.takeDirectly(message)) this.#end();
+    else mailbox.push(message, this);
+  }
+
+  /** Its message, which had no room, has got it, or was taken or dropped. */
+  endSend(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#group.release(Account.Timers, 1);
+    this.#group.release(Account.Memory, TIMER_BYTES);
+  }
+}
+
+/** Sends `message` after the delay. The timer's number, or null when the process or its group may not have more. */
+export function sendAfter(process: Process, pid: Pid, message: Message, delayMs: number): number | null {
+  const { group } = process;
+  if (!group.reserve(Account.Timers, 1)) return null;
+  if (!group.reserve(Account.Memory, TIMER_BYTES)) {
+    group.release(Account.Timers, 1);
+    return null;
+  }
+  const { timers } = process.resources;
+  let id: number | null = null;
+  const pending = new PendingMessage(process, process.environment.get(pid) ?? null, message, () => {
+    if (id !== null) timers.take(id);
+  });
+  id = timers.add(pending);
+  if (id === null) {
+    group.release(Account.Timers, 1);
+    group.release(Account.Memory, TIMER_BYTES);
+    return null;
+  }
+  message.payBy(group);
+  pending.start(delayMs);
+  return id;
+}
