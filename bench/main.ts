@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fuelCostText, measureFuelCost } from "./fuel-cost.ts";
 import { circumstances, circumstancesText, short, writeJson } from "./harness.ts";
-import { kernelTableText, measureKernel, summarise } from "./kernel-table.ts";
+import { kernelTableText, measureKernel, summarise, warmIsolate } from "./kernel-table.ts";
 import { KERNELS, VECTOR_KERNELS } from "./kernels.ts";
 import { measureModules, moduleTableText } from "./modules.ts";
 import { measureVectorKernel, vectorTableText } from "./vector-table.ts";
@@ -35,6 +35,7 @@ const result: Record<string, unknown> = { circumstances: circumstances() };
 print(circumstancesText(circumstances()));
 
 if (wanted("kernels")) {
+  warmIsolate(kernels);
   const figures = kernels.map((kernel) => measureKernel(kernel, { rounds, turnMs: 25 }));
   const summary = summarise(figures);
   result["kernels"] = { figures, summary };
