@@ -13,6 +13,7 @@ import { LAYOUTS } from "../lower/layouts.ts";
 import { Store } from "../runtime/store.ts";
 import { run } from "./interpreter.ts";
 import { Machine } from "./machine.ts";
+import { warmUpVectors } from "./vector-training.ts";
 
 /**
  * A module with a function that has a local, a table, a memory and a global:
@@ -60,8 +61,8 @@ const FAR_ADDRESS = 0xffff_ffff;
 const FAR: readonly string[] = ["m", "r", "@"];
 
 /**
- * Executes every operation of the hot loop, a few milliseconds: for servers, before the first guest. Others
- * need not call it, since an isolate whose guests have used 10^9 fuel does it by itself.
+ * Executes every operation of the hot loop and of the vector loop, some tens of milliseconds: for servers, before
+ * the first guest. Others need not call it, since an isolate whose guests have used 10^9 fuel does it by itself.
  */
 export function warmUp(): void {
   const store = new Store({ engine: new Engine() });
@@ -80,6 +81,7 @@ export function warmUp(): void {
   }
   // One operation of the second function stands for all: the loop only calls it.
   execute(x, Reg.MoveSlots, ["d", "a", "k"], VALUES[0]!, 0);
+  warmUpVectors();
 }
 
 function execute(
