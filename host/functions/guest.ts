@@ -27,11 +27,11 @@ export class Guest {
   /** What the call changed, for the trace; null when nobody traces. */
   readonly effects: EffectHash | null;
 
-  constructor(process: Process, caller: Caller, functionName: string, isTraced: boolean) {
+  constructor(process: Process, caller: Caller, functionName: string) {
     this.process = process;
     this.caller = caller;
     this.#functionName = functionName;
-    this.effects = isTraced ? new EffectHash() : null;
+    this.effects = process.runtime.trace === null ? null : new EffectHash();
   }
 
   /** A trap that ends the process unless `trap::catch` contains it. */

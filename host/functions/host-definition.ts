@@ -3,50 +3,71 @@
  * processes: whose call it is follows from the store.
  */
 
-import type { Caller, FrameState, GuestOutcome, HostDefinition, HostResult, Value } from "../../vm/index.ts";
-import { FrameRequest, SUSPEND } from "../../vm/index.ts";
-import type { Process } from "../process.ts";
-import type { Arg, Continuation, HostFunction, Result } from "./define.ts";
+import type {
+  Caller,
+  ExternDescriptor,
+  FrameState,
+  GuestOutcome,
+  HostDefinition,
+  HostResult,
+  SUSPEND,
+  Value,
+} from "../../vm/index.ts";
+import { FrameRequest } from "../../vm/index.ts";
+import { processOf } from "../process.ts";
+import type { Arg, Continuation, HostFunction, Meaning, Result } from "./define.ts";
 import { toArg } from "./define.ts";
+import { findFunction } from "./functions.ts";
 import { Guest } from "./guest.ts";
 
-/** What the functions of one runtime share. */
-export interface Binding {
-  /** The process whose code calls. */
-  processOf(caller: Caller): Process;
-  /** Told of every call that has an answer at once, with a hash of what it changed; null while nobody traces. */
-  readonly trace: ((process: Process, fn: HostFunction, effects: number) => void) | null;
+type Call = (caller: Caller, ...values: Value[]) => never;
+
+const definitions = new Map<HostFunction, HostDefinition>();
+
+/** The functions for guests, as a runtime takes them. */
+export function guestFunctions(module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
+  const fn = findFunction(module, name, type);
+  if (fn === undefined) return undefined;
+  let definition = definitions.get(fn);
+  if (definition === undefined) {
+    definition = hostDefinition(fn);
+    definitions.set(fn, definition);
+  }
+  return definition;
 }
 
-export function hostDefinition(fn: HostFunction, binding: Binding): HostDefinition {
+function hostDefinition(fn: HostFunction): HostDefinition {
   const shared = { params: fn.params, results: fn.results, name: fn.fullName };
   const meanings = fn.parameters.map(({ meaning }) => meaning);
-  const guestOf = (caller: Caller): Guest =>
-    new Guest(binding.processOf(caller), caller, fn.fullName, binding.trace !== null);
-  const finish = (guest: Guest, result: Result): HostResult | typeof SUSPEND | FrameRequest => {
-    if (guest.effects !== null && result !== SUSPEND && !(result instanceof FrameRequest)) {
-      guest.effects.result(result);
-      binding.trace?.(guest.process, fn, guest.effects.value);
-    }
-    return result ?? [];
-  };
   const call = (caller: Caller, ...values: Value[]) => {
-    const guest = guestOf(caller);
+    const guest = new Guest(processOf(caller), caller, fn.fullName);
     guest.charge(fn.fuel);
-    const args: Arg[] = [];
-    for (let i = 0; i < meanings.length; i++) args.push(toArg(meanings[i]!, values[i]));
-    return finish(guest, fn.call(guest, args));
+    return finish(fn, guest, fn.call(guest, toArgs(meanings, values)));
   };
-  const { continuations } = fn;
-  if (continuations === null) return { ...shared, call: call as (caller: Caller, ...values: Value[]) => HostResult };
-  const step = (continuation: Continuation) => (caller: Caller, state: FrameState, outcome: GuestOutcome | null) => {
-    const guest = guestOf(caller);
-    return finish(guest, continuation(guest, state, outcome)) as HostResult | FrameRequest;
+  if (fn.continuations === null) return { ...shared, call: call as Call };
+  const steps = Object.entries(fn.continuations).map(([name, step]) => [name, continuation(fn, step)]);
+  return { ...shared, kind: "frame", call: call as Call, continuations: Object.fromEntries(steps) };
+}
+
+function continuation(fn: HostFunction, step: Continuation) {
+  return (caller: Caller, state: FrameState, outcome: GuestOutcome | null) => {
+    const guest = new Guest(processOf(caller), caller, fn.fullName);
+    return finish(fn, guest, step(guest, state, outcome));
   };
-  return {
-    ...shared,
-    kind: "frame",
-    call: call as (caller: Caller, ...values: Value[]) => HostResult | FrameRequest,
-    continuations: Object.fromEntries(Object.entries(continuations).map(([name, next]) => [name, step(next)])),
-  };
+}
+
+function toArgs(meanings: readonly Meaning[], values: readonly Value[]): Arg[] {
+  const args: Arg[] = [];
+  for (let i = 0; i < meanings.length; i++) args.push(toArg(meanings[i]!, values[i]));
+  return args;
+}
+
+function finish(fn: HostFunction, guest: Guest, result: Result): HostResult | typeof SUSPEND | FrameRequest {
+  const { effects, process } = guest;
+  if (effects !== null && typeof result !== "symbol" && !(result instanceof FrameRequest)) {
+    effects.result(result);
+    const { pid, environment, runtime } = process;
+    runtime.trace?.({ kind: "call", pid, environment: environment.id, name: fn.fullName, effects: effects.value });
+  }
+  return result ?? [];
 }
