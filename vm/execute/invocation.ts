@@ -76,7 +76,7 @@ const enum Next {
   Return,
   /** The host function in `pending` has to be answered. */
   Answer,
-  /** The frame function of the topmost activation goes on without having called anything. */
+  /** The frame function of the topmost activation goes on, without having called anything or with a trap. */
   Continue,
   Done,
 }
@@ -126,6 +126,8 @@ export class Invocation {
   #gaveWay = false;
   /** What ends the run as soon as the host function that is running returns. */
   #ending: Error | null = null;
+  /** The trap that the frame function which continues next contains. */
+  #outcome: GuestOutcome | null = null;
   /** The instance whose code has called the host function that is called, or goes on; null for the embedder. */
   #callerInstance: Instance | null = null;
   #error: unknown = null;
@@ -292,9 +294,12 @@ export class Invocation {
           if (this.#answer === null) return this.#waiting();
           this.#receive(this.#answer);
           break;
-        case Next.Continue:
-          this.#continue(null);
+        case Next.Continue: {
+          const outcome = this.#outcome;
+          this.#outcome = null;
+          this.#continue(outcome);
           break;
+        }
         default:
           this.#account();
           return this.#ended();
@@ -710,7 +715,9 @@ export class Invocation {
     }
     if (contains < 0) throw error;
     this.#activations.length = contains + 1;
-    this.#continue({ kind: "trapped", error: error as Error });
+    // Not at once: a frame function that passes the trap on must not use the JavaScript stack.
+    this.#outcome = { kind: "trapped", error: error as Error };
+    this.#next = Next.Continue;
   }
 
   #encode(types: readonly ValType[], values: readonly Value[], at: number, bits: boolean): void {
