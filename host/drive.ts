@@ -3,9 +3,9 @@
  * goes on meanwhile.
  */
 
-import type { Invocation, Outcome, Value } from "../vm/index.ts";
+import type { AtomicWait, Invocation, Outcome, Value } from "../vm/index.ts";
 import { FuelExhausted } from "../vm/index.ts";
-import type { Clock, EventLoop } from "./system.ts";
+import type { Cancel, Clock, EventLoop } from "./system.ts";
 
 /** Fuel of one slice: some tenths of a millisecond. */
 export const DEFAULT_SLICE_FUEL = 100_000;
@@ -65,13 +65,21 @@ export async function drive(
     if (outcome.kind === "waiting") {
       progress.waits++;
       if (outcome.ready === null) throw new TypeError("the guest waits for an answer that only its embedder can give");
+      const cancel = outcome.reason === "atomicWait" ? timeOutLater(outcome.wait, clock) : null;
       await unlessAborted(outcome.ready, signal);
+      cancel?.();
     }
     // Also after waiting: promises that settle at once never let the event loop go on.
     if (clock.monotonic() < turnEnd) continue;
     await eventLoop.nextTurn();
     turnEnd = clock.monotonic() + TURN_NS;
   }
+}
+
+/** Ends an atomic wait when its time is over. The result ends the waiting for that, if there is any. */
+export function timeOutLater(wait: AtomicWait, clock: Clock): Cancel | null {
+  if (wait.timeoutNs === null) return null;
+  return clock.wakeAt(clock.monotonic() + wait.timeoutNs, () => wait.timeOut());
 }
 
 /** Ends the guest for good. */

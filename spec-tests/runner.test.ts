@@ -85,6 +85,32 @@ describe("runner of scripts", () => {
     }
   });
 
+  const WAITS = `(module $M (memory (export "m") 1 1 shared))
+    (thread $A (shared (module $M)) (register "m" $M)
+      (module (memory (import "m" "m") 1 1 shared)
+        (func (export "wait") (param i64) (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (local.get 0))))`;
+
+  it("time passes for threads when all of them wait, for the shortest wait first", async () => {
+    const result = await run(`${WAITS}
+        (assert_return (invoke "wait" (i64.const 9000000000000)) (i32.const 0)))
+      (thread $B (shared (module $M)) (register "m" $M)
+        (module (memory (import "m" "m") 1 1 shared)
+          (func (export "sleep") (result i32) (memory.atomic.wait32 (i32.const 4) (i32.const 0) (i64.const 8000000000000)))
+          (func (export "notify") (result i32) (memory.atomic.notify (i32.const 0) (i32.const 1))))
+        (assert_return (invoke "sleep") (i32.const 2))
+        (assert_return (invoke "notify") (i32.const 1)))
+      (wait $A) (wait $B)`);
+    expect(result.failures).to.deep.equal([]);
+    expect(result.passed).to.equal(3);
+  });
+
+  it("threads that wait for each other are a failure of theirs", async () => {
+    const result = await run(`${WAITS}
+      (assert_return (invoke "wait" (i64.const -1)) (i32.const 0)))
+      (wait $A)`);
+    expect(result.failures.map(({ detail }) => detail).join()).to.contain("deadlock");
+  });
+
   it("a script that cannot be read is one failure", async () => {
     const result = await run("(module");
     expect(result.failures.map(({ command }) => command)).to.deep.equal(["script"]);

@@ -27,6 +27,7 @@ import type { Mode } from "./options.ts";
 import { FileResult } from "./result.ts";
 import { spectestExterns } from "./spectest.ts";
 import type { SuiteFile } from "./suite.ts";
+import { Threads } from "./threads.ts";
 import { argumentOf, matches, patternText, valueText } from "./values.ts";
 import { errorText, failed, messageFits, PASSED, unsupported, type Verdict } from "./verdict.ts";
 
@@ -101,7 +102,7 @@ class ScriptRun {
   readonly #store: Store;
   readonly #spectest: ReadonlyMap<string, Extern>;
   readonly #turn: { readonly fuel: number; readonly exact: boolean };
-  #liveThreads = 0;
+  readonly #threads = new Threads();
   /** A thread's order depends on the turns, so nothing is traced from the first one on. */
   #isTracing: boolean;
   /** What a thread could not do: later assertions see memory that it has not written. */
@@ -122,7 +123,7 @@ class ScriptRun {
 
   async execute(commands: readonly Command[], scope: Scope): Promise<void> {
     for (const command of commands) await this.#command(command, scope);
-    await Promise.all(scope.threads.values());
+    for (const thread of scope.threads.values()) await this.#threads.blockedBy(thread);
   }
 
   async #command(command: Command, scope: Scope): Promise<void> {
@@ -184,7 +185,7 @@ class ScriptRun {
       case "wait": {
         const thread = scope.threads.get(command.thread);
         if (thread === undefined) this.#result.commandFailed(line, command.kind, `unknown thread ${command.thread}`);
-        await thread;
+        else await this.#threads.blockedBy(thread);
         return;
       }
       case "assert_malformed":
@@ -289,6 +290,7 @@ class ScriptRun {
       invocation = begin();
       ending = { kind: "values", values: await this.#turns(invocation) };
     } catch (error) {
+      invocation?.terminate(error instanceof Error ? error : new Error(String(error)));
       ending = { kind: "error", error };
     }
     const fuel = invocation?.fuelUsed ?? 0;
@@ -303,9 +305,11 @@ class ScriptRun {
       const outcome = invocation.run(this.#turn);
       if (outcome.kind === "returned") return outcome.values;
       if (outcome.kind === "yielded" && outcome.reason === "fuel") this.#result.pauses++;
-      if (outcome.kind === "waiting") await outcome.ready;
+      if (outcome.kind === "waiting" && outcome.reason === "atomicWait") {
+        await this.#threads.blockedBy(outcome.ready, outcome.wait);
+      } else if (outcome.kind === "waiting") await outcome.ready;
       // Threads take turns with each other; a script without any need not go through the event loop.
-      if (this.#liveThreads > 0) await null;
+      if (this.#threads.areSeveral) await null;
     }
   }
 
@@ -314,9 +318,8 @@ class ScriptRun {
     this.#isTracing = false;
     this.#result.trace.splice(0);
     for (const name of command.shared) inner.instances.set(name, named(scope.instances, name, "instance"));
-    this.#liveThreads++;
-    const end = this.execute(command.commands, inner).finally(() => this.#liveThreads--);
-    scope.threads.set(command.name, end);
+    const end = this.execute(command.commands, inner).catch((error: unknown) => this.#commandFailed(command, error));
+    scope.threads.set(command.name, this.#threads.count(end));
   }
 
   #commandFailed(command: Command, error: unknown): void {

@@ -65,4 +65,5 @@ export {
 export { Store, type StoreOptions } from "./runtime/store.ts";
 export { Table } from "./runtime/table.ts";
 export type { Value } from "./runtime/values.ts";
+export type { AtomicWait } from "./runtime/waiters.ts";
 export { funcTypeText, valTypeText, type FuncType, type ValType } from "./types.ts";

@@ -920,7 +920,7 @@ export const INSTRUCTIONS: Readonly<Record<Op, Instruction>> = {
 };
 
 /** Groups of instructions that are decoded and validated, but not yet executed. */
-export type DeferredGroup = "exceptions" | "garbage collection" | "threads";
+export type DeferredGroup = "exceptions" | "garbage collection";
 
 const DEFERRED_OPS: ReadonlyMap<number, DeferredGroup> = new Map<number, DeferredGroup>([
   [Op.Throw, "exceptions"],
@@ -931,8 +931,7 @@ const DEFERRED_OPS: ReadonlyMap<number, DeferredGroup> = new Map<number, Deferre
 
 /** The group that keeps an instruction from being executed by this version, or null. */
 export function deferredGroup(op: number): DeferredGroup | null {
-  if (op >= 0x400) return null;
-  if (op >= 0x300) return "threads";
+  if (op >= 0x300) return null;
   if (op >= 0x200) return "garbage collection";
   return DEFERRED_OPS.get(op) ?? null;
 }

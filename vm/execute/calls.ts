@@ -3,6 +3,7 @@
 import { FuelExhausted, SuspendError } from "../errors.ts";
 import { REENTRY_GRANT_FUEL } from "../limits.ts";
 import type { Value } from "../runtime/values.ts";
+import type { AtomicWait } from "../runtime/waiters.ts";
 import { Invocation } from "./invocation.ts";
 
 export interface CallOptions {
@@ -16,6 +17,8 @@ export interface CallOptions {
 const TURN_FUEL = 100_000;
 /** Milliseconds after which the event loop gets its turn. */
 const BUDGET_MS = 4;
+/** What timers can take at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Runs an invocation to its end, waiting for host functions and giving the event loop its turn.
@@ -32,7 +35,9 @@ export async function finish(
     if (outcome.kind === "returned") return outcome.values;
     if (outcome.kind === "waiting") {
       if (outcome.ready === null) throw suspended(invocation, "the host function waits for Invocation.resume");
+      const stop = outcome.reason === "atomicWait" ? timeOutLater(outcome.wait) : undefined;
       await (signal === undefined ? outcome.ready : untilAborted(outcome.ready, signal));
+      stop?.();
       turnStart = performance.now();
       continue;
     }
@@ -59,7 +64,8 @@ export function finishSync(
     const outcome = invocation.run({ fuel: Math.max(0, limit - invocation.fuelUsed) });
     if (outcome.kind === "returned") return outcome.values;
     if (outcome.kind === "waiting") {
-      throw suspended(invocation, "a host function has to wait, which a synchronous call cannot");
+      const what = outcome.reason === "atomicWait" ? "an atomic wait" : "a host function";
+      throw suspended(invocation, `${what} has to wait, which a synchronous call cannot`);
     }
     if (outcome.fuelUsed >= limit) throw exhausted(invocation, limit);
   }
@@ -79,6 +85,20 @@ function suspended(invocation: Invocation, message: string): SuspendError {
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** Ends the wait when its time is over, unless it is stopped before. */
+function timeOutLater(wait: AtomicWait): () => void {
+  if (wait.timeoutNs === null) return () => undefined;
+  const end = performance.now() + Number(wait.timeoutNs) / 1e6;
+  let timer: ReturnType<typeof setTimeout>;
+  const look = (): void => {
+    const leftMs = Math.ceil(end - performance.now());
+    if (leftMs <= 0) wait.timeOut();
+    else timer = setTimeout(look, Math.min(leftMs, MAX_TIMER_MS));
+  };
+  look();
+  return () => clearTimeout(timer);
 }
 
 async function untilAborted(ready: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -21,6 +21,7 @@ import { FrameRequest, SUSPEND, type GuestOutcome, type HostFunc } from "../runt
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
+import { WaitResult, type AtomicWait } from "../runtime/waiters.ts";
 import type { FuncType, ValType } from "../types.ts";
 import { addBacktrace, fuelAtTrap } from "./backtrace.ts";
 import { Caller } from "./caller.ts";
@@ -43,7 +44,23 @@ export type Outcome =
    * A host function has to finish first. `ready` resolves, and never rejects, when the next `run`
    * can go on; it is null for `SUSPEND`, which {@link Invocation.resume} or `fail` answers.
    */
-  | { readonly kind: "waiting"; readonly ready: Promise<void> | null; readonly fuelUsed: number };
+  | {
+      readonly kind: "waiting";
+      readonly reason: "hostCall";
+      readonly ready: Promise<void> | null;
+      readonly fuelUsed: number;
+    }
+  /**
+   * The guest waits at an address of a shared memory until another invocation wakes it. There is no
+   * clock here: whoever runs the invocation calls `wait.timeOut()` when `wait.timeoutNs` have passed.
+   */
+  | {
+      readonly kind: "waiting";
+      readonly reason: "atomicWait";
+      readonly ready: Promise<void>;
+      readonly wait: AtomicWait;
+      readonly fuelUsed: number;
+    };
 
 export interface TurnOptions {
   /** Fuel of this turn. Default, and at most, 2^30 - 1. */
@@ -78,6 +95,8 @@ const enum Next {
   Answer,
   /** The frame function of the topmost activation goes on, without having called anything or with a trap. */
   Continue,
+  /** The machine's waiter has to be woken. */
+  Wait,
   Done,
 }
 
@@ -248,7 +267,7 @@ export class Invocation {
       this.#ending ??= error;
       return;
     }
-    if (error instanceof Termination) addBacktrace(error, this.#machine, this.#activations, this.#next === Next.Run);
+    if (error instanceof Termination) addBacktrace(error, this.#machine, this.#activations, this.#isInCode());
     this.#end(error);
   }
 
@@ -272,7 +291,7 @@ export class Invocation {
     this.#payDebt();
     // Only the operation that grows a memory may run while it moves.
     if (this.store.moving !== x.growing) this.store.moving?.finishMove();
-    if (exact !== x.isExact) switchCode(x, this.#activations, exact, this.#next === Next.Run);
+    if (exact !== x.isExact) switchCode(x, this.#activations, exact, this.#isInCode());
     x.isExact = exact;
     if (this.#remaining <= 0) return this.#isWaiting() ? this.#waiting() : this.#yield("fuel");
     if (this.#next === Next.Run) this.#reenterCode(exact);
@@ -300,6 +319,11 @@ export class Invocation {
           this.#continue(outcome);
           break;
         }
+        case Next.Wait:
+          if (this.#isWaiting()) return this.#waiting();
+          this.#next = Next.Run;
+          this.#reenterCode(exact);
+          break;
         default:
           this.#account();
           return this.#ended();
@@ -320,7 +344,13 @@ export class Invocation {
   }
 
   #isWaiting(): boolean {
+    if (this.#next === Next.Wait) return this.#machine.waiter?.result === null;
     return this.#next === Next.Answer && this.#answer === null;
+  }
+
+  /** The machine stands in guest code. */
+  #isInCode(): boolean {
+    return this.#next === Next.Run || this.#next === Next.Wait;
   }
 
   #payDebt(): void {
@@ -346,11 +376,16 @@ export class Invocation {
 
   #waiting(): Outcome {
     this.#account();
-    return { kind: "waiting", ready: this.#ready, fuelUsed: this.#usedBefore };
+    const fuelUsed = this.#usedBefore;
+    const { waiter } = this.#machine;
+    if (waiter === null) return { kind: "waiting", reason: "hostCall", ready: this.#ready, fuelUsed };
+    return { kind: "waiting", reason: "atomicWait", ready: waiter.ready, wait: waiter, fuelUsed };
   }
 
   #end(error: unknown): void {
     this.#next = Next.Done;
+    // Nobody is to be woken in vain.
+    this.#machine.waiter?.end(WaitResult.TimedOut);
     this.#error = error ?? new InternalError("a host function threw nothing");
     this.store.accountant.release("frames", this.#machine.words.byteLength);
   }
@@ -426,6 +461,10 @@ export class Invocation {
             return true;
           }
           continue;
+        case Exit.AtomicWait:
+          this.#remaining = x.fuel - x.position;
+          this.#next = Next.Wait;
+          return true;
         case Exit.CallImport:
           x.callee = x.instance!.funcAddress(x.callee);
           this.#leaveCode();

@@ -49,15 +49,19 @@ export function link(store: Store, module: CompiledModule, imports: Imports | Li
     const value = resolve(from, name, module.describe(type));
     if (value === undefined) throw new LinkError("unknown import", from, name);
     const extern = asExtern(store, value);
-    if (extern.store !== store) throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
+    const isShared = extern instanceof Memory && extern.isShared;
+    if (extern.store !== store && !isShared)
+      throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
     const mismatch = compare(module, type, extern);
     if (mismatch !== null) throw new LinkError("incompatible import type", from, name, mismatch);
     if (extern instanceof Func) funcs.push(extern.address);
     else if (extern instanceof Table) {
       extern.own();
       tables.push(extern);
-    } else if (extern instanceof Memory) memories.push(extern);
-    else if (extern instanceof Global) globals.push(extern.at);
+    } else if (extern instanceof Memory) {
+      extern.addUser(store);
+      memories.push(extern);
+    } else if (extern instanceof Global) globals.push(extern.at);
     else tags.push(extern);
   }
   return allocate(store, module, Int32Array.from(funcs), tables, memories, globals, tags);

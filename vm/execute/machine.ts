@@ -7,6 +7,7 @@ import type { FrameState, HostFunc } from "../runtime/func.ts";
 import type { FuncType } from "../types.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Instance } from "../runtime/instance.ts";
+import type { Waiter } from "../runtime/waiters.ts";
 import { ModuleCode } from "../lower/code.ts";
 
 /** Why the hot loop came back to its driver. */
@@ -31,6 +32,8 @@ export const enum Exit {
   TrapOverflow,
   TrapUndefinedElement,
   TrapInvalidConversion,
+  /** The invocation waits at an address of a shared memory; the same position goes on. */
+  AtomicWait,
   /** `call_indirect` or `call_ref` could not take the short way; the driver finds out why. */
   IndirectSlow,
 }
@@ -92,6 +95,8 @@ export class Machine {
   isInsideBulk = false;
   /** The memory whose growth is paused. */
   growing: Memory | null = null;
+  /** The atomic wait at `pc` that is under way, or over and not yet answered. */
+  waiter: Waiter | null = null;
 
   instance: Instance | null = null;
   module: ModuleCode = NO_CODE;

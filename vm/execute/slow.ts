@@ -8,6 +8,8 @@ import { Head, Link, Reg } from "../lower/code.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Table } from "../runtime/table.ts";
+import { effectiveAddress, within } from "./access.ts";
+import { atomic, atomicWait } from "./atomics.ts";
 import {
   addressAt,
   memoryCopy,
@@ -59,27 +61,19 @@ export function slow(x: Machine): number {
       words.copyWithin(fp + a, fp + b, fp + b + 2 * c);
       return pc + 4;
 
-    case Reg.Load:
-      load(
-        x,
-        code[pc + 6]!,
-        instance.memories[code[pc + 5]!]!,
-        effectiveAddress(x, b, c, code[pc + 4]!, code[pc + 5]!),
-        fp + a,
-      );
+    case Reg.Load: {
+      const memory = instance.memories[code[pc + 5]!]!;
+      load(x, code[pc + 6]!, memory, effectiveAddress(x, b, c, code[pc + 4]!, memory), fp + a);
       return pc + 7;
-    case Reg.Store:
-      store(
-        x,
-        code[pc + 6]!,
-        instance.memories[code[pc + 5]!]!,
-        effectiveAddress(x, a, c, code[pc + 4]!, code[pc + 5]!),
-        fp + b,
-      );
+    }
+    case Reg.Store: {
+      const memory = instance.memories[code[pc + 5]!]!;
+      store(x, code[pc + 6]!, memory, effectiveAddress(x, a, c, code[pc + 4]!, memory), fp + b);
       return pc + 7;
+    }
     case Reg.VectorAccess: {
       const memory = instance.memories[code[pc + 8]!]!;
-      const address = effectiveAddress(x, c, code[pc + 6]!, code[pc + 7]!, code[pc + 8]!);
+      const address = effectiveAddress(x, c, code[pc + 6]!, code[pc + 7]!, memory);
       const at = within(memory, address, WIDTHS[a]!);
       accessVector(words, a, memory.view, at, fp + b, fp + code[pc + 4]!, code[pc + 5]!);
       return pc + 9;
@@ -150,6 +144,10 @@ export function slow(x: Machine): number {
     }
     case Reg.ReturnCallRef:
       return tailCall(x, funcReference(words[fp + a]!), fp + b, c, fp + code[pc + 4]!, code[pc + 5]!);
+    case Reg.Atomic:
+      return atomic(x);
+    case Reg.AtomicWait:
+      return atomicWait(x);
     case Reg.TrapNull:
       throw new Trap("null reference");
     default:
@@ -223,11 +221,6 @@ function tailCall(
 /** Words of the value of a global. */
 function valueWords(x: Machine, globalIndex: number): number {
   return x.instance!.module.globalWords[globalIndex]!;
-}
-
-function effectiveAddress(x: Machine, operand: number, offsetLow: number, offsetHigh: number, memory: number): number {
-  const base = addressAt(x, x.fp + operand, x.instance!.memories[memory]!.isAddressed64);
-  return base + (offsetHigh >>> 0) * 0x1_0000_0000 + (offsetLow >>> 0);
 }
 
 function load(x: Machine, op: Op, memory: Memory, address: number, d: number): void {
@@ -313,9 +306,4 @@ function store(x: Machine, op: Op, memory: Memory, address: number, a: number): 
     default:
       throw new InternalError(`no store 0x${op.toString(16)}`);
   }
-}
-
-function within(memory: Memory, address: number, width: number): number {
-  if (address > memory.byteLength - width) throw new Trap("out of bounds memory access", `address ${address}`);
-  return memory.base + address;
 }

@@ -284,6 +284,8 @@ export const enum Reg {
   ReturnCallRef, // a offset words link P
   CallTable, // a type offset P table: call_indirect through another table than the first
   TrapNull,
+  Atomic, // d a b c offsetLow offsetHigh memory instruction
+  AtomicWait, // a(also d) offsetLow offsetHigh memory instruction P
   /** Instantiation only. */
   GlobalInit, // a global index
   ElemInit, // a elem item

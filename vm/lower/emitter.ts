@@ -266,6 +266,15 @@ export abstract class Emitter {
     return operands.slot[index]!;
   }
 
+  /** Where the topmost operands are, the deepest first; they are popped. */
+  protected operandWords(count: number): number[] {
+    const { operands } = this;
+    operands.drop(count);
+    const words: number[] = [];
+    for (let i = 0; i < count; i++) words.push(this.read(operands.height + i));
+    return words;
+  }
+
   protected isConstant(index: number): boolean {
     return this.operands.where[index] === Where.Constant;
   }

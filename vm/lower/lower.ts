@@ -9,6 +9,7 @@ import { skipInstruction } from "../binary/instructions.ts";
 import { readHeapType, readValType } from "../binary/read-types.ts";
 import { STRAIGHT_LINE_FUEL } from "../limits.ts";
 import { Op } from "../opcodes.ts";
+import { isAtomicOp } from "./atomics.ts";
 import { Head, Reg, type ModuleCode } from "./code.ts";
 import { BlockKind } from "./control.ts";
 import { valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
@@ -292,6 +293,7 @@ export class Lowering extends ReferenceLowering {
         return;
       default:
         if (op >= Vec.First) this.vector(op);
+        else if (isAtomicOp(op)) this.atomic(op);
         else if (isReferenceOp(op)) this.reference(op);
         else this.plain(op);
     }

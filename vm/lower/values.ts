@@ -352,12 +352,16 @@ export abstract class ValueLowering extends ControlLowering {
   }
 
   /** Bulk operations count down in their operands' slots while they go on, so these are settled. */
-  protected inPlace(operandCount: number, reg: Reg, immediates: readonly number[]): void {
+  protected inPlace(
+    operandCount: number,
+    reg: Reg,
+    immediates: readonly number[],
+    price: number = this.source.prices[REG_PRICES.get(reg)!]!,
+  ): void {
     const { operands } = this;
     this.settleAll();
     const first = operands.slot[operands.height - operandCount]!;
     operands.drop(operandCount);
-    const price = this.source.prices[REG_PRICES.get(reg)!]!;
     this.sink?.safePoint(this.code.length - this.codeStart);
     this.emitMany(reg, [first, ...immediates, this.fuel - price]);
   }

@@ -4,11 +4,11 @@
  */
 
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
+import { AtomicLowering } from "./atomics.ts";
 import { Reg } from "./code.ts";
 import { Where } from "./operands.ts";
 import { categoryOf } from "./source.ts";
 import { Category } from "./tables.ts";
-import { ValueLowering } from "./values.ts";
 import { EXCHANGED_VECTOR, REPEATED_CONSTANT, SAME_AS, SHIFT_CONSTANT, Vec, VECTOR_PAIRS } from "./vector-code.ts";
 
 const DOUBLE = new Float64Array(1);
@@ -16,7 +16,7 @@ const DOUBLE_BITS = new Int32Array(DOUBLE.buffer);
 const FLOAT = new Float32Array(1);
 const FLOAT_BITS = new Int32Array(FLOAT.buffer);
 
-export abstract class VectorLowering extends ValueLowering {
+export abstract class VectorLowering extends AtomicLowering {
   protected vector(op: Op): void {
     const { immediates, type } = INSTRUCTION_BY_NUMBER[op]!;
     if (immediates[0] === "memarg") {
@@ -47,7 +47,7 @@ export abstract class VectorLowering extends ValueLowering {
       return;
     }
     if (!this.isExact && type!.params.length === 2 && (this.#withConstant(op) || this.#fused(op))) return;
-    const words = this.#operandWords(type!.params.length);
+    const words = this.operandWords(type!.params.length);
     if (immediates.length === 1) words.push(this.reader.u8());
     const exchanged = EXCHANGED_VECTOR.get(op);
     if (exchanged !== undefined) words.reverse();
@@ -123,15 +123,6 @@ export abstract class VectorLowering extends ValueLowering {
     return true;
   }
 
-  /** Where the topmost operands are, the deepest first; they are popped. */
-  #operandWords(count: number): number[] {
-    const { operands } = this;
-    operands.drop(count);
-    const words: number[] = [];
-    for (let i = 0; i < count; i++) words.push(this.read(operands.height + i));
-    return words;
-  }
-
   /** An operation that writes its first operand, a new one on the stack: the next instruction may change it. */
   #emitResult(op: Op | Vec, result: Category, rest: readonly number[]): void {
     const d = this.operands.pushSlot(result);
@@ -153,7 +144,7 @@ export abstract class VectorLowering extends ValueLowering {
   /** Lanes that stay together in half words or words are moved together. */
   #shuffle(): void {
     const { reader } = this;
-    const [a, b] = this.#operandWords(2) as [number, number];
+    const [a, b] = this.operandWords(2) as [number, number];
     const from: number[] = [];
     for (let i = 0; i < 16; i++) {
       const lane = reader.u8();
@@ -182,7 +173,7 @@ export abstract class VectorLowering extends ValueLowering {
     const { operands } = this;
     const { memory, low, high } = this.memArg();
     const lane = hasLane ? this.reader.u8() : 0;
-    const [a, b] = this.#operandWords(isLoad && !hasLane ? 1 : 2) as [number, number];
+    const [a, b] = this.operandWords(isLoad && !hasLane ? 1 : 2) as [number, number];
     if (!this.isFirstSmallMemory(memory)) {
       const d = isLoad ? operands.pushSlot(Category.V128) : 0;
       this.emitMany(Reg.VectorAccess, [op, d, a, b ?? 0, lane, low, high, memory]);

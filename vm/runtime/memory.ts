@@ -8,6 +8,7 @@ import { MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
 import { Num, type MemType } from "../types.ts";
 import type { MemoryBlock } from "./resources.ts";
 import type { Store } from "./store.ts";
+import { WaiterQueue } from "./waiters.ts";
 
 const GROWTH = 1.5;
 const SHORT_COPY_BYTES = 128;
@@ -27,7 +28,10 @@ interface Move {
 
 export class Memory {
   readonly kind = "memory";
+  /** The store that made it: its accountant and allocator serve the memory wherever it is used. */
   readonly store: Store;
+  /** The stores that use it, if they are or were several; null: {@link store} alone. */
+  #users: Set<Store> | null = null;
   readonly #type: MemType;
   /** Pages that growth may reach: the declared maximum and the engine's. */
   readonly #maxPages: number;
@@ -65,9 +69,21 @@ export class Memory {
     store.addMemory(this);
   }
 
-  /** Gives the bytes back. Every later access is out of bounds. */
-  dispose(): void {
+  /** Another store uses the memory, which is shared. */
+  addUser(store: Store): void {
+    if (store === this.store || this.#users?.has(store) === true) return;
+    this.#users ??= new Set([this.store]);
+    this.#users.add(store);
+    store.addMemory(this);
+  }
+
+  /** A store uses it no more. The last one gives the bytes back: every later access is out of bounds. */
+  dispose(user: Store = this.store): void {
     if (this.bytes === NO_BYTES) return;
+    if (this.#users !== null && (!this.#users.delete(user) || this.#users.size > 0)) return;
+    this.#setMoving(null);
+    if (this.#move !== null) this.store.allocator.free(this.#move.block);
+    this.#move = null;
     const block = this.#block;
     this.byteLength = 0;
     this.base = 0;
@@ -83,6 +99,18 @@ export class Memory {
 
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;
+  }
+
+  get isShared(): boolean {
+    return this.#type.shared;
+  }
+
+  #waiters: WaiterQueue | null = null;
+
+  /** The invocations that wait at its addresses. */
+  get waiters(): WaiterQueue {
+    this.#waiters ??= new WaiterQueue();
+    return this.#waiters;
   }
 
   get pages(): number {
@@ -126,11 +154,19 @@ export class Memory {
     move.bytes.set(this.bytes.subarray(this.base + move.copied, this.base + end), move.block.base + move.copied);
     move.copied = end;
     if (end < this.byteLength) {
-      this.store.moving = this;
+      this.#setMoving(this);
       return false;
     }
     this.finishMove();
     return true;
+  }
+
+  /** Tells all users that the memory moves; one moves at a time, so another one is done with at once. */
+  #setMoving(moving: Memory | null): void {
+    for (const store of this.#users ?? [this.store]) {
+      if (store.moving !== this && moving !== null) store.moving?.finishMove();
+      if (store.moving === this || moving !== null) store.moving = moving;
+    }
   }
 
   #beginMove(needed: number): Move {
@@ -147,7 +183,7 @@ export class Memory {
     const move = this.#move;
     if (move === null) return;
     this.#move = null;
-    if (this.store.moving === this) this.store.moving = null;
+    this.#setMoving(null);
     const rest = this.bytes.subarray(this.base + move.copied, this.base + this.byteLength);
     move.bytes.set(rest, move.block.base + move.copied);
     this.store.allocator.free(this.#block);

@@ -1,7 +1,7 @@
 /**
  * The store (spec: store): owns instances, functions, memories, tables, globals, external
  * references and invocations, and is what is paused, limited and one day saved. Nothing is shared
- * between stores except compiled modules.
+ * between stores except compiled modules and memories declared as shared.
  */
 
 import { InternalError, Termination } from "../errors.ts";
@@ -178,7 +178,7 @@ export class Store {
 
   /** Frees the linear memories, whose later use is out of bounds. Nothing of the store can run any more. */
   dispose(): void {
-    for (const memory of this.#memories) memory.dispose();
+    for (const memory of this.#memories) memory.dispose(this);
     this.#memories.length = 0;
   }
 

@@ -350,7 +350,7 @@ export class FunctionValidator extends Lookups {
     const shape = isInPage ? SHAPES[op] : Shape.Illegal;
     if (shape === Shape.Illegal) throw illegalOpcode(this.reader, prefix, second, this.position);
     if (this.isConstant && CONSTANT[op] === 0) throw this.#notConstant();
-    if (page === 0x200 || page === 0x300) this.#defer(op);
+    if (page === 0x200) this.#defer(op);
     if (shape !== Shape.Contextual) this.#general(op);
     else if (prefix === 0xfb) validateReference(this, op);
     else validateBulk(this, op);
