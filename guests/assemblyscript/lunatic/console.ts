@@ -49,7 +49,10 @@ export function programArguments(): string[] {
   const bytes = new ArrayBuffer(load<u32>(sizes, 4));
   if (argsGet(changetype<usize>(pointers), changetype<usize>(bytes)) != 0) return list;
   for (let i: u32 = 0; i < count; i++) {
-    list.push(String.UTF8.decodeUnsafe(load<u32>(changetype<usize>(pointers) + i * 4), <usize>i32.MAX_VALUE, true));
+    const start: usize = load<u32>(changetype<usize>(pointers) + i * 4);
+    let end = start;
+    while (load<u8>(end) != 0) end++;
+    list.push(String.UTF8.decodeUnsafe(start, end - start));
   }
   return list;
 }
