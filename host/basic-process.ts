@@ -16,7 +16,7 @@ import { Account, type Group } from "./group.ts";
 import { Mailbox } from "./mailbox.ts";
 import { LinkDied, ProcessDied, type Message } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
-import { isFailure, type ExitReason, type Pid, type Signal } from "./signal.ts";
+import { isFailure, NO_PROCESS, type ExitReason, type Pid, type Signal } from "./signal.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 
 export const enum Phase {
@@ -110,6 +110,29 @@ export abstract class BasicProcess extends Task {
     this.environment.add(this);
   }
 
+  /** Whether it may kill, link and monitor this one. */
+  sees(other: BasicProcess): boolean {
+    switch (this.config.visibility) {
+      case "all":
+        return true;
+      case "own":
+        return other.group === this.group;
+      default:
+        return other.group.isWithin(this.group);
+    }
+  }
+
+  /** The process with this number, if it exists for this one. */
+  visible(pid: Pid): BasicProcess | null {
+    const process = this.environment.get(pid);
+    return process !== undefined && this.sees(process) ? process : null;
+  }
+
+  /** Kills a process, if it exists. */
+  killProcess(pid: Pid): void {
+    this.visible(pid)?.kill({ kind: "killed", by: this.pid });
+  }
+
   // Signals. All of them take effect at once; none is dropped or waits.
 
   /** Ends the process at its next turn, which comes before everybody else's. The first reason counts. */
@@ -158,6 +181,15 @@ export abstract class BasicProcess extends Task {
     return true;
   }
 
+  /** As {@link link}; one that does not exist has failed already. False when a group refuses to pay. */
+  linkTo(pid: Pid, tag: bigint): boolean {
+    const other = this.visible(pid);
+    if (other !== null) return this.link(other, tag);
+    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
+    this.#hearOf(pid, tag, NO_PROCESS);
+    return true;
+  }
+
   unlink(other: BasicProcess): void {
     this.#removeLink(other.pid);
     other.#removeLink(this.pid);
@@ -167,13 +199,23 @@ export abstract class BasicProcess extends Task {
     return this.#links?.size ?? 0;
   }
 
-  /** A linked process, or one that was to be linked and does not exist, has ended. */
+  /** A linked process has ended. The room that was reserved for the notice is the notice's until it is read. */
   linkDied(pid: Pid, tag: bigint, reason: ExitReason): void {
-    this.#removeLink(pid);
-    if (this.hasEnded || !isFailure(reason)) return;
+    if (this.#links?.delete(pid) !== true) return;
+    if (!this.hasEnded && isFailure(reason)) this.#hearOf(pid, tag, reason);
+    else this.group.release(Account.Memory, WATCH_BYTES);
+  }
+
+  #hearOf(pid: Pid, tag: bigint, reason: ExitReason): void {
     this.trace(pid, { kind: "link-died", tag, reason });
-    if (this.diesWithLinks) this.kill({ kind: "link", pid, reason });
-    else this.deliver(new LinkDied(tag));
+    if (this.diesWithLinks) {
+      this.group.release(Account.Memory, WATCH_BYTES);
+      this.kill({ kind: "link", pid, reason });
+      return;
+    }
+    const notice = new LinkDied(tag);
+    notice.takeOver(this.group, WATCH_BYTES);
+    this.deliver(notice);
   }
 
   /** Hears of the end of `other`, whatever its cause. False when the group refuses to pay. */
@@ -189,10 +231,19 @@ export abstract class BasicProcess extends Task {
 
   /** As {@link monitor}; one that does not exist has ended already. False when the group refuses to pay. */
   monitorPid(pid: Pid): boolean {
-    const other = this.environment.get(pid);
-    if (other !== undefined) return this.monitor(other);
-    this.deliver(new ProcessDied(pid));
+    const other = this.visible(pid);
+    if (other !== null) return this.monitor(other);
+    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
+    this.#hearOfEnd(pid);
     return true;
+  }
+
+  /** A monitored process has ended. */
+  #hearOfEnd(pid: Pid): void {
+    this.trace(pid, { kind: "process-died" });
+    const notice = new ProcessDied(pid);
+    notice.takeOver(this.group, WATCH_BYTES);
+    this.deliver(notice);
   }
 
   stopMonitoring(other: BasicProcess): void {
@@ -272,9 +323,9 @@ export abstract class BasicProcess extends Task {
     if (this.#watchers === null) return 0;
     for (const watcher of this.#watchers.values()) {
       if (told++ === limit) return limit;
-      watcher.stopMonitoring(this);
-      watcher.trace(this.pid, { kind: "process-died" });
-      watcher.deliver(new ProcessDied(this.pid));
+      this.#watchers.delete(watcher.pid);
+      watcher.#watching?.delete(this.pid);
+      watcher.#hearOfEnd(this.pid);
     }
     return told;
   }

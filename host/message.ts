@@ -93,6 +93,12 @@ export abstract class Message {
     return true;
   }
 
+  /** Takes over bytes that `group` has been charged already: room that was reserved for it. */
+  takeOver(group: Group, byteLength: number): void {
+    this.payer = group;
+    this.paidBytes = byteLength;
+  }
+
   /** From now on `group` pays; it is not asked. */
   payBy(group: Group): void {
     if (this.payer === group) return;

@@ -192,9 +192,7 @@ export class NativeProcess extends BasicProcess {
       },
       link: (pid, tag = 0n) => {
         alive();
-        const target = other(pid);
-        if (target === undefined) this.linkDied(pid, tag, { kind: "noproc" });
-        else this.link(target, tag);
+        this.linkTo(pid, tag);
       },
       unlink: (pid) => {
         const target = other(pid);

@@ -26,7 +26,7 @@ import type { Registry } from "./registry.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
-import { NO_PROCESS, NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
+import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import type { Cancel, Directory } from "./system.ts";
 import { Timer } from "./timers.ts";
 import { WasiState } from "./wasi/state.ts";
@@ -55,6 +55,8 @@ export type SpawnResult =
 const OTHER_MEMORY = 1_048_576;
 /** Charge of a turn besides its fuel. */
 const TURN_CHARGE = 100;
+/** What is left in its memory has to be cleaned. */
+const CLEANED_BYTES_PER_CHARGE = 16;
 /** Slots of frames: the depth at which "call stack exhausted" traps. */
 const MAX_FRAME_SLOTS = 262_144;
 /** More tags than this are looked up in a set. */
@@ -62,6 +64,8 @@ const FEW_TAGS = 8;
 
 const KIND_RESULTS: readonly (readonly Value[])[] = [[0], [1], [2]];
 const TIMED_OUT_RESULT: readonly Value[] = [TIMED_OUT];
+/** What ends what a process that has ended still runs. Nobody sees it. */
+const ENDED = new Error("the process has ended");
 const SENT_RESULT: readonly Value[] = [0];
 
 /** The process whose code calls a host function. */
@@ -597,37 +601,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.runtime.suspendedSenders.delete(this);
   }
 
-  // Signals to others. Unknown processes are no error.
-
-  /** Processes that it may kill, link and monitor. */
-  sees(other: BasicProcess): boolean {
-    switch (this.config.visibility) {
-      case "all":
-        return true;
-      case "own":
-        return other.group === this.group;
-      default:
-        return other.group.isWithin(this.group);
-    }
-  }
-
-  visible(pid: Pid): BasicProcess | null {
-    const process = this.environment.get(pid);
-    return process !== undefined && this.sees(process) ? process : null;
-  }
-
-  killProcess(pid: Pid): void {
-    this.visible(pid)?.kill({ kind: "killed", by: this.pid });
-  }
-
-  /** False when a group refuses to pay. A process that does not exist dies at once, as it were. */
-  linkTo(pid: Pid, tag: bigint): boolean {
-    const other = this.visible(pid);
-    if (other !== null) return this.link(other, tag);
-    this.linkDied(pid, tag, NO_PROCESS);
-    return true;
-  }
-
   // The end.
 
   protected override close(): void {
@@ -638,7 +611,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const wait = this.#wait;
     this.#wait = null;
     wait?.cancel?.();
-    this.#invocation?.terminate(new Termination("killed"));
+    this.#invocation?.terminate(ENDED);
     this.scratch?.drop();
     this.scratch = null;
     this.#resources?.dispose();
@@ -647,6 +620,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   protected override free(): void {
+    this.turnCharge += Math.floor(this.#linearBytes / CLEANED_BYTES_PER_CHARGE);
     this.#invocation = null;
     this.#instance = null;
     this.#store?.dispose();

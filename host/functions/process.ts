@@ -1,6 +1,5 @@
 /** `lunatic::process`: time, identity, links, monitors and the end of processes. */
 
-import { ProcessDied } from "../message.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
 import type { Guest } from "./guest.ts";
@@ -56,10 +55,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
       doc: "When that process ends for any reason, the caller gets a process-died message; at once if it does not exist.",
     },
     (guest, pid) => {
-      const { process } = guest;
-      const other = process.visible(pid);
-      if (other === null) process.deliver(new ProcessDied(pid));
-      else if (!process.monitor(other)) throw noMemory(guest, "monitor");
+      if (!guest.process.monitorPid(pid)) throw noMemory(guest, "monitor");
     },
   ),
   define(
