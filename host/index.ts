@@ -3,10 +3,23 @@
  * the services of Node are in node/index.ts.
  */
 
+export { Config, type ConfigOptions, type NetworkGrants, type Visibility } from "./config.ts";
+export type { DirectoryGrant } from "./directory-grants.ts";
 export type { DriveOptions, Progress } from "./drive.ts";
 export { DEFAULT_SLICE_FUEL, drive, newProgress } from "./drive.ts";
+export type { Environment } from "./environment.ts";
+export { Executor, type ExecutorOptions, type ExecutorStats, type TurnSource } from "./executor.ts";
 export { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "./fakes.ts";
+export { guestFunctions } from "./functions/host-definition.ts";
+export { Account, type Group, type GroupLimits, type GroupOptions } from "./group.ts";
+export type { ImportRules } from "./import-policy.ts";
 export { MemoryDirectory } from "./memory-files.ts";
+export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } from "./native.ts";
+export { type Process, processOf } from "./process.ts";
+export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
+export { Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";
+export type { Services, TraceEvent } from "./runtime-core.ts";
+export { type ExitReason, isFailure, type Pid, reasonText, type Signal } from "./signal.ts";
 export type {
   Cancel,
   Clock,
