@@ -28,7 +28,7 @@ import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { ExitReason } from "./signal.ts";
-import { SlabAllocator } from "./slabs.ts";
+import { slabsOf } from "./slabs.ts";
 import type { Cancel } from "./system.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -95,7 +95,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.group = new Group(this.scheduler, null, this.executor.join(options.weight), options);
     this.environment = new Environment(1);
     this.services = { ...defaultServices(), ...options.services };
-    this.allocator = options.allocator ?? SlabAllocator.shared;
+    this.allocator = options.allocator ?? slabsOf(this.executor);
     this.trace = options.trace ?? null;
     this.#functions = options.functions ?? [];
     this.#stopIdleHook = this.executor.onIdle(() => this.#breakCycle());

@@ -1,12 +1,249 @@
 /**
  * Where small linear memories lie: windows of large buffers whose pages the system provides when
- * they are first touched, so a process costs what it has touched.
+ * they are first touched, so a process costs what it has touched. What a process leaves is cleaned
+ * before anybody else gets it, without touching pages that it has not touched.
  */
 
-import { SEPARATE_BUFFERS, type MemoryAllocator } from "../vm/index.ts";
+import { SEPARATE_BUFFERS, type MemoryAllocator, type MemoryBlock } from "../vm/index.ts";
+import type { Executor } from "./executor.ts";
+import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
 
-export class SlabAllocator {
-  static get shared(): MemoryAllocator {
-    return SEPARATE_BUFFERS;
+export interface SlabOptions {
+  /** Sizes of the first slab for a number of pages, the second, and all later ones, in bytes. Default 1, 16 and 256 MiB. */
+  readonly slabBytes?: readonly number[];
+  /** Memories of more pages have a buffer of their own. Default 32. */
+  readonly maxPages?: number;
+  /** Whoever gives the turns in which slots are cleaned. Without it they are cleaned when they are needed. */
+  readonly executor?: Executor;
+}
+
+const PAGE_BYTES = 65_536;
+const MIB = 1_048_576;
+/** What the system provides at once. */
+const SYSTEM_PAGE_BYTES = 4_096;
+/** Slots that are used again at once are overwritten whole: up to so many bytes for each size. */
+const HOT_BYTES = 4 * MIB;
+const MAX_HOT = 64;
+/** Bytes compared in one step of cleaning, and for one unit of charge. */
+const BYTES_PER_CHARGE = 16;
+
+class Slab {
+  readonly buffer: ArrayBuffer;
+  readonly size: SizeClass;
+  readonly slots: number;
+  /** Slots from here on have never been used. */
+  fresh = 0;
+  /** Slots that are used, or hot. */
+  live = 0;
+  readonly clean: number[] = [];
+  readonly dirty: number[] = [];
+  isDropped = false;
+
+  constructor(buffer: ArrayBuffer, size: SizeClass) {
+    this.buffer = buffer;
+    this.size = size;
+    this.slots = Math.floor(buffer.byteLength / size.byteLength);
   }
+
+  get hasRoom(): boolean {
+    return this.clean.length > 0 || this.fresh < this.slots || this.dirty.length > 0;
+  }
+}
+
+class Slot implements MemoryBlock {
+  readonly buffer: ArrayBuffer;
+  readonly base: number;
+  readonly capacity: number;
+  readonly slab: Slab;
+
+  constructor(slab: Slab, index: number) {
+    this.slab = slab;
+    this.buffer = slab.buffer;
+    this.capacity = slab.size.byteLength;
+    this.base = index * this.capacity;
+  }
+}
+
+/** All slabs for memories of one number of pages. */
+class SizeClass {
+  readonly byteLength: number;
+  readonly slabs: Slab[] = [];
+  /** Those that have room, the one to use last. */
+  readonly roomy: Slab[] = [];
+  /** Slots that were given back last, not cleaned. */
+  readonly hot: Slot[] = [];
+  readonly maxHot: number;
+
+  constructor(pages: number) {
+    this.byteLength = pages * PAGE_BYTES;
+    this.maxHot = Math.max(1, Math.min(MAX_HOT, Math.floor(HOT_BYTES / this.byteLength)));
+  }
+}
+
+export class SlabAllocator implements MemoryAllocator {
+  readonly #slabBytes: readonly number[];
+  readonly #classes: (SizeClass | null)[];
+  readonly #cleaner: Cleaner | null;
+  /** Slabs with dirty slots, in the order they got them. */
+  readonly #toClean = new Set<Slab>();
+
+  constructor(options: SlabOptions = {}) {
+    this.#slabBytes = options.slabBytes ?? [MIB, 16 * MIB, 256 * MIB];
+    this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);
+    this.#cleaner = options.executor === undefined ? null : new Cleaner(this, options.executor);
+  }
+
+  /** Bytes of all slabs: address space, of which only what was touched is memory. */
+  get reservedBytes(): number {
+    let bytes = 0;
+    for (const size of this.#classes) for (const slab of size?.slabs ?? []) bytes += slab.buffer.byteLength;
+    return bytes;
+  }
+
+  allocate(byteLength: number): MemoryBlock | null {
+    const pages = Math.ceil(byteLength / PAGE_BYTES);
+    if (pages === 0 || pages >= this.#classes.length) return SEPARATE_BUFFERS.allocate(byteLength);
+    const size = (this.#classes[pages] ??= new SizeClass(pages));
+    const hot = size.hot.pop();
+    if (hot !== undefined) {
+      new Uint8Array(hot.buffer, hot.base, hot.capacity).fill(0);
+      return hot;
+    }
+    const slab = size.roomy[size.roomy.length - 1] ?? this.#addSlab(size);
+    if (slab === null) return SEPARATE_BUFFERS.allocate(byteLength);
+    let index = slab.clean.pop();
+    if (index === undefined) {
+      if (slab.fresh < slab.slots) index = slab.fresh++;
+      else {
+        index = slab.dirty.pop()!;
+        clean(slab, index);
+      }
+    }
+    slab.live++;
+    if (!slab.hasRoom) size.roomy.pop();
+    return new Slot(slab, index);
+  }
+
+  free(block: MemoryBlock): void {
+    if (!(block instanceof Slot)) return;
+    const { hot, maxHot } = block.slab.size;
+    hot.push(block);
+    if (hot.length > maxHot) this.#retire(hot.shift()!);
+  }
+
+  /** A slot that nobody is going to use soon. */
+  #retire({ slab, base, capacity }: Slot): void {
+    const { size } = slab;
+    const hadRoom = slab.hasRoom;
+    slab.live--;
+    slab.dirty.push(base / capacity);
+    if (slab.live === 0 && size.slabs.length > 1) {
+      this.#drop(slab);
+      return;
+    }
+    // Behind the others, so that slabs that are hardly used become empty.
+    if (!hadRoom) size.roomy.unshift(slab);
+    this.#toClean.add(slab);
+    this.#cleaner?.wake();
+  }
+
+  #drop(slab: Slab): void {
+    const { slabs, roomy } = slab.size;
+    slab.isDropped = true;
+    slabs.splice(slabs.indexOf(slab), 1);
+    const at = roomy.indexOf(slab);
+    if (at >= 0) roomy.splice(at, 1);
+    this.#toClean.delete(slab);
+  }
+
+  /** Null when the system gives no more. */
+  #addSlab(size: SizeClass): Slab | null {
+    const last = this.#slabBytes.length - 1;
+    for (let step = Math.min(size.slabs.length, last); step >= 0; step--) {
+      const byteLength = Math.max(this.#slabBytes[step] ?? MIB, size.byteLength);
+      try {
+        const slab = new Slab(new ArrayBuffer(byteLength), size);
+        size.slabs.push(slab);
+        size.roomy.push(slab);
+        return slab;
+      } catch {
+        // A smaller one may fit.
+      }
+    }
+    return null;
+  }
+
+  /** Cleans dirty slots of about so many bytes. False when there are none left. */
+  cleanSome(byteLength: number): boolean {
+    for (const slab of this.#toClean) {
+      for (let index = slab.dirty.pop(); index !== undefined; index = slab.dirty.pop()) {
+        clean(slab, index);
+        slab.clean.push(index);
+        byteLength -= slab.size.byteLength;
+        if (byteLength <= 0) return this.#toClean.size > 1 || slab.dirty.length > 0;
+      }
+      this.#toClean.delete(slab);
+    }
+    return false;
+  }
+}
+
+/** Overwrites the system pages of a slot that are not zero; reading the others takes no memory. */
+function clean(slab: Slab, index: number): void {
+  const { byteLength } = slab.size;
+  const words = new Int32Array(slab.buffer, index * byteLength, byteLength / 4);
+  const step = SYSTEM_PAGE_BYTES / 4;
+  for (let start = 0; start < words.length; start += step) {
+    const end = start + step;
+    for (let at = start; at < end; at += 8) {
+      const any =
+        words[at]! |
+        words[at + 1]! |
+        words[at + 2]! |
+        words[at + 3]! |
+        words[at + 4]! |
+        words[at + 5]! |
+        words[at + 6]! |
+        words[at + 7]!;
+      if (any === 0) continue;
+      words.fill(0, start, end);
+      break;
+    }
+  }
+}
+
+/** Cleans in turns of its own, as one more group beside those of the runtimes. */
+class Cleaner extends Task {
+  readonly #allocator: SlabAllocator;
+  readonly #executor: Executor;
+
+  constructor(allocator: SlabAllocator, executor: Executor) {
+    super();
+    this.#allocator = allocator;
+    this.#executor = executor;
+    const { scheduler } = executor;
+    scheduler.adopt(this, new GroupShare(scheduler, scheduler.root), null);
+  }
+
+  wake(): void {
+    this.#executor.scheduler.wake(this);
+  }
+
+  override run(fuel: number): TurnEnd {
+    this.turnFuel = 0;
+    this.turnCharge = fuel;
+    return this.#allocator.cleanSome(fuel * BYTES_PER_CHARGE) ? TurnEnd.Runnable : TurnEnd.Waiting;
+  }
+}
+
+const allocators = new WeakMap<Executor, SlabAllocator>();
+
+/** The one that all runtimes of an executor share. */
+export function slabsOf(executor: Executor): SlabAllocator {
+  let allocator = allocators.get(executor);
+  if (allocator === undefined) {
+    allocator = new SlabAllocator({ executor });
+    allocators.set(executor, allocator);
+  }
+  return allocator;
 }
