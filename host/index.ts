@@ -15,6 +15,7 @@ export { Account, type Group, type GroupLimits, type GroupOptions } from "./grou
 export type { ImportRules } from "./import-policy.ts";
 export { MemoryDirectory } from "./memory-files.ts";
 export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } from "./native.ts";
+export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
 export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
 export { Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";

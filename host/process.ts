@@ -167,7 +167,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       const { config } = this;
       const preopens = this.#preopens ?? [];
       this.#wasi = new WasiState({
-        ...this.runtime.services,
+        ...this.runtime.servicesOf(this),
         args: config.args,
         env: config.env,
         preopens: preopens.map((directory, i) => ({

@@ -50,7 +50,8 @@ export interface RuntimeCore {
   readonly executor: Executor;
   readonly scheduler: Scheduler;
   readonly allocator: MemoryAllocator;
-  readonly services: Services;
+  /** What a process reaches through WASI. Asked once for each that uses it. */
+  servicesOf(process: BasicProcess): Services;
   /** The group of everything in the runtime: pays for what the embedder sends. */
   readonly group: Group;
   /** Null while nobody traces, so that events are not even made. */

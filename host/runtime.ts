@@ -40,6 +40,8 @@ export interface RuntimeOptions extends GroupOptions {
   readonly executor?: Executor;
   /** Services that guests reach through WASI. Default: clocks, randomness, no input, output to nowhere. */
   readonly services?: Partial<Services>;
+  /** Services of one process in place of those: a stream of its own for its output, say. */
+  readonly servicesOf?: (process: BasicProcess) => Partial<Services>;
   /** What guests may import besides WASI, asked in this order. */
   readonly functions?: readonly FunctionProvider[];
   /** Where linear memories lie. Default: slabs, shared by all runtimes of the isolate. */
@@ -81,6 +83,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly allocator: MemoryAllocator;
   readonly trace: ((event: TraceEvent) => void) | null;
   readonly suspendedSenders = new Set<Process>();
+  readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
   readonly #functions: readonly FunctionProvider[];
   readonly #plans = new WeakMap<CompiledModule, Map<string, LinkPlan>>();
   readonly #live = new Set<BasicProcess>();
@@ -95,6 +98,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.group = new Group(this.scheduler, null, this.executor.join(options.weight), options);
     this.environment = new Environment(1);
     this.services = { ...defaultServices(), ...options.services };
+    this.#servicesOf = options.servicesOf ?? null;
     this.allocator = options.allocator ?? slabsOf(this.executor);
     this.trace = options.trace ?? null;
     this.#functions = options.functions ?? [];
@@ -191,6 +195,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.#live.add(process);
     // Given up when the creator ends before it is ready.
     return () => process.kill({ kind: "killed", by: creator?.pid ?? null });
+  }
+
+  servicesOf(process: BasicProcess): Services {
+    return this.#servicesOf === null ? this.services : { ...this.services, ...this.#servicesOf(process) };
   }
 
   planOf(module: CompiledModule, config: Config): LinkPlan {
