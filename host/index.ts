@@ -13,13 +13,16 @@ export { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "./fakes.t
 export { guestFunctions } from "./functions/host-definition.ts";
 export { Account, type Group, type GroupLimits, type GroupOptions } from "./group.ts";
 export type { ImportRules } from "./import-policy.ts";
+export type { MailboxLimits } from "./mailbox.ts";
 export { MemoryDirectory } from "./memory-files.ts";
+export { DataMessage } from "./message.ts";
 export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } from "./native.ts";
 export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
 export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
 export { Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";
 export type { Services, TraceEvent } from "./runtime-core.ts";
+export { SlabAllocator, type SlabOptions } from "./slabs.ts";
 export { type ExitReason, isFailure, type Pid, reasonText, type Signal } from "./signal.ts";
 export type {
   Cancel,
@@ -36,6 +39,14 @@ export type {
   OutputStream,
   Random,
 } from "./system.ts";
+export {
+  type ChildSpec,
+  type Restart,
+  type RestartStrategy,
+  Supervisor,
+  type SupervisorEnd,
+  type SupervisorOptions,
+} from "./supervisor.ts";
 export { SystemError } from "./system.ts";
 export { ProcessExit } from "./wasi/proc.ts";
 export type { Preopen, WasiOptions } from "./wasi/state.ts";

@@ -297,7 +297,7 @@ describe("a guest process", () => {
           (drop (call $spawn ${LETTER("a")} (i64.const 0) (i64.const -1)))
           (call $note (i32.const 2)))`),
     );
-    const handle = runtime.spawnModule(module, { entry: "a", args: [0n] });
+    const handle = runtime.spawn(module, { entry: "a", args: [0n] });
     executor.runUntilIdle(50);
     expect(runtime.processCount).to.equal(2);
     handle.kill();

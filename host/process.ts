@@ -447,7 +447,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Makes a process; the host call waits until it is ready. `finish` as in {@link suspend}. */
   spawn(request: SpawnRequest, finish: (result: SpawnResult) => readonly Value[]): typeof SUSPEND {
-    return this.suspend<SpawnResult>((done) => this.runtime.spawn(request, this, done), finish);
+    return this.suspend<SpawnResult>((done) => this.runtime.startProcess(request, this, done), finish);
   }
 
   // Messages.

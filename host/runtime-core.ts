@@ -59,7 +59,7 @@ export interface RuntimeCore {
   /** Throws `LinkError` for a module that cannot run under the configuration. */
   planOf(module: CompiledModule, config: Config): LinkPlan;
   /** Makes a process; `done` hears of it when it is ready or has failed. Returns how to give it up until then. */
-  spawn(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel;
+  startProcess(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel;
   /** Processes that are suspended in `send`, the longest first. */
   readonly suspendedSenders: Set<Process>;
   exited(process: BasicProcess, reason: ExitReason): void;

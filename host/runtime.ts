@@ -125,7 +125,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * instantiated, is what `exited` resolves to. Throws {@link SpawnError} when a limit of the group
    * is reached.
    */
-  spawnModule(module: CompiledModule, options: SpawnOptions = {}): ProcessHandle {
+  spawn(module: CompiledModule, options: SpawnOptions = {}): ProcessHandle {
     const config = options.config instanceof Config ? options.config : new Config(options.config);
     const request: SpawnRequest = {
       environment: options.environment ?? this.environment,
@@ -181,7 +181,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   // For processes.
 
-  spawn(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel {
+  startProcess(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel {
     const limit = creator instanceof Process ? creator.config.maxProcesses : Number.POSITIVE_INFINITY;
     if (creator instanceof Process && creator.children >= limit) {
       done({ kind: "failed", error: new SpawnError(`at most ${limit} processes may be made`) });

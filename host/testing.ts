@@ -49,15 +49,11 @@ export function testFunctions(notes: Notes): Readonly<Record<string, HostDefinit
       (process.scratch as DataMessage).append(new Uint8Array(byteLength));
       return process.send(Number(pid));
     }),
-    ask: define(
-      ["i64", "i64", "i64"],
-      ["i32"],
-      (process, _caller, pid: bigint, tag: bigint, timeout: bigint) => {
-        process.createMessage(tag, 8);
-        (process.scratch as DataMessage).append(new Uint8Array(8));
-        return process.sendReceive(Number(pid), tag, timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout));
-      },
-    ),
+    ask: define(["i64", "i64", "i64"], ["i32"], (process, _caller, pid: bigint, tag: bigint, timeout: bigint) => {
+      process.createMessage(tag, 8);
+      (process.scratch as DataMessage).append(new Uint8Array(8));
+      return process.sendReceive(Number(pid), tag, timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout));
+    }),
     /** Tag 0 takes any message. */
     receive: define(["i64", "i64"], ["i32"], (process, _caller, tag: bigint, timeout: bigint) =>
       process.receive(tag === 0n ? null : [tag], timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout)),
@@ -70,22 +66,19 @@ export function testFunctions(notes: Notes): Readonly<Record<string, HostDefinit
       return bytes.length < 8 ? 0n : new DataView(bytes.buffer).getBigInt64(0, true);
     }),
     /** Spawns the export whose name is one letter: letter, argument, link tag (-1 for none). Returns the pid or -1. */
-    spawn: define(
-      ["i32", "i64", "i64"],
-      ["i64"],
-      (process, _caller, letter: number, argument: bigint, link: bigint) =>
-        process.spawn(
-          {
-            environment: process.environment,
-            group: process.group,
-            config: process.config,
-            module: process.module,
-            entry: String.fromCharCode(letter),
-            args: [argument],
-            link: link < 0n ? null : link,
-          },
-          (result) => [result.kind === "spawned" ? BigInt(result.process.pid) : -1n],
-        ),
+    spawn: define(["i32", "i64", "i64"], ["i64"], (process, _caller, letter: number, argument: bigint, link: bigint) =>
+      process.spawn(
+        {
+          environment: process.environment,
+          group: process.group,
+          config: process.config,
+          module: process.module,
+          entry: String.fromCharCode(letter),
+          args: [argument],
+          link: link < 0n ? null : link,
+        },
+        (result) => [result.kind === "spawned" ? BigInt(result.process.pid) : -1n],
+      ),
     ),
     sleep: define(["i64"], [], (process, _caller, ms: bigint) => process.sleep(Number(ms))),
     link: define(["i64", "i64"], [], (process, _caller, pid: bigint, tag: bigint) => {
@@ -118,7 +111,7 @@ export interface TestRuntime {
   readonly notes: Notes;
   readonly executor: Executor;
   /** Compiles a guest and starts its export "a" with 0. */
-  start(body: string, options?: Parameters<Runtime["spawnModule"]>[1]): ReturnType<Runtime["spawnModule"]>;
+  start(body: string, options?: Parameters<Runtime["spawn"]>[1]): ReturnType<Runtime["spawn"]>;
 }
 
 /** A runtime with virtual time and a seed; give turns with `executor.runUntilIdle()`. */
@@ -131,9 +124,7 @@ export function testRuntime(options: RuntimeOptions = {}, seed = 1): TestRuntime
   const functions = testFunctions(notes);
   const runtime = new Runtime({
     executor,
-    functions: [
-      (module, name) => (module === "test" && Object.hasOwn(functions, name) ? functions[name] : undefined),
-    ],
+    functions: [(module, name) => (module === "test" && Object.hasOwn(functions, name) ? functions[name] : undefined)],
     ...options,
   });
   return {
@@ -141,6 +132,6 @@ export function testRuntime(options: RuntimeOptions = {}, seed = 1): TestRuntime
     notes,
     executor,
     start: (body, spawnOptions = {}) =>
-      runtime.spawnModule(compileSync(guest(body)), { entry: "a", args: [0n], ...spawnOptions }),
+      runtime.spawn(compileSync(guest(body)), { entry: "a", args: [0n], ...spawnOptions }),
   };
 }

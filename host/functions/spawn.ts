@@ -136,7 +136,7 @@ function getOrSpawn(
       return;
     }
     own = reserved.reservation;
-    cancelSpawn = runtime.spawn(request, process, (result) => {
+    cancelSpawn = runtime.startProcess(request, process, (result) => {
       const registered = result.kind === "spawned" ? { nodeId: 0n, processId: BigInt(result.process.pid) } : null;
       registry.release(reserved.reservation, registered, group);
       done(result);

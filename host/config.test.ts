@@ -1,0 +1,144 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { Config, ConfigDraft, type OnFullMailbox, type Visibility } from "./config.ts";
+import { grantThrough, GrantError, type DirectoryGrant } from "./directory-grants.ts";
+import { decideImport, matchesPattern } from "./import-policy.ts";
+import { FakeClock } from "./fakes.ts";
+import { MemoryDirectory } from "./memory-files.ts";
+
+const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
+const NAMES = ["a::x", "a::y", "b::x", "b::yy", "c::z"];
+const PATTERNS = ["*", "a::*", "b::*", "*::x", "a::x", "b::y*", "nothing"];
+const ROOT: DirectoryGrant = {
+  name: "/data",
+  readOnly: true,
+  open: () => Promise.resolve(MemoryDirectory.create(new FakeClock())),
+};
+
+/** Everything a configuration allows, as numbers of which none may grow. */
+function rightsOf(config: Config): readonly number[] {
+  return [
+    config.maxMemory,
+    config.maxFuel,
+    config.maxProcesses,
+    config.mailbox.maxMessages,
+    config.mailbox.maxBytes,
+    Number(config.canCompileModules),
+    Number(config.canCreateConfigs),
+    Number(config.canSpawnProcesses),
+    Number(config.network.connect),
+    Number(config.network.listen),
+    Number(config.network.resolve),
+    VISIBILITIES.indexOf(config.visibility),
+    ...NAMES.map((name) => Number(decideImport(config.policies, name) === "granted")),
+  ];
+}
+
+const u64 = fc.bigInt(0n, 2n ** 64n - 1n);
+const drafts = fc
+  .record({
+    maxMemory: u64,
+    maxFuelUnits: fc.oneof(u64, fc.constant(0n)),
+    canCompileModules: fc.boolean(),
+    canCreateConfigs: fc.boolean(),
+    canSpawnProcesses: fc.boolean(),
+    maxProcesses: fc.oneof(fc.nat(), fc.constant(Number.POSITIVE_INFINITY)),
+    maxMessages: fc.nat(),
+    maxMailboxBytes: fc.nat(),
+    onFullMailbox: fc.constantFrom<OnFullMailbox | null>(null, "suspend", "end-receiver", "drop-newest"),
+    visibility: fc.constantFrom<Visibility | null>(null, ...VISIBILITIES),
+    network: fc.record({ connect: fc.boolean(), listen: fc.boolean(), resolve: fc.boolean() }),
+    rules: fc.option(
+      fc.record({ allow: fc.subarray(PATTERNS, { minLength: 1 }), deny: fc.subarray(["a::y", "c::*"]) }),
+    ),
+  })
+  .map((fields) => Object.assign(new ConfigDraft(), fields));
+
+describe("Config", () => {
+  it("never gives a child a right that its creator does not have, over any generations", () => {
+    fc.assert(
+      fc.property(fc.array(drafts, { minLength: 1, maxLength: 6 }), (generations) => {
+        let config = new Config({ maxMemory: 2 ** 30, maxFuel: 2 ** 40, imports: { allow: ["a::*", "b::*"] } });
+        for (const draft of generations) {
+          const child = config.meet(draft);
+          const before = rightsOf(config);
+          rightsOf(child).forEach((right, i) => {
+            expect(right).to.be.at.most(before[i]!);
+          });
+          config = child;
+        }
+      }),
+    );
+  });
+
+  it("is the same for drafts that ask for the same, and another for others", () => {
+    const config = new Config();
+    const draft = new ConfigDraft();
+    const first = config.meet(draft);
+    expect(config.meet(new ConfigDraft())).to.equal(first);
+    draft.args.push("x");
+    expect(config.meet(draft)).to.not.equal(first);
+  });
+
+  it("keeps u64 limits exact in drafts and saturates them in configurations", () => {
+    const draft = new ConfigDraft();
+    draft.maxMemory = 2n ** 64n - 1n;
+    draft.maxFuelUnits = 2n ** 63n;
+    expect(draft.maxMemory).to.equal(2n ** 64n - 1n);
+    const child = new Config().meet(draft);
+    expect([child.maxMemory, child.maxFuel]).to.deep.equal([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    draft.maxFuelUnits = 3n;
+    expect(new Config({ maxFuel: 250_000 }).meet(draft).maxFuel).to.equal(250_000);
+    expect(new Config().meet(draft).maxFuel).to.equal(300_000);
+  });
+});
+
+describe("directory grants", () => {
+  it("reach only what lies inside the creator's directories, and keep them read-only", () => {
+    const grants = [ROOT, { ...ROOT, name: "work", readOnly: false }, { ...ROOT, name: ".", readOnly: true }];
+    expect(grantThrough(grants, "/data/a/./b").readOnly).to.equal(true);
+    expect(grantThrough(grants, "work/x").readOnly).to.equal(false);
+    expect(grantThrough(grants, "other").readOnly).to.equal(true);
+    for (const path of ["/", "/dat", "/data/..", "/data/../etc", "~", "../x", "/etc", "work/~/x", "a\0b"]) {
+      expect(() => grantThrough(grants, path), path).to.throw(GrantError);
+    }
+    expect(() => grantThrough([], ".")).to.throw(GrantError);
+  });
+
+  it("open a handle of their own, and fail for what is no directory", async () => {
+    const directory = MemoryDirectory.create(new FakeClock());
+    await directory.createDirectory("sub");
+    const file = await directory.open("file", { read: true, write: true, create: true });
+    await file.close();
+    const grants = [{ ...ROOT, open: () => Promise.resolve(directory) }];
+    const inside = await grantThrough(grants, "/data/sub").open();
+    expect(inside.kind).to.equal("directory");
+    for (const path of ["/data/file", "/data/missing"]) {
+      const error = await grantThrough(grants, path)
+        .open()
+        .then(() => null, String);
+      expect(error, path).to.match(/ENOTDIR|ENOENT/);
+    }
+  });
+});
+
+describe("import patterns", () => {
+  it("match with stars for any text, in bounded time", () => {
+    for (const [pattern, text, matches] of [
+      ["a::b", "a::b", true],
+      ["a::b", "a::bc", false],
+      ["a::*", "a::", true],
+      ["*", "", true],
+      ["*::fd_*", "wasi::fd_read", true],
+      ["*::fd_*", "wasi::path_open", false],
+      ["a*b*c", "aXbYbZc", true],
+      ["a*b*c", "aXbYbZ", false],
+      ["", "", true],
+    ] as const) {
+      expect(matchesPattern(pattern, text), `${pattern} ${text}`).to.equal(matches);
+    }
+    const start = performance.now();
+    expect(matchesPattern(`${"*a".repeat(500)}b`, "a".repeat(5_000))).to.equal(false);
+    expect(performance.now() - start).to.be.below(500);
+  });
+});

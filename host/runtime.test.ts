@@ -1,0 +1,278 @@
+import { expect } from "chai";
+import { compileSync, Termination } from "../vm/index.ts";
+import { Executor } from "./executor.ts";
+import { Account } from "./group.ts";
+import { FakeClock } from "./fakes.ts";
+import { MemoryDirectory } from "./memory-files.ts";
+import type { NativeContext } from "./native.ts";
+import { Runtime, SpawnError } from "./runtime.ts";
+import type { TraceEvent } from "./runtime-core.ts";
+import { guest, testFunctions, testRuntime } from "./testing.ts";
+
+const LETTER = (letter: string): string => `(i32.const ${letter.charCodeAt(0)})`;
+const HOG = compileSync(guest(`(func (export "a") (param i64) (loop $again (br $again)))`));
+
+/** On the real clock, with the functions of tests. */
+function live(notes: number[] = []): Runtime {
+  const functions = testFunctions(notes);
+  return new Runtime({
+    executor: new Executor(),
+    functions: [(module, name) => (module === "test" ? functions[name] : undefined)],
+  });
+}
+
+describe("Runtime", () => {
+  it("runs guests beside the event loop, which goes on in time", async () => {
+    const runtime = live();
+    const hogs = Array.from({ length: 20 }, () => runtime.spawn(HOG, { entry: "a", args: [0n] }));
+    const lags: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const before = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      lags.push(performance.now() - before - 5);
+    }
+    const fuel = hogs.map(({ stats }) => stats.fuel);
+    expect(Math.min(...fuel)).to.be.above(0);
+    lags.sort((a, b) => a - b);
+    expect(lags[10]).to.be.below(20);
+    await runtime.dispose();
+    for (const hog of hogs) expect(await hog.exited).to.deep.equal({ kind: "killed", by: null });
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("gives several runtimes of one executor equal shares", async () => {
+    const executor = new Executor({
+      seed: 3,
+      source: { nowMs: () => 0, nextTurn: () => {}, wakeAfter: () => () => {} },
+    });
+    const functions = testFunctions([]);
+    const runtimes = Array.from(
+      { length: 20 },
+      () => new Runtime({ executor, functions: [(_module, name) => functions[name]] }),
+    );
+    runtimes.forEach((runtime, i) => {
+      for (let hog = 0; hog <= i % 3; hog++) runtime.spawn(HOG, { entry: "a", args: [0n] });
+    });
+    executor.runUntilIdle(3_000);
+    const fuel = runtimes.map(({ group }) => group.used(Account.Fuel));
+    expect(Math.max(...fuel) - Math.min(...fuel)).to.be.at.most(250_000);
+  });
+
+  it("kills, pauses and resumes from outside, and by a signal", async () => {
+    const runtime = live();
+    const controller = new AbortController();
+    const hog = runtime.spawn(HOG, { entry: "a", args: [0n], signal: controller.signal });
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 10));
+    await turn();
+    hog.pause();
+    await turn();
+    const { fuel } = hog.stats;
+    await turn();
+    expect(hog.stats.state).to.equal("paused");
+    expect(hog.stats.fuel).to.equal(fuel);
+    hog.resume();
+    await turn();
+    expect(hog.stats.fuel).to.be.above(fuel);
+    controller.abort();
+    expect(await hog.exited).to.deep.equal({ kind: "killed", by: null });
+    await using late = runtime.spawn(HOG, { entry: "a", args: [0n], signal: controller.signal });
+    expect((await late.exited).kind).to.equal("killed");
+    await runtime.dispose();
+  });
+
+  it("wakes guests by timers in time", async () => {
+    const notes: number[] = [];
+    const runtime = live(notes);
+    const module = compileSync(
+      guest(`(func (export "a") (param i64) (call $sleep (i64.const 20)) (call $note (i32.const 1)))`),
+    );
+    const before = performance.now();
+    const reason = await runtime.spawn(module, { entry: "a", args: [0n] }).exited;
+    expect(reason).to.deep.equal({ kind: "normal" });
+    expect(performance.now() - before).to.be.within(19.9, 200);
+    expect(notes).to.deep.equal([1]);
+    await runtime.dispose();
+  });
+
+  it("grants, redirects and denies imports, and a denial cannot be survived", () => {
+    const { runtime, executor, notes } = testRuntime();
+    const module = compileSync(
+      guest(`(func (export "a") (param i64) (call $note (i32.const 1)) (call $sleep (i64.const 1)))`),
+    );
+    const redirected: number[] = [];
+    const note = {
+      params: ["i32"],
+      results: [],
+      call: (_caller: unknown, value: number) => {
+        redirected.push(value);
+        return [];
+      },
+    };
+    const spawn = (imports: object, rest: object = {}) =>
+      runtime.spawn(module, { entry: "a", args: [0n], config: { imports, ...rest } });
+    const granted = spawn({ allow: ["test::*"] });
+    const elsewhere = spawn({ redirect: { "test::note": note } });
+    const refused = spawn({ deny: ["test::s*p"] });
+    const rejected = spawn({ allow: ["test::no*"] }, { denied: "reject" });
+    executor.runUntilIdle();
+    expect(granted.process.exitReason).to.deep.equal({ kind: "normal" });
+    expect(elsewhere.process.exitReason).to.deep.equal({ kind: "normal" });
+    expect(redirected).to.deep.equal([1]);
+    expect(refused.process.exitReason).to.include({ kind: "limit", limit: "import denied" });
+    expect((refused.process.exitReason as { error: Termination }).error.message).to.include(
+      "test::sleep is not permitted",
+    );
+    expect(notes).to.deep.equal([1, 1]);
+    expect(rejected.process.exitReason?.kind).to.equal("error");
+  });
+
+  it("has the same trace for the same seed, and other orders for others", () => {
+    const traceOf = (seed: number): string => {
+      const events: TraceEvent[] = [];
+      const { start, executor } = testRuntime({ trace: (event) => events.push(event) }, seed);
+      start(`
+        (func (export "a") (param i64)
+          (drop (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+          (drop (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+          (drop (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+          (drop (call $receive (i64.const 0) (i64.const -1)))
+          (drop (call $receive (i64.const 0) (i64.const -1))))
+        (func (export "b") (param $p i64) (local $i i32)
+          (loop $again
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 60000))))
+          (drop (call $send (local.get $p) (i64.const 0) (call $self))))`);
+      executor.runUntilIdle();
+      return JSON.stringify(events, (_key, value) => (typeof value === "bigint" ? `${value}` : value));
+    };
+    expect(traceOf(11)).to.equal(traceOf(11));
+    expect(new Set(Array.from({ length: 100 }, (_, seed) => traceOf(seed))).size).to.be.at.least(50);
+  });
+
+  it("refuses processes over the group's limit, and after its end", async () => {
+    const { runtime, executor } = testRuntime({ maxProcesses: 1 });
+    runtime.spawn(HOG, { entry: "a", args: [0n] });
+    expect(() => runtime.spawn(HOG, { entry: "a", args: [0n] })).to.throw(SpawnError);
+    const disposed = runtime.dispose();
+    executor.runUntilIdle();
+    await disposed;
+    expect(() => runtime.spawn(HOG, { entry: "a", args: [0n] })).to.throw(SpawnError);
+  });
+
+  it("opens a process's directories before it starts and closes them when it ends", async () => {
+    const runtime = live();
+    const module = compileSync(guest(`(func (export "a") (param i64))`));
+    let open = 0;
+    const grant = {
+      name: "/data",
+      readOnly: true,
+      open: async () => {
+        open++;
+        const directory = MemoryDirectory.create(new FakeClock());
+        const close = directory.close.bind(directory);
+        directory.close = async () => {
+          open--;
+          await close();
+        };
+        return directory;
+      },
+    };
+    const failing = { ...grant, open: () => Promise.reject(new Error("no such directory")) };
+    const handle = runtime.spawn(module, { entry: "a", args: [0n], config: { preopens: [grant] } });
+    expect(await handle.exited).to.deep.equal({ kind: "normal" });
+    expect(open).to.equal(0);
+    const failed = runtime.spawn(module, { entry: "a", args: [0n], config: { preopens: [grant, failing] } });
+    expect((await failed.exited).kind).to.equal("error");
+    expect(open).to.equal(0);
+    await runtime.dispose();
+  });
+});
+
+describe("native processes", () => {
+  it("talk with guests, end with a reason, and are killed while they wait", async () => {
+    const notes: number[] = [];
+    const runtime = live(notes);
+    const echo = runtime.spawnNative(async (self) => {
+      for (;;) {
+        const message = await self.receive();
+        if (message?.kind !== "data") return;
+        const from = new DataView(message.bytes.buffer).getBigInt64(0, true);
+        await self.send(Number(from), message.bytes, message.tag);
+      }
+    });
+    const module = compileSync(
+      guest(`(func (export "a") (param $echo i64)
+        (drop (call $send (local.get $echo) (i64.const 9) (call $self)))
+        (call $note (call $receive (i64.const 9) (i64.const 10000)))
+        (call $note (i64.eq (call $value) (call $self))))`),
+    );
+    const client = runtime.spawn(module, { entry: "a", args: [BigInt(echo.pid)] });
+    expect(await client.exited).to.deep.equal({ kind: "normal" });
+    expect(notes).to.deep.equal([0, 1]);
+    echo.kill();
+    expect(await echo.exited).to.deep.equal({ kind: "killed", by: null });
+    const failing = runtime.spawnNative(async () => {
+      throw new Error("oops");
+    });
+    expect(await failing.exited).to.have.property("kind", "error");
+    await runtime.dispose();
+  });
+
+  it("do nothing any more after their end, and hear so", async () => {
+    const runtime = live();
+    let context: NativeContext | null = null;
+    const errors: unknown[] = [];
+    const handle = runtime.spawnNative(async (self) => {
+      context = self;
+      await self.receive().catch((error: unknown) => errors.push(error));
+      await self.send(1, new Uint8Array(1)).catch((error: unknown) => errors.push(error));
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    handle.kill();
+    await handle.exited;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(errors).to.have.length(2);
+    expect(context!.signal.aborted).to.equal(true);
+    await runtime.dispose();
+  });
+
+  it("cannot starve the event loop by receiving in turns", async () => {
+    const runtime = live();
+    const players: number[] = [];
+    const player = async (self: NativeContext): Promise<void> => {
+      players.push(self.pid);
+      for (;;) {
+        await self.receive();
+        await self.send(players.find((pid) => pid !== self.pid)!, new Uint8Array(1));
+      }
+    };
+    const first = runtime.spawnNative(player);
+    runtime.spawnNative(player);
+    await first.send(new Uint8Array(1));
+    const before = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(performance.now() - before).to.be.below(100);
+    await runtime.dispose();
+  });
+
+  it("hear of links and monitors, and of times that are over", async () => {
+    const runtime = live();
+    const heard: unknown[] = [];
+    const handle = runtime.spawnNative(async (self) => {
+      self.dieWhenLinkDies(false);
+      const failing = runtime.spawnNative(async (other) => {
+        await other.receive();
+        throw new Error("failed");
+      });
+      self.link(failing.pid, 7n);
+      self.monitor(failing.pid);
+      await self.send(failing.pid, new Uint8Array(0));
+      heard.push(await self.receive(), await self.receive());
+      heard.push(await self.receive({ timeoutMs: 5 }));
+      await self.sleep(2);
+    });
+    expect(await handle.exited).to.deep.equal({ kind: "normal" });
+    expect(heard).to.deep.equal([{ kind: "link-died", tag: 7n }, { kind: "process-died", pid: 2 }, null]);
+    await runtime.dispose();
+  });
+});

@@ -1,0 +1,149 @@
+import { expect } from "chai";
+import { Executor } from "./executor.ts";
+import type { NativeContext } from "./native.ts";
+import { Runtime } from "./runtime.ts";
+import { Supervisor, type ChildSpec, type Restart, type RestartStrategy } from "./supervisor.ts";
+
+/** Children that end when they are told, and a log of what happened to them. */
+class Nursery {
+  readonly executor = new Executor({ virtualTime: true });
+  readonly runtime = new Runtime({ executor: this.executor });
+  readonly log: string[] = [];
+  readonly failingStarts = new Map<string, number>();
+
+  spec(id: string, restart?: Restart, extra: Partial<ChildSpec> = {}): ChildSpec {
+    const start = () => {
+      const failures = this.failingStarts.get(id) ?? 0;
+      if (failures > 0) {
+        this.failingStarts.set(id, failures - 1);
+        this.log.push(`!${id}`);
+        throw new Error(`${id} does not start`);
+      }
+      this.log.push(`+${id}`);
+      const handle = this.runtime.spawnNative(async (self: NativeContext) => {
+        const message = await self.receive();
+        if (message?.kind === "data" && message.tag === 1n) throw new Error("failed");
+      });
+      void handle.exited.then((reason) => this.log.push(`-${id} ${reason.kind}`));
+      return handle;
+    };
+    return { id, start, ...(restart === undefined ? {} : { restart }), ...extra };
+  }
+
+  /** Ends a child with a failure (tag 1) or normally. */
+  async tell(supervisor: Supervisor, id: string, tag: bigint): Promise<void> {
+    const child = supervisor.child(id)!;
+    await child.send(new Uint8Array(0), tag);
+    await child.exited;
+    await this.settled();
+  }
+
+  async settled(): Promise<void> {
+    for (let i = 0; i < 30; i++) await new Promise(setImmediate);
+  }
+
+  take(): string {
+    return this.log.splice(0).join(", ");
+  }
+}
+
+describe("Supervisor", () => {
+  const strategies: readonly (readonly [RestartStrategy, string])[] = [
+    ["one-for-one", "-b error, +b"],
+    ["rest-for-one", "-b error, -c killed, +b, +c"],
+    ["one-for-all", "-b error, -c killed, -a killed, +a, +b, +c"],
+  ];
+  for (const [strategy, expected] of strategies) {
+    it(`restarts ${strategy}: stops in reverse, starts in order`, async () => {
+      const nursery = new Nursery();
+      const specs = ["a", "b", "c"].map((id) => nursery.spec(id));
+      const supervisor = await Supervisor.start(specs, { strategy, executor: nursery.executor });
+      expect(nursery.take()).to.equal("+a, +b, +c");
+      await nursery.tell(supervisor, "b", 1n);
+      expect(nursery.take()).to.equal(expected);
+      await supervisor.stop();
+      await nursery.settled();
+      expect(nursery.take()).to.equal("-c killed, -b killed, -a killed");
+      expect(await supervisor.ended).to.deep.equal({ kind: "stopped" });
+    });
+  }
+
+  const cases: readonly (readonly [Restart, bigint, string])[] = [
+    ["permanent", 0n, "-a normal, +a"],
+    ["permanent", 1n, "-a error, +a"],
+    ["transient", 0n, "-a normal"],
+    ["transient", 1n, "-a error, +a"],
+    ["temporary", 0n, "-a normal"],
+    ["temporary", 1n, "-a error"],
+  ];
+  for (const [restart, tag, expected] of cases) {
+    it(`a ${restart} child that ends ${tag === 0n ? "normally" : "with a failure"}: ${expected}`, async () => {
+      const nursery = new Nursery();
+      const supervisor = await Supervisor.start([nursery.spec("a", restart)], { executor: nursery.executor });
+      nursery.take();
+      await nursery.tell(supervisor, "a", tag);
+      expect(nursery.take()).to.equal(expected);
+      await supervisor.stop();
+    });
+  }
+
+  it("ends with a failure after more restarts than its intensity, and stops all children", async () => {
+    const nursery = new Nursery();
+    const specs = ["a", "b"].map((id) => nursery.spec(id));
+    const supervisor = await Supervisor.start(specs, { intensity: 2, executor: nursery.executor });
+    for (let i = 0; i < 3; i++) await nursery.tell(supervisor, "b", 1n);
+    expect(await supervisor.ended).to.deep.include({ kind: "failed", id: "b" });
+    expect(nursery.runtime.processCount).to.equal(0);
+  });
+
+  it("forgets restarts that are older than the period", async () => {
+    const nursery = new Nursery();
+    const supervisor = await Supervisor.start([nursery.spec("a")], {
+      intensity: 1,
+      periodMs: 1_000,
+      executor: nursery.executor,
+    });
+    for (let i = 0; i < 5; i++) {
+      await nursery.tell(supervisor, "a", 1n);
+      const waiter = nursery.runtime.spawnNative((self) => self.sleep(2_000));
+      await waiter.exited;
+    }
+    expect(supervisor.child("a")).to.not.equal(null);
+    await supervisor.stop();
+  });
+
+  it("counts failed starts, waits before restarts, and gives up a first start that fails", async () => {
+    const nursery = new Nursery();
+    const delays: number[] = [];
+    const supervisor = await Supervisor.start([nursery.spec("a")], {
+      intensity: 5,
+      backOffMs: (restart) => delays.push(restart) * 10,
+      executor: nursery.executor,
+    });
+    nursery.failingStarts.set("a", 2);
+    await nursery.tell(supervisor, "a", 1n);
+    expect(nursery.take()).to.equal("+a, -a error, !a, !a, +a");
+    expect(delays).to.deep.equal([1, 2, 3]);
+    await supervisor.stop();
+    nursery.failingStarts.set("c", 1);
+    nursery.take();
+    const start = Supervisor.start([nursery.spec("b"), nursery.spec("c")], { executor: nursery.executor });
+    expect(await start.then(() => null, String)).to.include("c does not start");
+    expect(nursery.take()).to.equal("+b, !c, -b killed");
+  });
+
+  it("asks a child to end, and kills it when its time is over", async () => {
+    const nursery = new Nursery();
+    const polite = nursery.spec("a", "permanent", {
+      shutdown: 1_000,
+      stop: (child) => void child.send(new Uint8Array(0)),
+    });
+    const deaf = nursery.spec("b", "permanent", { shutdown: 1_000, stop: () => {} });
+    const supervisor = await Supervisor.start([polite, deaf], { executor: nursery.executor });
+    nursery.take();
+    const before = nursery.executor.nowMs();
+    await supervisor.stop();
+    expect(nursery.take()).to.equal("-b killed, -a normal");
+    expect(nursery.executor.nowMs() - before).to.be.at.least(1_000);
+  });
+});
