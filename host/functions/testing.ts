@@ -11,6 +11,7 @@ import type { ProcessHandle } from "../process-handle.ts";
 import { Process, processOf } from "../process.ts";
 import { Runtime, type RuntimeOptions, type SpawnOptions } from "../runtime.ts";
 import { reasonText, type ExitReason } from "../signal.ts";
+import { WASI_FUNCTIONS, WASI_MODULE } from "../wasi/functions.ts";
 import { cellsOf } from "./cells.ts";
 import type { HostFunction } from "./define.ts";
 import { HOST_FUNCTIONS } from "./functions.ts";
@@ -35,12 +36,17 @@ export function guestText(body: string): string {
     const id = `$${name}`;
     const recorder = RECORDERS[name];
     if (recorder !== undefined) return importText("test", name.slice("test::".length), id, recorder);
-    const fn = functionNamed(name);
+    const fn = name.startsWith(WASI_MODULE) ? wasiFunction(name) : functionNamed(name);
     const params = fn.params.length === 0 ? "" : `(param ${fn.params.join(" ")})`;
     const results = fn.results.length === 0 ? "" : `(result ${fn.results.join(" ")})`;
     return importText(fn.namespace, fn.name, id, `${params} ${results}`);
   });
   return `(module ${imports.join("\n")} ${body})`;
+}
+
+function wasiFunction(fullName: string): Pick<HostFunction, "name" | "namespace" | "params" | "results"> {
+  const name = fullName.slice(WASI_MODULE.length + 2);
+  return { namespace: WASI_MODULE, name, ...WASI_FUNCTIONS.get(name)! };
 }
 
 function importText(namespace: string, name: string, id: string, type: string): string {
