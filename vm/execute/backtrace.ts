@@ -34,7 +34,8 @@ export function addBacktrace(
     return isEnd || omitted === 0;
   };
   if (isInCode && x.instance !== null) walk(x, x.instance, x.fp, x.pc, 0, add);
-  for (let i = activations.length - 1; i >= 0 && (isEnd || omitted === 0); i--) {
+  const lowest = isEnd ? 0 : Math.max(0, activations.length - MAX_BACKTRACE_FRAMES);
+  for (let i = activations.length - 1; i >= lowest && (isEnd || omitted === 0); i--) {
     const activation = activations[i]!;
     // Behind a call: the call itself is the operation before.
     if (activation.kind === "call") walk(x, activation.instance, activation.fp, activation.pc, 1, add);
