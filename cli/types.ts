@@ -40,8 +40,9 @@ export function externText({ types }: Module, type: ExternType): string {
       return sub === undefined ? "" : `${type.typeIndex}: ${subTypeText(sub)}`;
     }
     case "memory": {
-      const { limits, address, shared } = type.type;
-      return `${address === Num.I64 ? "i64, " : ""}${limitsText(limits, "pages")}${shared ? ", shared" : ""}`;
+      const { limits, address, shared, pageSizeLog2 = 16 } = type.type;
+      const pages = pageSizeLog2 === 16 ? "pages" : `pages of ${2 ** pageSizeLog2} bytes`;
+      return `${address === Num.I64 ? "i64, " : ""}${limitsText(limits, pages)}${shared ? ", shared" : ""}`;
     }
     case "table":
       return tableText(type.type);

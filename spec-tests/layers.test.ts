@@ -170,7 +170,18 @@ describe("layers", () => {
 
 /** The files and folders of vm from the bottom; those of one line may use each other. */
 const VM_LAYERS: readonly (readonly string[])[] = [
-  ["types", "opcodes", "opcodes-simd", "instruction", "module", "errors", "limits", "type-registry", "engine"],
+  [
+    "types",
+    "proposals",
+    "opcodes",
+    "opcodes-simd",
+    "instruction",
+    "module",
+    "errors",
+    "limits",
+    "type-registry",
+    "engine",
+  ],
   ["binary"],
   ["validate", "text"],
   ["lower"],

@@ -6,31 +6,32 @@
 import { decodeModule } from "../vm/binary/decode.ts";
 import type { Command, ModuleSource } from "../vm/text/commands.ts";
 import { parseScript } from "../vm/text/script.ts";
+import type { Proposals } from "../vm/proposals.ts";
 import { TypeRegistry } from "../vm/type-registry.ts";
 import { validateModule } from "../vm/validate/module.ts";
 import { FileResult } from "./result.ts";
-import type { SuiteFile } from "./suite.ts";
+import { proposalsOf, type SuiteFile } from "./suite.ts";
 import { errorText, failed, judgeCompileError, type Verdict } from "./verdict.ts";
 
 const registry = new TypeRegistry();
 
 /** Decodes and validates. Throws a CompileError. */
-function requireValid(bytes: Uint8Array): void {
-  validateModule(decodeModule(bytes), registry);
+function requireValid(bytes: Uint8Array, proposals: Proposals): void {
+  validateModule(decodeModule(bytes, proposals), registry, proposals);
 }
 
 /** Runs an assertion that a module is rejected; false if the command is none. */
-export function judgeRejection(command: Command, result: FileResult): boolean {
+export function judgeRejection(command: Command, result: FileResult, proposals: Proposals): boolean {
   switch (command.kind) {
     case "assert_malformed":
     case "assert_malformed_custom": {
-      const verdict = rejection(command.source, "malformed", command.message);
+      const verdict = rejection(command.source, "malformed", command.message, proposals);
       result.assertion(command.line, command.kind, verdict, "malformed");
       return true;
     }
     case "assert_invalid":
     case "assert_invalid_custom": {
-      const verdict = rejection(command.source, "invalid", command.message);
+      const verdict = rejection(command.source, "invalid", command.message, proposals);
       result.assertion(command.line, command.kind, verdict, "invalid");
       return true;
     }
@@ -39,9 +40,14 @@ export function judgeRejection(command: Command, result: FileResult): boolean {
   }
 }
 
-function rejection(source: ModuleSource, kind: "malformed" | "invalid", expected: string): Verdict {
+function rejection(
+  source: ModuleSource,
+  kind: "malformed" | "invalid",
+  expected: string,
+  proposals: Proposals,
+): Verdict {
   try {
-    requireValid(source.encode());
+    requireValid(source.encode(), proposals);
   } catch (error) {
     return judgeCompileError(error, kind, expected);
   }
@@ -75,7 +81,8 @@ export function validateScript(file: SuiteFile, script: string | Uint8Array): Fi
   const result = new FileResult(file);
   const start = performance.now();
   try {
-    judgeModules(parseScript(script).commands, result);
+    const proposals = proposalsOf(file);
+    judgeModules(parseScript(script, { proposals }).commands, result, proposals);
   } catch (error) {
     result.commandFailed(0, "script", errorText(error));
   }
@@ -83,11 +90,12 @@ export function validateScript(file: SuiteFile, script: string | Uint8Array): Fi
   return result;
 }
 
-function judgeModules(commands: readonly Command[], result: FileResult): void {
+function judgeModules(commands: readonly Command[], result: FileResult, proposals: Proposals): void {
   for (const command of commands) {
-    if (command.kind === "thread") judgeModules(command.commands, result);
-    else if (isAboutValidModule(command)) judgeAcceptance(command, command.source, result, requireValid);
-    else judgeRejection(command, result);
+    if (command.kind === "thread") judgeModules(command.commands, result, proposals);
+    else if (isAboutValidModule(command)) {
+      judgeAcceptance(command, command.source, result, (bytes) => requireValid(bytes, proposals));
+    } else judgeRejection(command, result, proposals);
   }
 }
 

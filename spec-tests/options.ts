@@ -48,7 +48,7 @@ export const USAGE = `npm run spec -- [options] [folders or files …]
   --failures COUNT   failures to list (50)
 
 Words are folders of the suite (core, simd, …), its files, or paths of .wast files and folders.
-Without words: all of WebAssembly 3.0, custom and threads. Fuel counts as the price table says.
+Without words: all of WebAssembly 3.0, custom, threads, and proposals that engines can be asked to accept. Fuel counts as the price table says.
 The suite's data is found through SPEC_TESTSUITE, or in shared/spec-testsuite beside the checkout.`;
 
 /** Throws a RangeError or TypeError that says what is wrong. */

@@ -9,7 +9,7 @@ import { MAX_TURN_FUEL } from "../vm/limits.ts";
 import {
   type CompiledModule,
   compileSync,
-  type Engine,
+  Engine,
   type Extern,
   Func,
   Global,
@@ -19,6 +19,8 @@ import {
   Store,
   Trap,
 } from "../vm/index.ts";
+import { INSTRUCTION_BY_NUMBER } from "../vm/opcodes.ts";
+import type { Proposals } from "../vm/proposals.ts";
 import { decodeBits } from "../vm/runtime/values.ts";
 import type { Action, Command, ModuleSource } from "../vm/text/commands.ts";
 import { parseScript } from "../vm/text/script.ts";
@@ -26,7 +28,7 @@ import { judgeAcceptance, judgeRejection } from "./modules.ts";
 import type { Mode } from "./options.ts";
 import { FileResult } from "./result.ts";
 import { spectestExterns } from "./spectest.ts";
-import type { SuiteFile } from "./suite.ts";
+import { proposalsOf, type SuiteFile } from "./suite.ts";
 import { Threads } from "./threads.ts";
 import { argumentOf, matches, patternText, valueText } from "./values.ts";
 import { errorText, failed, messageFits, PASSED, unsupported, type Verdict } from "./verdict.ts";
@@ -87,13 +89,34 @@ export async function runScript(
   const result = new FileResult(file);
   const start = performance.now();
   try {
-    const script = parseScript(source);
-    await new ScriptRun(result, options).execute(script.commands, new Scope(false));
+    const proposals = proposalsOf(file);
+    const script = parseScript(source, { proposals });
+    const engine = engineFor(options.engine, proposals);
+    await new ScriptRun(result, { ...options, engine }).execute(script.commands, new Scope(false));
   } catch (error) {
     result.commandFailed(0, "script", errorText(error));
   }
   result.seconds = (performance.now() - start) / 1000;
   return result;
+}
+
+/** Engines that differ from another one in accepting proposals. */
+const engines = new WeakMap<Engine, Map<string, Engine>>();
+
+function engineFor(engine: Engine, proposals: Proposals): Engine {
+  if (proposals.size === 0) return engine;
+  const others = engines.get(engine) ?? new Map<string, Engine>();
+  engines.set(engine, others);
+  const key = [...proposals].join();
+  let other = others.get(key);
+  if (other === undefined) {
+    const prices = INSTRUCTION_BY_NUMBER.flatMap((row, op) =>
+      row ? [[row.mnemonic, engine.prices[op]!] as const] : [],
+    );
+    other = new Engine({ prices: Object.fromEntries(prices), proposals });
+    others.set(key, other);
+  }
+  return other;
 }
 
 class ScriptRun {
@@ -128,7 +151,7 @@ class ScriptRun {
 
   async #command(command: Command, scope: Scope): Promise<void> {
     const { line } = command;
-    if (judgeRejection(command, this.#result)) return;
+    if (judgeRejection(command, this.#result, this.#options.engine.proposals)) return;
     switch (command.kind) {
       case "module":
         return this.#module(command, scope);

@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { NO_PROPOSALS, PROPOSALS, type Proposals } from "../vm/proposals.ts";
 
 const CHECKOUT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -23,13 +24,24 @@ export const FOLDERS_OF_3_0: readonly string[] = [
 ];
 
 /** What a run without arguments covers. */
-export const DEFAULT_FOLDERS: readonly string[] = [...FOLDERS_OF_3_0, "custom", "threads"];
+export const DEFAULT_FOLDERS: readonly string[] = [
+  ...FOLDERS_OF_3_0,
+  "custom",
+  "threads",
+  ...PROPOSALS.map((name) => `proposals/${name}`),
+];
 
 /** One script: `folder` groups it in the report, `name` is its path in the suite or as given. */
 export interface SuiteFile {
   readonly folder: string;
   readonly name: string;
   readonly path: string;
+}
+
+/** The proposals that a script is about: its folder is named after one. */
+export function proposalsOf({ folder }: SuiteFile): Proposals {
+  const named = PROPOSALS.find((name) => folder.endsWith(`proposals/${name}`));
+  return named === undefined ? NO_PROPOSALS : new Set([named]);
 }
 
 /** The folder of the suite's data, or null where there is none. */

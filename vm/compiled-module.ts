@@ -68,14 +68,17 @@ export class Compilation {
 
   constructor(bytes: Uint8Array, options: CompileOptions = {}) {
     this.#engine = options.engine ?? defaultEngine();
-    this.#decoding = new Decoding(bytes);
+    this.#decoding = new Decoding(bytes, this.#engine.proposals);
   }
 
   /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`. */
   step(): boolean {
     if (this.#module !== null) return true;
     if (this.#validation === null) {
-      if (this.#decoding.step(STEP)) this.#validation = new Validation(this.#decoding.module, this.#engine.types);
+      if (this.#decoding.step(STEP)) {
+        const { types, proposals } = this.#engine;
+        this.#validation = new Validation(this.#decoding.module, types, proposals);
+      }
       return false;
     }
     if (!this.#validation.step(STEP)) return false;

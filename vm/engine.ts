@@ -5,21 +5,27 @@
 
 import { INSTRUCTION_BY_NUMBER, type Op } from "./opcodes.ts";
 import { MAX_PRICE } from "./limits.ts";
+import { PROPOSALS, type Proposal, type Proposals } from "./proposals.ts";
 import { TypeRegistry } from "./type-registry.ts";
 import type { FuncType } from "./types.ts";
 
 export interface EngineOptions {
   /** Fuel of instructions by their mnemonic, in place of the table's. Whole numbers from 0 to 1,000. */
   readonly prices?: Readonly<Record<string, number>>;
+  /** Proposals that its modules may use. Default: none. */
+  readonly proposals?: Iterable<Proposal>;
 }
 
 export class Engine {
   readonly types = new TypeRegistry();
   /** Fuel of one execution of each instruction, by its number. */
   readonly prices: Int32Array;
+  readonly proposals: Proposals;
 
-  /** Throws `RangeError` for a price outside its bounds and `TypeError` for an unknown instruction. */
+  /** Throws `RangeError` for a price outside its bounds, `TypeError` for an unknown instruction or proposal. */
   constructor(options: EngineOptions = {}) {
+    this.proposals = new Set(options.proposals ?? []);
+    for (const name of this.proposals) if (!PROPOSALS.includes(name)) throw new TypeError(`no such proposal: ${name}`);
     this.prices = Int32Array.from(INSTRUCTION_BY_NUMBER, (instruction) => instruction?.price ?? 0);
     for (const [mnemonic, price] of Object.entries(options.prices ?? {})) this.#setPrice(mnemonic, price);
   }

@@ -62,6 +62,7 @@ export {
   type MemoryBlock,
   type ResourceKind,
 } from "./runtime/resources.ts";
+export { PROPOSALS, type Proposal } from "./proposals.ts";
 export { Store, type StoreOptions } from "./runtime/store.ts";
 export { Table } from "./runtime/table.ts";
 export type { Value } from "./runtime/values.ts";

@@ -1,5 +1,6 @@
 /** What one row of the instruction table says, and the small notation the rows are written in. */
 
+import type { Proposal } from "./proposals.ts";
 import { Heap, Num, refType, VAL_TYPE_NAMES, type FuncType, type ValType } from "./types.ts";
 
 /**
@@ -53,6 +54,8 @@ export interface Instruction {
   /** Fuel of one execution before {@link priceUnit}. */
   readonly price: number;
   readonly priceUnit: PriceUnit | null;
+  /** The proposal that it belongs to, if an engine has to be asked to accept it. */
+  readonly proposal: Proposal | null;
 }
 
 interface RowOptions {
@@ -60,6 +63,7 @@ interface RowOptions {
   readonly constant?: boolean;
   readonly price?: number;
   readonly priceUnit?: PriceUnit;
+  readonly proposal?: Proposal;
 }
 
 /** One row: `type` in the notation "i32 i32 -> i32", `at` for the memory's address type, null for "depends on context". */
@@ -72,6 +76,7 @@ export function row(mnemonic: string, immediates: string, type: string | null, o
     constant: options.constant ?? false,
     price: options.price ?? 1,
     priceUnit: options.priceUnit ?? null,
+    proposal: options.proposal ?? null,
   };
 }
 

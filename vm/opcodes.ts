@@ -1,6 +1,6 @@
 /**
- * The one table of instructions: every instruction of WebAssembly 3.0 and of the threads
- * proposal has its number in {@link Op} and everything else in one row of {@link INSTRUCTIONS}.
+ * The one table of instructions: every instruction of WebAssembly 3.0, of the threads proposal and of
+ * the proposals in proposals.ts has its number in {@link Op} and everything else in one row of {@link INSTRUCTIONS}.
  * Decoder, encoder, validator, text parser, printer, lowering and tests derive from it.
  */
 
@@ -226,6 +226,10 @@ export const enum Op {
   TableGrow = 0x10f,
   TableSize = 0x110,
   TableFill = 0x111,
+  I64Add128 = 0x113,
+  I64Sub128 = 0x114,
+  I64MulWideS = 0x115,
+  I64MulWideU = 0x116,
   StructNew = 0x200,
   StructNewDefault = 0x201,
   StructGet = 0x202,
@@ -813,6 +817,10 @@ const SCALAR_INSTRUCTIONS: Readonly<Record<ScalarOp, Instruction>> = {
   [Op.TableGrow]: row("table.grow", "tableidx", null, { priceUnit: "elements" }),
   [Op.TableSize]: row("table.size", "tableidx", null),
   [Op.TableFill]: row("table.fill", "tableidx", null, { priceUnit: "elements" }),
+  [Op.I64Add128]: row("i64.add128", "", "i64 i64 i64 i64 -> i64 i64", { proposal: "wide-arithmetic" }),
+  [Op.I64Sub128]: row("i64.sub128", "", "i64 i64 i64 i64 -> i64 i64", { proposal: "wide-arithmetic" }),
+  [Op.I64MulWideS]: row("i64.mul_wide_s", "", "i64 i64 -> i64 i64", { proposal: "wide-arithmetic" }),
+  [Op.I64MulWideU]: row("i64.mul_wide_u", "", "i64 i64 -> i64 i64", { proposal: "wide-arithmetic" }),
   [Op.StructNew]: row("struct.new", "typeidx", null, { constant: true, priceUnit: "fields" }),
   [Op.StructNewDefault]: row("struct.new_default", "typeidx", null, { constant: true, priceUnit: "fields" }),
   [Op.StructGet]: row("struct.get", "typeidx fieldidx", null),

@@ -171,6 +171,12 @@ export interface MemType {
   readonly limits: Limits;
   readonly address: AddressType;
   readonly shared: boolean;
+  /** Binary logarithm of the bytes of a page (custom-page-sizes proposal). Absent: 16. */
+  readonly pageSizeLog2?: number;
+}
+
+export function pageBytesOf({ pageSizeLog2 = 16 }: MemType): number {
+  return 2 ** pageSizeLog2;
 }
 
 /** (spec: syntax-tabletype) */

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { CompileError } from "../errors.ts";
 import type { Module } from "../module.ts";
 import { EXTERNREF, FUNCREF, Heap, Num, refType } from "../types.ts";
+import { NO_PROPOSALS } from "../proposals.ts";
 import { decodeModule, Decoding, Section } from "./decode.ts";
 import {
   body,
@@ -353,7 +354,7 @@ describe("Decoding", () => {
 
   it("finds the place of an item", () => {
     const types = vector(Section.Type, EMPTY_FUNC_TYPE, [0x60, 1, 0x7f, 0]);
-    const decoding = new Decoding(moduleOf(types), { section: Section.Type, index: 1 });
+    const decoding = new Decoding(moduleOf(types), NO_PROPOSALS, { section: Section.Type, index: 1 });
     while (!decoding.step(100));
     expect(decoding.watchedPosition).to.equal(HEADER.length + 3 + EMPTY_FUNC_TYPE.length);
   });

@@ -35,6 +35,7 @@ import type {
   SegmentMode,
   Table,
 } from "../module.ts";
+import { NO_PROPOSALS, type Proposals } from "../proposals.ts";
 import {
   FUNCREF,
   Heap,
@@ -91,6 +92,7 @@ export interface SectionItem {
 
 /** A module being decoded. */
 export class Decoding {
+  readonly #proposals: Proposals;
   readonly #watched: SectionItem | null;
   #watchedPosition: number | null = null;
   #section: Section = Section.Custom;
@@ -125,7 +127,8 @@ export class Decoding {
   #importedGlobals = 0;
 
   /** A decoded module does not keep where its items stand; `watched` asks for the place of one. */
-  constructor(bytes: Uint8Array, watched: SectionItem | null = null) {
+  constructor(bytes: Uint8Array, proposals: Proposals = NO_PROPOSALS, watched: SectionItem | null = null) {
+    this.#proposals = proposals;
     this.#watched = watched;
     this.#reader = new Reader(bytes);
     this.#skipper = new ExprSkipper(this.#reader);
@@ -485,11 +488,15 @@ export class Decoding {
   }
 
   #memType(): MemType {
-    const flags = this.#limitsFlags(0x07);
-    return { limits: this.#limits(flags), address: addressType(flags), shared: (flags & 2) !== 0 };
+    const flags = this.#limitsFlags(this.#proposals.has("custom-page-sizes") ? 0x0f : 0x07);
+    const type = { limits: this.#limits(flags), address: addressType(flags), shared: (flags & 2) !== 0 };
+    if ((flags & 8) === 0) return type;
+    const pageSizeLog2 = this.#reader.u32();
+    if (pageSizeLog2 >= 64) throw this.#reader.malformed("invalid custom page size");
+    return { ...type, pageSizeLog2 };
   }
 
-  /** Bit 0: there is a maximum; 1: shared; 2: 64-bit addresses. */
+  /** Bit 0: there is a maximum; 1: shared; 2: 64-bit addresses; 3: there is a page size. */
   #limitsFlags(allowed: number): number {
     const flags = this.#reader.u8();
     if ((flags & ~allowed) !== 0) throw this.#reader.malformed("malformed limits flags", this.#reader.position - 1);
@@ -580,8 +587,8 @@ function addressType(flags: number): Num.I32 | Num.I64 {
 }
 
 /** Decodes a whole module. Throws a `CompileError` of kind `malformed` or `limit` with the byte offset. */
-export function decodeModule(bytes: Uint8Array): Module {
-  const decoding = new Decoding(bytes);
+export function decodeModule(bytes: Uint8Array, proposals: Proposals = NO_PROPOSALS): Module {
+  const decoding = new Decoding(bytes, proposals);
   while (!decoding.step(0x3fff_ffff));
   return decoding.module;
 }

@@ -275,19 +275,21 @@ function writeExternType(out: Writer, type: ExternType): void {
   }
 }
 
-function writeLimits(out: Writer, limits: Limits, address: number, shared: boolean): void {
-  out.u8((limits.max === null ? 0 : 1) | (shared ? 2 : 0) | (address === Num.I64 ? 4 : 0));
+function writeLimits(out: Writer, limits: Limits, address: number, otherFlags: number): void {
+  out.u8((limits.max === null ? 0 : 1) | otherFlags | (address === Num.I64 ? 4 : 0));
   out.u64(limits.min);
   if (limits.max !== null) out.u64(limits.max);
 }
 
 function writeTableType(out: Writer, type: TableType): void {
   writeValType(out, type.element);
-  writeLimits(out, type.limits, type.address, false);
+  writeLimits(out, type.limits, type.address, 0);
 }
 
 function writeMemType(out: Writer, type: MemType): void {
-  writeLimits(out, type.limits, type.address, type.shared);
+  const { pageSizeLog2 } = type;
+  writeLimits(out, type.limits, type.address, (type.shared ? 2 : 0) | (pageSizeLog2 === undefined ? 0 : 8));
+  if (pageSizeLog2 !== undefined) out.u32(pageSizeLog2);
 }
 
 function writeGlobalType(out: Writer, type: GlobalType): void {

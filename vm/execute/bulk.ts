@@ -17,10 +17,8 @@ const BYTES_PER_FUEL = 64;
 /** Elements that one fuel moves, and those of one block. */
 const ELEMENTS_PER_FUEL = 8;
 const BLOCK_ELEMENTS = BULK_BLOCK_BYTES / 8;
-/** Fuel of one page: it has to be zeroed, now or when it is touched. */
-const PAGE_FUEL = PAGE_BYTES / BYTES_PER_FUEL;
-/** Pages and elements that growth pays for at once, so that debts stay small. */
-const GROWTH_BLOCK_PAGES = 64;
+/** Bytes and elements that growth pays for at once, so that debts stay small. */
+const GROWTH_BLOCK_BYTES = 64 * PAGE_BYTES;
 const GROWTH_BLOCK_ELEMENTS = 65_536;
 
 /** An unsigned address from a slot: of 64 bits as a double, which rounds only where it is out of bounds anyway. */
@@ -31,7 +29,7 @@ export function addressAt(x: Machine, at: number, is64: boolean): number {
 
 export function setAddress(x: Machine, at: number, value: number, is64: boolean): void {
   x.words[at] = value;
-  if (is64) x.words[at + 1] = value < 0 ? -1 : 0;
+  if (is64) x.words[at + 1] = Math.floor(value / 0x1_0000_0000);
 }
 
 /** Pays for a block; true if there is fuel to go on. The operation's fixed price is paid when it is done. */
@@ -127,7 +125,9 @@ export function memoryInit(x: Machine, at: number, segment: number, memory: Memo
 }
 
 export function memoryGrow(x: Machine, at: number, memory: Memory, position: number): boolean {
-  const isDone = growth(x, at, memory.isAddressed64, position, GROWTH_BLOCK_PAGES, PAGE_FUEL, {
+  const { pageBytes, isAddressed64 } = memory;
+  // Bytes have to be zeroed, now or when they are touched.
+  const isDone = growth(x, at, isAddressed64, position, GROWTH_BLOCK_BYTES / pageBytes, pageBytes / BYTES_PER_FUEL, {
     mayGrow: (count) => memory.mayGrow(count),
     prepare: (count) => memory.prepareGrowth(count),
     grow: (count) => memory.grow(count),
@@ -174,7 +174,7 @@ function growth(
   const { words } = x;
   const count = words[at]! >>> 0;
   const high = words[at + 1]!;
-  let paid = x.isInsideBulk ? high : 0;
+  let paid = x.isInsideBulk ? high >>> 0 : 0;
   const isTooLarge = is64 && !x.isInsideBulk && high !== 0;
   x.isInsideBulk = false;
   if (isTooLarge || !target.mayGrow(count)) {

@@ -12,7 +12,7 @@ import { Instance, type Extern } from "../runtime/instance.ts";
 import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
-import type { ExternType, GlobalType, Limits, MemType, TableType } from "../types.ts";
+import { pageBytesOf, type ExternType, type GlobalType, type Limits, type MemType, type TableType } from "../types.ts";
 import { LinkPlan } from "./link-plan.ts";
 
 /** What may be given for an import: something of the store, or the definition of a host function. */
@@ -156,6 +156,7 @@ function compareTables(module: CompiledModule, expected: TableType, actual: Tabl
 function compareMemories(expected: MemType, actual: MemType): string | null {
   if (expected.address !== actual.address) return "another address type";
   if (expected.shared !== actual.shared) return "shared and not shared";
+  if (pageBytesOf(expected) !== pageBytesOf(actual)) return "another page size";
   return compareLimits(expected.limits, actual.limits);
 }
 

@@ -25,6 +25,7 @@ import {
 import { Exit, type Machine } from "./machine.ts";
 import { accessVector } from "./simd-memory.ts";
 import { numeric1, numeric2 } from "./slow-numeric.ts";
+import { wide } from "./wide.ts";
 
 /** Bytes that each load and store touches, by instruction. */
 const WIDTHS = Uint8Array.from(INSTRUCTION_BY_NUMBER, (instruction) => instruction?.width ?? 0);
@@ -144,6 +145,8 @@ export function slow(x: Machine): number {
     }
     case Reg.ReturnCallRef:
       return tailCall(x, funcReference(words[fp + a]!), fp + b, c, fp + code[pc + 4]!, code[pc + 5]!);
+    case Reg.Wide:
+      return wide(x);
     case Reg.Atomic:
       return atomic(x);
     case Reg.AtomicWait:

@@ -285,6 +285,7 @@ export const enum Reg {
   CallTable, // a type offset P table: call_indirect through another table than the first
   TrapNull,
   Atomic, // d a b c offsetLow offsetHigh memory instruction
+  Wide, // d a b c e instruction
   AtomicWait, // a(also d) offsetLow offsetHigh memory instruction P
   /** Instantiation only. */
   GlobalInit, // a global index

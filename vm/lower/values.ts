@@ -45,9 +45,22 @@ export abstract class ValueLowering extends ControlLowering {
       else this.store(op);
       return;
     }
+    if (type.results.length === 2) {
+      this.wide(op, type.params.length);
+      return;
+    }
     const result = categoryOf(type.results[0]!);
     if (type.params.length === 2) this.binary(op, result);
     else this.unary(op, result);
+  }
+
+  /** Two or four i64 to two: the results stand in adjacent slots. */
+  protected wide(op: Op, paramCount: number): void {
+    const { operands } = this;
+    const [a = 0, b = 0, c = 0, e = 0] = this.operandWords(paramCount);
+    const d = operands.pushSlot(Category.I64);
+    operands.pushSlot(Category.I64);
+    this.emitMany(Reg.Wide, [d, a, b, c, e, op]);
   }
 
   protected unary(op: Op, result: Category): void {

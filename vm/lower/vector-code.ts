@@ -111,10 +111,7 @@ export const VECTOR_PAIRS: ReadonlyMap<Op, ReadonlyMap<number, VectorPair>> = ne
       [Op.F32x4Mul, { right: Vec.F32x4AddMul, left: Vec.F32x4AddMul }],
     ]),
   ],
-  [
-    Op.F32x4Sub,
-    new Map<number, VectorPair>([[Op.F32x4Mul, { right: Vec.F32x4SubMul, left: Vec.F32x4MulSub }]]),
-  ],
+  [Op.F32x4Sub, new Map<number, VectorPair>([[Op.F32x4Mul, { right: Vec.F32x4SubMul, left: Vec.F32x4MulSub }]])],
 ]);
 
 /**

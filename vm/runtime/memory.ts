@@ -5,7 +5,7 @@
 
 import { InternalError, Termination, Trap } from "../errors.ts";
 import { MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
-import { Num, type MemType } from "../types.ts";
+import { Num, pageBytesOf, type MemType } from "../types.ts";
 import type { MemoryBlock } from "./resources.ts";
 import type { Store } from "./store.ts";
 import { WaiterQueue } from "./waiters.ts";
@@ -42,17 +42,22 @@ export class Memory {
   bytes: Uint8Array;
   base: number;
   byteLength: number;
+  readonly pageBytes: number;
 
   /** Throws `Termination` when the accountant or the host cannot give the minimum. */
   constructor(store: Store, type: MemType) {
     this.store = store;
     this.#type = type;
     const { min, max } = type.limits;
-    if (min > BigInt(MAX_MEMORY_PAGES)) {
-      throw new Termination("memory limit", `a memory of ${min} pages, at most ${MAX_MEMORY_PAGES}`);
+    this.pageBytes = pageBytesOf(type);
+    const mostPages = Math.floor((MAX_MEMORY_PAGES * PAGE_BYTES) / this.pageBytes);
+    if (min > BigInt(mostPages)) {
+      throw new Termination("memory limit", `a memory of ${min} pages, at most ${mostPages}`);
     }
-    this.#maxPages = max === null ? MAX_MEMORY_PAGES : Math.min(Number(max), MAX_MEMORY_PAGES);
-    const byteLength = Number(min) * PAGE_BYTES;
+    // A size has to fit in an address, with all bits set for failure.
+    const addressed = type.address === Num.I32 && this.pageBytes === 1 ? mostPages - 1 : mostPages;
+    this.#maxPages = max === null ? addressed : Math.min(Number(max), addressed);
+    const byteLength = Number(min) * this.pageBytes;
     if (!store.accountant.reserve("memory", byteLength)) {
       throw new Termination("memory limit", `a memory of ${min} pages`);
     }
@@ -114,7 +119,7 @@ export class Memory {
   }
 
   get pages(): number {
-    return this.byteLength / PAGE_BYTES;
+    return this.byteLength / this.pageBytes;
   }
 
   /** Whether `grow` by so many pages is within the declared and the engine's maximum. */
@@ -131,7 +136,7 @@ export class Memory {
   grow(deltaPages: number): number {
     const pages = this.pages;
     if (!this.mayGrow(deltaPages)) return -1;
-    const added = deltaPages * PAGE_BYTES;
+    const added = deltaPages * this.pageBytes;
     if (!this.store.accountant.reserve("memory", added)) return -1;
     this.prepareGrowth(deltaPages);
     this.finishMove();
@@ -145,7 +150,7 @@ export class Memory {
    * Throws `Termination` when the host cannot provide what the limits allow.
    */
   prepareGrowth(deltaPages: number): boolean {
-    const needed = this.byteLength + deltaPages * PAGE_BYTES;
+    const needed = this.byteLength + deltaPages * this.pageBytes;
     if (this.#move !== null && this.#move.block.capacity < needed) this.finishMove();
     if (needed <= this.#block.capacity) return true;
     this.#move ??= this.#beginMove(needed);
@@ -171,10 +176,10 @@ export class Memory {
 
   #beginMove(needed: number): Move {
     const { allocator } = this.store;
-    const ceiling = this.#maxPages * PAGE_BYTES;
+    const ceiling = this.#maxPages * this.pageBytes;
     const comfortable = Math.min(ceiling, Math.ceil((this.byteLength * GROWTH) / PAGE_BYTES) * PAGE_BYTES);
     const block = allocator.allocate(Math.max(needed, comfortable)) ?? allocator.allocate(needed);
-    if (block === null) throw new Termination("host out of memory", `a memory of ${needed / PAGE_BYTES} pages`);
+    if (block === null) throw new Termination("host out of memory", `a memory of ${needed} bytes`);
     return { block, bytes: new Uint8Array(block.buffer), copied: 0 };
   }
 

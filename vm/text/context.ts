@@ -5,6 +5,7 @@
 
 import { Writer } from "../binary/writer.ts";
 import { type CompileError, malformed, type MalformedMessage } from "../errors.ts";
+import type { Proposals } from "../proposals.ts";
 import type { ExternKind, FuncType, SubType } from "../types.ts";
 import type { Cursor } from "./cursor.ts";
 import { type Annotation, Kind } from "./lexer.ts";
@@ -111,8 +112,11 @@ export class Context {
   /** The lowest index of each function type that stands alone in its recursion group. */
   readonly #signatures = new Map<string, number>();
 
-  constructor(cursor: Cursor) {
+  readonly proposals: Proposals;
+
+  constructor(cursor: Cursor, proposals: Proposals) {
     this.cursor = cursor;
+    this.proposals = proposals;
   }
 
   /** The index space of what can be imported and exported. */

@@ -7,6 +7,7 @@ import type { Module } from "../module.ts";
 import { INSTRUCTION_BY_NUMBER, INSTRUCTIONS, Op } from "../opcodes.ts";
 import { writeOpcode } from "./immediates.ts";
 import { parseModule } from "./parser.ts";
+import { PROPOSALS } from "../proposals.ts";
 import { printModule } from "./print.ts";
 
 /** Two of everything an immediate can name. */
@@ -116,7 +117,7 @@ describe("instructions in text", () => {
       for (const immediates of combinations(instruction.immediates)) {
         const module = moduleWith(number, immediates);
         const text = printModule(module);
-        expect(body(parseModule(text)), text).to.deep.equal(body(module));
+        expect(body(parseModule(text, { proposals: new Set(PROPOSALS) })), text).to.deep.equal(body(module));
       }
     });
   }

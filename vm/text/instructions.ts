@@ -129,6 +129,14 @@ export class InstructionParser implements Scope {
     }
   }
 
+  /** The instruction of the keyword at the cursor, if there is one here. */
+  #op(): Op | undefined {
+    const op = OP_BY_MNEMONIC.get(this.#cursor.word());
+    if (op === undefined) return undefined;
+    const { proposal } = INSTRUCTIONS[op];
+    return proposal === null || this.#context.proposals.has(proposal) ? op : undefined;
+  }
+
   /** One instruction outside parentheses, or `else` or `end` of a block. */
   #plain(): void {
     const cursor = this.#cursor;
@@ -136,7 +144,7 @@ export class InstructionParser implements Scope {
     if (top !== undefined && top !== Frame.Block && top !== Frame.If) {
       if (top !== Frame.FoldedBlock && top !== Frame.FoldedArm) throw cursor.unexpected();
     }
-    const op = OP_BY_MNEMONIC.get(cursor.word());
+    const op = this.#op();
     if (op === undefined) throw cursor.unexpected();
     const hint = this.#hint(op);
     switch (op) {
@@ -189,7 +197,7 @@ export class InstructionParser implements Scope {
       return;
     }
     const hintAt = cursor.at++;
-    const op = cursor.kind() === Kind.Keyword ? OP_BY_MNEMONIC.get(cursor.word()) : undefined;
+    const op = cursor.kind() === Kind.Keyword ? this.#op() : undefined;
     const isMisplaced = top === Frame.FoldedIfThen || top === Frame.FoldedIfDone || op === Op.Else || op === Op.End;
     if (op === undefined || isMisplaced) throw cursor.unexpected();
     cursor.at = hintAt;

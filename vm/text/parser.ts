@@ -6,8 +6,8 @@
 
 import { Section } from "../binary/decode.ts";
 import { writeValType } from "../binary/encode.ts";
-import { PAGE_BYTES } from "../limits.ts";
 import type { CustomSection, Export, Global, Import, Module, Table } from "../module.ts";
+import { NO_PROPOSALS, type Proposals } from "../proposals.ts";
 import type { ExternKind, ExternType, MemType, ValType } from "../types.ts";
 import { branchHintSection } from "./annotations.ts";
 import { Context, Space } from "./context.ts";
@@ -25,6 +25,7 @@ import {
   parseLimits,
   parseLocals,
   parseMemType,
+  parsePageSize,
   parseRefType,
   parseTableType,
   parseTypeIndex,
@@ -33,6 +34,8 @@ import {
 export interface ParseOptions {
   /** Keep identifiers in a generated name section, for backtraces and printing. Default true. */
   readonly names?: boolean;
+  /** Proposals whose syntax is accepted. Default: none. */
+  readonly proposals?: Proposals;
 }
 
 /**
@@ -75,7 +78,7 @@ class ModuleParser {
 
   constructor(cursor: Cursor, options: ParseOptions) {
     this.#cursor = cursor;
-    this.#context = new Context(cursor);
+    this.#context = new Context(cursor, options.proposals ?? NO_PROPOSALS);
     this.#instructions = new InstructionParser(this.#context);
     this.#survey = new Survey(this.#context);
     this.#segments = new SegmentParser(this.#context, this.#instructions);
@@ -303,15 +306,17 @@ class ModuleParser {
     const cursor = this.#cursor;
     const before = cursor.at;
     const address = parseAddressType(context);
+    const page = parsePageSize(context);
     if (!cursor.takeForm("data")) {
       cursor.at = before;
       this.#memories.push(parseMemType(context));
       return;
     }
-    const pages = BigInt(Math.ceil(this.#segments.inlineData(index, address) / PAGE_BYTES));
+    const byteLength = this.#segments.inlineData(index, address);
     cursor.expectClose();
-    const shared = cursor.takeKeyword("shared");
-    this.#memories.push({ limits: { min: pages, max: pages }, address, shared });
+    const type = { address, shared: cursor.takeKeyword("shared"), ...page };
+    const pages = BigInt(Math.ceil(byteLength / 2 ** (page.pageSizeLog2 ?? 16)));
+    this.#memories.push({ ...type, limits: { min: pages, max: pages } });
   }
 
   #module(): Module {

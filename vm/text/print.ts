@@ -359,6 +359,7 @@ function tableText({ limits, address, element }: TableType): string {
   return `${limitsText(limits, address)} ${valTypeText(element)}`;
 }
 
-function memoryText({ limits, address, shared }: MemType): string {
-  return limitsText(limits, address) + (shared ? " shared" : "");
+function memoryText({ limits, address, shared, pageSizeLog2 }: MemType): string {
+  const page = pageSizeLog2 === undefined ? "" : ` (pagesize ${2n ** BigInt(pageSizeLog2)})`;
+  return limitsText(limits, address) + (shared ? " shared" : "") + page;
 }

@@ -25,13 +25,13 @@ import { Cursor } from "./cursor.ts";
 import { parseLane, parseVector, SHAPES } from "./immediates.ts";
 import { Kind, tokenize } from "./lexer.ts";
 import { f32Bits, f64Bits, integerBits } from "./numbers.ts";
-import { parseModule, parseModuleAt } from "./parser.ts";
+import { parseModule, parseModuleAt, type ParseOptions } from "./parser.ts";
 
 export type * from "./commands.ts";
 
 /** The commands of a script. Throws `CompileError` with line and column; modules are not looked into. */
-export function parseScript(source: string | Uint8Array): Script {
-  return new ScriptParser(new Cursor(tokenize(source))).parse();
+export function parseScript(source: string | Uint8Array, options: ParseOptions = {}): Script {
+  return new ScriptParser(new Cursor(tokenize(source)), options).parse();
 }
 
 const ASSERT_MODULE = new Set([
@@ -71,8 +71,11 @@ interface OpenThread {
 class ScriptParser {
   readonly #cursor: Cursor;
 
-  constructor(cursor: Cursor) {
+  readonly #options: ParseOptions;
+
+  constructor(cursor: Cursor, options: ParseOptions) {
     this.#cursor = cursor;
+    this.#options = options;
   }
 
   /** Threads nest: those that are open stand in a list, not on the JavaScript stack. */
@@ -121,7 +124,11 @@ class ScriptParser {
 
   #bareModule(): Command {
     const { text } = this.#cursor;
-    const source: ModuleSource = { format: "text", line: 1, encode: () => encodeModule(parseModule(text)) };
+    const source: ModuleSource = {
+      format: "text",
+      line: 1,
+      encode: () => encodeModule(parseModule(text, this.#options)),
+    };
     return { kind: "module", line: 1, name: null, definition: false, source };
   }
 
@@ -236,11 +243,11 @@ class ScriptParser {
       source = { format: "binary", line, encode: () => bytes };
     } else if (cursor.takeKeyword("quote")) {
       const text = this.#strings();
-      source = { format: "quote", line, encode: () => encodeModule(parseModule(text)) };
+      source = { format: "quote", line, encode: () => encodeModule(parseModule(text, this.#options)) };
     } else {
       cursor.skipForm(open);
       const { tokens } = cursor;
-      source = { format: "text", line, encode: () => encodeModule(parseModuleAt(tokens, fields)) };
+      source = { format: "text", line, encode: () => encodeModule(parseModuleAt(tokens, fields, this.#options)) };
       return { name, definition, source };
     }
     cursor.expectClose();

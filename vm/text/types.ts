@@ -187,7 +187,7 @@ function parseU64(context: Context): bigint {
   const { cursor } = context;
   if (cursor.kind() !== Kind.Nat) throw cursor.unexpected();
   const value = u64Value(cursor.word());
-  if (value === null) throw cursor.fail("constant out of range");
+  if (value === null) throw cursor.fail("i64 constant out of range");
   cursor.at++;
   return value;
 }
@@ -213,7 +213,20 @@ export function parseTableType(context: Context): TableType {
 export function parseMemType(context: Context): MemType {
   const address = parseAddressType(context);
   const limits = parseLimits(context);
-  return { limits, address, shared: context.cursor.takeKeyword("shared") };
+  const shared = context.cursor.takeKeyword("shared");
+  return { limits, address, shared, ...parsePageSize(context) };
+}
+
+/** `(pagesize 1)` or nothing: the page size as memory types have it. */
+export function parsePageSize(context: Context): Pick<MemType, "pageSizeLog2"> {
+  const { cursor } = context;
+  if (!context.proposals.has("custom-page-sizes") || !cursor.takeForm("pagesize")) return {};
+  const at = cursor.at;
+  const bytes = parseU64(context);
+  const pageSizeLog2 = bytes.toString(2).length - 1;
+  if (bytes !== 1n << BigInt(pageSizeLog2)) throw cursor.fail("invalid custom page size", String(bytes), at);
+  cursor.expectClose();
+  return { pageSizeLog2 };
 }
 
 /** What stands after `(type $id`: `(sub final? super* comptype)` or a comptype. */

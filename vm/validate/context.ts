@@ -5,12 +5,14 @@
 
 import { invalid, invalidIndex, type SourcePlace } from "../errors.ts";
 import type { Module } from "../module.ts";
+import type { Proposals } from "../proposals.ts";
 import { canonicalVal, type TypeRegistry } from "../type-registry.ts";
 import { heapOf, isRefType, type FuncType, type ValType } from "../types.ts";
 
 export class ModuleContext {
   readonly module: Module;
   readonly registry: TypeRegistry;
+  readonly proposals: Proposals;
   /** The canonical id of each type index, as far as the type section is validated. */
   readonly typeIds: Int32Array;
   readonly globalTypes: ValType[] = [];
@@ -22,9 +24,10 @@ export class ModuleContext {
   /** The first instruction that this version cannot execute, and where it stands. */
   deferred: { readonly op: number; readonly place: SourcePlace } | null = null;
 
-  constructor(module: Module, registry: TypeRegistry) {
+  constructor(module: Module, registry: TypeRegistry, proposals: Proposals) {
     this.module = module;
     this.registry = registry;
+    this.proposals = proposals;
     this.typeIds = new Int32Array(module.types.length);
     this.declaredFuncs = new Uint8Array(module.funcs.length);
   }

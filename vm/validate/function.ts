@@ -12,7 +12,7 @@ import { checkLocalCount } from "../binary/skip-expr.ts";
 import { limitExceeded, type CompileError } from "../errors.ts";
 import { MAX_CATCHES } from "../limits.ts";
 import type { Expr } from "../module.ts";
-import { deferredGroup, Op } from "../opcodes.ts";
+import { deferredGroup, INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import {
   EXNREF,
   FUNCREF,
@@ -349,11 +349,17 @@ export class FunctionValidator extends Lookups {
     const isInPage = second < (prefix === 0xfd ? 0x200 : 0x100);
     const shape = isInPage ? SHAPES[op] : Shape.Illegal;
     if (shape === Shape.Illegal) throw illegalOpcode(this.reader, prefix, second, this.position);
+    if (shape === Shape.Wide && !this.#accepts(op)) throw illegalOpcode(this.reader, prefix, second, this.position);
     if (this.isConstant && CONSTANT[op] === 0) throw this.#notConstant();
     if (page === 0x200) this.#defer(op);
     if (shape !== Shape.Contextual) this.#general(op);
     else if (prefix === 0xfb) validateReference(this, op);
     else validateBulk(this, op);
+  }
+
+  #accepts(op: number): boolean {
+    const proposal = INSTRUCTION_BY_NUMBER[op]?.proposal ?? null;
+    return proposal === null || this.context.proposals.has(proposal);
   }
 
   #defer(op: number): void {
@@ -407,6 +413,12 @@ export class FunctionValidator extends Lookups {
       case Shape.Order:
         readFenceOrder(reader);
         break;
+      case Shape.Wide: {
+        const { params, results } = INSTRUCTION_BY_NUMBER[op]!.type!;
+        this.popAll(params);
+        this.pushAll(results);
+        return;
+      }
       default:
         throw illegalOpcode(reader, op, null, this.position);
     }

@@ -6,11 +6,14 @@
 import { Decoding, Section } from "../binary/decode.ts";
 import { checkBody } from "../binary/skip-expr.ts";
 import { CompileError, invalid, invalidIndex, type InvalidMessage, type SourcePlace } from "../errors.ts";
+import { PAGE_BYTES } from "../limits.ts";
 import type { Expr, Module, SegmentMode } from "../module.ts";
+import { NO_PROPOSALS, type Proposals } from "../proposals.ts";
 import type { TypeRegistry } from "../type-registry.ts";
 import {
   isDefaultable,
   Num,
+  pageBytesOf,
   valTypeText,
   type ExternKind,
   type GlobalType,
@@ -32,9 +35,9 @@ const LOCATE_BYTES = 16_384;
 /** Pages of 64 KiB that 32-bit and 64-bit addresses reach (spec: valid-memtype). */
 const MAX_PAGES_32 = 1n << 16n;
 const MAX_PAGES_64 = 1n << 48n;
-/** Elements that 32-bit and 64-bit indices reach (spec: valid-tabletype). */
-const MAX_ELEMENTS_32 = (1n << 32n) - 1n;
-const MAX_ELEMENTS_64 = (1n << 64n) - 1n;
+/** Elements, and pages of one byte, that 32-bit and 64-bit indices reach (spec: valid-tabletype). */
+const MAX_ADDRESS_32 = (1n << 32n) - 1n;
+const MAX_ADDRESS_64 = (1n << 64n) - 1n;
 
 /** A decoded module does not keep where its declarations stand: `#placed` finds out when there is an error. */
 const NOWHERE: SourcePlace = {};
@@ -55,9 +58,9 @@ export class Validation {
   /** How many types are entered in the registry. */
   #enteredTypes = 0;
 
-  constructor(module: Module, registry: TypeRegistry) {
+  constructor(module: Module, registry: TypeRegistry, proposals: Proposals = NO_PROPOSALS) {
     this.maxHeights = new Int32Array(module.bodyStarts.length);
-    this.#context = new ModuleContext(module, registry);
+    this.#context = new ModuleContext(module, registry, proposals);
     this.#validator = new FunctionValidator(this.#context);
     this.#run = this.#placed();
   }
@@ -109,7 +112,7 @@ export class Validation {
     } catch (error) {
       if (!(error instanceof CompileError) || error.position !== undefined) throw error;
       const item = { section: this.#section, index: this.#itemIndex };
-      const decoding = new Decoding(this.#context.module.bytes, item);
+      const decoding = new Decoding(this.#context.module.bytes, this.#context.proposals, item);
       while (decoding.watchedPosition === null && !decoding.step(LOCATE_BYTES)) yield;
       const { watchedPosition: position } = decoding;
       throw position === null ? error : new CompileError(error.kind, error.reason, { position });
@@ -339,12 +342,18 @@ export class Validation {
   }
 
   #tableType({ limits, address, element }: TableType): ValType {
-    checkLimits(limits, address === Num.I32 ? MAX_ELEMENTS_32 : MAX_ELEMENTS_64, "table size must be at most 2^32-1");
+    checkLimits(limits, address === Num.I32 ? MAX_ADDRESS_32 : MAX_ADDRESS_64, "table size must be at most 2^32-1");
     return this.#context.canonical(element, NOWHERE);
   }
 
-  #memType({ limits, address, shared }: MemType): void {
-    if (address === Num.I32) checkLimits(limits, MAX_PAGES_32, "memory size must be at most 65536 pages (4GiB)");
+  #memType(type: MemType): void {
+    const { limits, address, shared } = type;
+    const pageBytes = pageBytesOf(type);
+    const isNarrow = address === Num.I32;
+    if (pageBytes === 1 && isNarrow) checkLimits(limits, MAX_ADDRESS_32, "memory size must be at most 2^32-1 pages");
+    else if (pageBytes === 1) checkLimits(limits, MAX_ADDRESS_64, "memory size must be at most 2^64-1 pages");
+    else if (pageBytes !== PAGE_BYTES) throw invalid("invalid custom page size", NOWHERE, `${pageBytes} bytes`);
+    else if (isNarrow) checkLimits(limits, MAX_PAGES_32, "memory size must be at most 65536 pages (4GiB)");
     else checkLimits(limits, MAX_PAGES_64, "memory size must be at most 2^48 pages");
     if (shared && limits.max === null) throw invalid("shared memory must have maximum", NOWHERE);
   }
@@ -365,8 +374,12 @@ function checkLimits({ min, max }: Limits, limit: bigint, message: InvalidMessag
 }
 
 /** Validates a whole module. Throws a `CompileError`. The result holds the module's types until it is released. */
-export function validateModule(module: Module, registry: TypeRegistry): Validation {
-  const validation = new Validation(module, registry);
+export function validateModule(
+  module: Module,
+  registry: TypeRegistry,
+  proposals: Proposals = NO_PROPOSALS,
+): Validation {
+  const validation = new Validation(module, registry, proposals);
   while (!validation.step(0x3fff_ffff));
   return validation;
 }

@@ -26,6 +26,8 @@ export const enum Shape {
   DataMemory = 12,
   Elem = 13,
   Order = 14,
+  /** Without immediates, and more operands or results than the columns have. */
+  Wide = 15,
 }
 
 const SHAPES_BY_IMMEDIATES: Readonly<Record<string, Shape>> = {
@@ -77,8 +79,13 @@ function enterRow(op: number, row: Instruction): void {
   }
   const { params, results } = row.type;
   const shape = SHAPES_BY_IMMEDIATES[immediates];
-  if (shape === undefined || params.length > 3 || results.length > 1) {
+  const isWide = params.length > 3 || results.length > 1;
+  if (shape === undefined || (isWide && shape !== Shape.None)) {
     throw new TypeError(`bug: no general case for ${row.mnemonic}`);
+  }
+  if (isWide) {
+    SHAPES[op] = Shape.Wide;
+    return;
   }
   SHAPES[op] = shape;
   PARAMS_1[op] = params[0] ?? 0;
