@@ -102,6 +102,8 @@ const enum Next {
 
 /** Words between the arguments of a frame function and those of the function it calls. */
 const HOST_FRAME_WORDS = 4;
+/** Bytes of one word of code. */
+const WORD_BYTES = 4;
 
 type Answer = { readonly values: readonly Value[] } | { readonly error: unknown };
 
@@ -574,7 +576,13 @@ export class Invocation {
   #enterCode(instance: Instance, funcIndex: number, argsAt: number): boolean {
     const x = this.#machine;
     x.enter(instance);
-    if (!instance.module.lower(funcIndex, x.isExact, LOWERING_STEP_INSTRUCTIONS)) return false;
+    const lengthBefore = instance.code.length;
+    const isReady = instance.module.lower(funcIndex, x.isExact, LOWERING_STEP_INSTRUCTIONS);
+    const added = (instance.code.length - lengthBefore) * WORD_BYTES;
+    if (added > 0 && !this.store.accountant.reserve("code", added)) {
+      this.#trapped(new Termination("memory limit", `${added} bytes for code`));
+    }
+    if (!isReady) return false;
     const { words } = instance.code;
     const target = x.entries[funcIndex]!;
     const head = target - Head.Length;

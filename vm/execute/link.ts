@@ -48,7 +48,7 @@ export function link(store: Store, module: CompiledModule, imports: Imports | Li
   for (const { module: from, name, type } of data.imports) {
     const value = resolve(from, name, module.describe(type));
     if (value === undefined) throw new LinkError("unknown import", from, name);
-    const extern = asExtern(store, value);
+    const extern = asExtern(store, value, name);
     const isShared = extern instanceof Memory && extern.isShared;
     if (extern.store !== store && !isShared)
       throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
@@ -76,7 +76,44 @@ function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Inst
   return allocate(store, module, addresses, [], [], [], []);
 }
 
+/** Of one reference. */
+const HANDLE_BYTES = 4;
+
 function allocate(
+  store: Store,
+  module: CompiledModule,
+  importedFuncs: Int32Array,
+  tables: Table[],
+  memories: Memory[],
+  globals: number[],
+  tags: Tag[],
+): Instance {
+  const { data } = module;
+  const isNew = store.addModule(module);
+  const ownTables = tables.length;
+  const ownMemories = memories.length;
+  let segmentBytes = 0;
+  try {
+    segmentBytes = store.reserve("segments", bytesOfSegments(module));
+    return allocateParts(store, module, importedFuncs, tables, memories, globals, tags);
+  } catch (error) {
+    // What was granted before the refusal is free again.
+    for (const table of tables.slice(ownTables)) table.discard();
+    for (const memory of memories.slice(ownMemories)) memory.discard();
+    store.accountant.release("segments", segmentBytes);
+    if (isNew) store.removeModule(module);
+    throw error;
+  }
+}
+
+/** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */
+function bytesOfSegments({ data }: CompiledModule): number {
+  let bytes = data.elements.length + data.data.length;
+  for (const { items } of data.elements) if (items.kind === "exprs") bytes += items.exprs.length * HANDLE_BYTES;
+  return bytes;
+}
+
+function allocateParts(
   store: Store,
   module: CompiledModule,
   importedFuncs: Int32Array,
@@ -100,7 +137,6 @@ function allocate(
   const first = store.addGlobals(ownGlobals);
   for (let i = 0; i < ownGlobals; i++) globals.push(first + i * GLOBAL_WORDS);
   for (let i = data.importedTags; i < data.tags.length; i++) tags.push(new Tag(store, module.typeIds[data.tags[i]!]!));
-  store.reserve("segments", data.elements.length + data.data.length);
   const instance = new Instance(store, module, {
     importedFuncs,
     tables,
@@ -123,7 +159,10 @@ function resolverOf(imports: Imports): Resolver {
   };
 }
 
-function asExtern(store: Store, value: ImportValue): Extern {
+function asExtern(store: Store, value: ImportValue, name: string): Extern {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`import ${JSON.stringify(name)} is neither of a store nor the definition of a host function`);
+  }
   return "call" in value ? store.hostFunc(value) : value;
 }
 

@@ -50,6 +50,7 @@ export class Instance {
   readonly droppedData: Uint8Array;
   /** What has been asked for by name. */
   readonly #exports = new Map<string, Extern>();
+  readonly #globals = new Map<number, Global>();
   #hasAllExports = false;
 
   constructor(store: Store, module: CompiledModule, parts: InstanceParts) {
@@ -122,9 +123,13 @@ export class Instance {
   #global(index: number): Global {
     const { store, module } = this;
     const at = this.globalsAt[index]!;
-    for (const extern of this.#exports.values()) if (extern.kind === "global" && extern.at === at) return extern;
-    const { type } = module.data.globals[index]!;
-    return new Global(store, { ...type, type: module.canonical(type.type) }, at);
+    let global = this.#globals.get(at);
+    if (global === undefined) {
+      const { type } = module.data.globals[index]!;
+      global = new Global(store, { ...type, type: module.canonical(type.type) }, at);
+      this.#globals.set(at, global);
+    }
+    return global;
   }
 
   /** Throws `TypeError` when no function is exported under the name. */

@@ -102,6 +102,12 @@ export class Memory {
     return { ...this.#type, limits: { min: BigInt(this.pages), max: this.#type.limits.max } };
   }
 
+  /** Gives its bytes back: for a memory that no instance has got. */
+  discard(): void {
+    this.store.accountant.release("memory", this.byteLength);
+    this.store.allocator.free(this.#block);
+  }
+
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;
   }

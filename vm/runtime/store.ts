@@ -53,6 +53,7 @@ export class Store {
   readonly #owners: (Instance | HostFunc)[] = [];
   readonly #firstAddresses: number[] = [];
   #nextAddress = 1;
+  readonly #modules = new Set<CompiledModule>();
   /** Host functions at the addresses from 1 on, shared with other stores. */
   #planned: readonly HostFunc[] = [];
   readonly #funcs = new Map<number, Func>();
@@ -68,10 +69,24 @@ export class Store {
     this.data = options.data ?? null;
   }
 
-  /** Throws `Termination` when the accountant refuses. */
-  reserve(kind: Parameters<Accountant["reserve"]>[0], byteLength: number): void {
+  /** Returns `byteLength`. Throws `Termination` when the accountant refuses. */
+  reserve(kind: Parameters<Accountant["reserve"]>[0], byteLength: number): number {
     if (!this.accountant.reserve(kind, byteLength))
       throw new Termination("memory limit", `${byteLength} bytes for ${kind}`);
+    return byteLength;
+  }
+
+  /** Asks for a module's bytes when the store sees it for the first time; true then. Throws `Termination`. */
+  addModule(module: CompiledModule): boolean {
+    if (this.#modules.has(module)) return false;
+    this.reserve("module", module.data.bytes.length);
+    this.#modules.add(module);
+    return true;
+  }
+
+  /** Takes {@link addModule} back. */
+  removeModule(module: CompiledModule): void {
+    if (this.#modules.delete(module)) this.accountant.release("module", module.data.bytes.length);
   }
 
   /** Takes `count` addresses for the functions of an instance or of the host. Returns the first. */
