@@ -1,8 +1,9 @@
 /** How a run ended, as an exit code and a word. */
 
-import { ProcessExit } from "../host/index.ts";
-import { CompileError, FuelExhausted, LinkError, Termination, Trap } from "../vm/index.ts";
+import { ProcessExit } from "../host/single.ts";
+import { type CompiledModule, CompileError, FuelExhausted, LinkError, Termination, Trap } from "../vm/index.ts";
 import { EXIT_FAILURE, EXIT_LIMIT, EXIT_TRAP, EXIT_USAGE, exitCodeOf, Interrupted, UsageError } from "./exit.ts";
+import { field } from "./report.ts";
 
 export interface End {
   readonly exitCode: number;
@@ -22,4 +23,13 @@ export function endOf(error: unknown): End {
     return { exitCode: EXIT_USAGE, reason: "usage" };
   }
   return { exitCode: EXIT_FAILURE, reason: "error" };
+}
+
+/** For a module that is no program. */
+export function noStart(module: CompiledModule): UsageError {
+  const names = module.exports.filter(({ type }) => type.kind === "func").map(({ name }) => field(name, 40));
+  const hint = names.length === 0 ? "it exports no function" : `it exports ${names.slice(0, 8).join(", ")}`;
+  return new UsageError(
+    `no '_start' to run: call a function with --invoke NAME (${hint}${names.length > 8 ? ", …" : ""})`,
+  );
 }

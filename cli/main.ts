@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
  * Where the command line begins. A program without options is run at once: program.ts, which reads
- * all the rest, takes some milliseconds to load.
+ * all the rest, takes some milliseconds to load. Under the name `lunatic` it is `perilune lunatic`.
  */
 
+import { basename } from "node:path";
 import { EXIT_USAGE } from "./exit.ts";
 
 /** The arguments from the file on, if they are `run FILE …`. */
@@ -24,7 +25,8 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 try {
-  await main(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  await main(basename(process.argv[1] ?? "") === "lunatic" ? ["lunatic", ...args] : args);
 } catch (error) {
   const { errorReport } = await import("./report.ts");
   process.exitCode = EXIT_USAGE;

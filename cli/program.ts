@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { EXIT_USAGE } from "./exit.ts";
 
-const COMMANDS = ["run", "validate", "inspect", "wast", "help"];
+const COMMANDS = ["run", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
 
 const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
 
@@ -15,6 +15,9 @@ function program(): Command {
     .showHelpAfterError("(perilune --help tells more)")
     .exitOverride();
   addRun(root);
+  addTop(root);
+  addTest(root);
+  addLunatic(root);
   addValidate(root);
   addInspect(root);
   addWast(root);
@@ -36,8 +39,12 @@ function addRun(root: Command): void {
     .option("--env <name=value>", "give it a variable, NAME alone with our value; may be repeated", collect)
     .option("--inherit-env", "give it all of our environment")
     .option("--fuel <n>", "end it after so much fuel (about one per instruction)")
-    .option("--max-memory <bytes>", "what its memories, tables and stack may take together: 65536, 64K, 16M, 2G")
+    .option("--max-memory <bytes>", "what its memories, tables and stacks may take together: 65536, 64K, 16M, 2G")
     .option("--timeout <duration>", "end it after this time: 500ms, 2s, 5m")
+    .option("--max-processes <n>", "how many processes it may have at a time")
+    .option("--allow <pattern>", "let it import more than WASI: 'lunatic::*', 'lunatic::process::spawn'", collect)
+    .option("--deny <pattern>", "end it when it calls such an import, even if allowed", collect)
+    .option("--wait-forever", "go on waiting when nothing can wake any process")
     .option("--slice <n>", "fuel between two looks at the event loop")
     .option("--stats [=json]", "say on stderr what it used, with =json for machines")
     .option("--invoke <name>", "call this exported function with the arguments and print its results")
@@ -49,12 +56,83 @@ Examples:
   perilune run --fuel 1e9 --max-memory 64M --timeout 10s untrusted.wasm
   perilune run --dir data::/data:ro --env LANG=C tool.wasm /data/input
   perilune run --invoke gcd math.wat 12 18
+  perilune run --allow 'lunatic::*' --max-processes 1000 server.wasm
   generate | perilune run --stats=json -`,
     )
     .passThroughOptions()
     .action(async (file: string, args: string[], options) => {
       const { runCommand } = await import("./commands/run.ts");
       process.exitCode = await runCommand(file, args, options);
+    });
+}
+
+function addTop(root: Command): void {
+  root
+    .command("top")
+    .summary("run a program and show its processes")
+    .description(
+      "Runs a program as 'run' does, and shows its processes in a table that is drawn anew on a terminal and printed " +
+        "again and again elsewhere: state, unread messages, memory, fuel, and the share of the fuel since the last table.",
+    )
+    .argument("<file>", "the module")
+    .argument("[args...]", "its arguments; options after FILE are the program's")
+    .option("--interval <duration>", "between two tables", "1s")
+    .option("--lunatic", "grant what Lunatic grants")
+    .option("--dir <host[::guest][:ro]>", "give it a directory; may be repeated", collect)
+    .option("--env <name=value>", "give it a variable; may be repeated", collect)
+    .option("--inherit-env", "give it all of our environment")
+    .option("--fuel <n>", "end it after so much fuel of all processes")
+    .option("--max-memory <bytes>", "what all processes may take together")
+    .option("--max-processes <n>", "how many processes it may have at a time")
+    .option("--allow <pattern>", "let it import more than WASI", collect)
+    .option("--deny <pattern>", "end it when it calls such an import", collect)
+    .option("--timeout <duration>", "end it after this time")
+    .option("--wait-forever", "go on waiting when nothing can wake any process")
+    .addHelpText("after", "\nExample:\n  perilune top --allow 'lunatic::*' server.wasm")
+    .passThroughOptions()
+    .action(async (file: string, args: string[], options) => {
+      const { topCommand } = await import("./commands/top.ts");
+      process.exitCode = await topCommand(file, args, options);
+    });
+}
+
+function addTest(root: Command): void {
+  root
+    .command("test")
+    .summary("run the tests of a module made with Rust's library for Lunatic")
+    .description(
+      "Runs the exports named #lunatic_test_…, with Lunatic's grants, and prints what Rust's test program prints. " +
+        "Takes what Cargo and nextest pass on: --list, --format terse, --exact, --skip TEXT, --ignored, " +
+        "--include-ignored, --nocapture, --show-output, --test-threads N, --color WHEN; and --dir DIR, " +
+        "--clock real (guest time is virtual and jumps while all wait). The exit code is 1 if one fails.",
+    )
+    .argument("<args...>", "FILE, options, and the part of the names to look for")
+    .allowUnknownOption()
+    .helpOption("-h, --help")
+    .addHelpText("after", "\nExamples:\n  perilune test tests.wasm\n  perilune test tests.wasm supervisor --nocapture")
+    .passThroughOptions()
+    .action(async (args: string[]) => {
+      const { testCommand } = await import("./commands/test.ts");
+      process.exitCode = await testCommand(args);
+    });
+}
+
+function addLunatic(root: Command): void {
+  root
+    .command("lunatic")
+    .summary("stand where Lunatic does, with what it grants")
+    .description(
+      "'perilune lunatic run FILE [ARGS]' gives a program the working directory, our whole environment, the network " +
+        "and all imports, as Lunatic does, and runs Cargo's test programs as tests. As a runner in .cargo/config.toml: " +
+        'runner = "perilune lunatic run". Before FILE: --fuel, --max-memory, --max-processes, --deny, ' +
+        "--wait-forever; --dir DIR anywhere.",
+    )
+    .argument("<args...>", "run, FILE, its arguments")
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (args: string[]) => {
+      const { lunaticCommand } = await import("./commands/lunatic.ts");
+      process.exitCode = await lunaticCommand(args);
     });
 }
 

@@ -51,6 +51,11 @@ export function errorReport(file: string | null, error: unknown): string {
   if (error instanceof Trap || error instanceof Termination) {
     lines.push(...backtraceLines(error.backtrace, error.omittedFrames));
   }
+  return bounded(lines);
+}
+
+/** The lines as one text, cut where a report ends. */
+export function bounded(lines: readonly string[]): string {
   const report = lines.join("\n");
   return report.length > MAX_REPORT_CHARS ? `${report.slice(0, MAX_REPORT_CHARS)}…` : report;
 }

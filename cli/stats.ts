@@ -3,17 +3,23 @@
 import { LimitAccountant, type ResourceKind } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 
-export interface Stats {
+/** What a run reports itself. */
+export interface RunStats {
   readonly exitCode: number;
   /** How the run ended: "returned", "exit", "trap", "fuel", "memory", "timeout", "signal", … */
   readonly reason: string;
   readonly fuel: number;
   /** Times that the guest was given fuel. */
   readonly slices: number;
-  /** Times that it waited for the host. */
-  readonly waits: number;
-  /** The most that memories, tables and stack took together. */
-  readonly memoryBytes: number;
+  /** Times that it waited for the host, of a program without processes. */
+  readonly waits?: number;
+  /** The most that memories, tables and stack took together, of a program without processes. */
+  readonly memoryBytes?: number;
+  /** How many processes there were. */
+  readonly processes?: number;
+}
+
+export interface Stats extends RunStats {
   readonly compileMs: number;
   readonly runMs: number;
 }
@@ -51,11 +57,13 @@ export function statsText(stats: Stats, format: StatsFormat): string {
     });
   }
   const grouped = (value: number) => value.toLocaleString("en");
+  const { waits, memoryBytes, processes } = stats;
   return [
     `ended    ${stats.reason}, exit code ${stats.exitCode}`,
     `fuel     ${grouped(stats.fuel)} in ${grouped(stats.slices)} slices, ${nsPerFuel.toFixed(2)} ns each`,
-    `waits    ${grouped(stats.waits)}`,
-    `memory   ${grouped(stats.memoryBytes)} bytes`,
+    ...(waits === undefined ? [] : [`waits    ${grouped(waits)}`]),
+    ...(memoryBytes === undefined ? [] : [`memory   ${grouped(memoryBytes)} bytes`]),
+    ...(processes === undefined ? [] : [`number   ${grouped(processes)} processes`]),
     `time     ${stats.compileMs.toFixed(1)} ms to compile, ${stats.runMs.toFixed(1)} ms to run`,
   ].join("\n");
 }

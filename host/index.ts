@@ -48,6 +48,7 @@ export {
   type SupervisorOptions,
 } from "./supervisor.ts";
 export { SystemError } from "./system.ts";
+export { Timer } from "./timers.ts";
 export { ProcessExit } from "./wasi/proc.ts";
 export type { Preopen, WasiOptions } from "./wasi/state.ts";
 export { Wasi } from "./wasi/wasi.ts";

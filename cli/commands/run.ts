@@ -1,29 +1,22 @@
 /**
- * `perilune run`: a WASI program, or one exported function, under the limits that the options set.
+ * `perilune run`: a program, or one exported function, under the limits that the options set.
  * Whatever ends the run becomes an exit code, at most one line of reason with the guest's
- * backtrace, and statistics.
+ * backtrace, and statistics. A program that imports nothing but WASI runs here, alone; one of
+ * processes, or with grants and limits for them, in processes/main.ts, which takes longer to load.
  */
 
-import { drive, newProgress, type Preopen, type Progress, Wasi } from "../../host/index.ts";
+import { drive, newProgress, type Preopen, type Progress, Wasi } from "../../host/single.ts";
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
 import { compile, Func, Store } from "../../vm/index.ts";
-import { endOf } from "../end.ts";
-import {
-  EXIT_FAILURE,
-  EXIT_SIGINT,
-  EXIT_SIGPIPE,
-  EXIT_SIGTERM,
-  EXIT_TIMEOUT,
-  EXIT_USAGE,
-  Interrupted,
-  UsageError,
-} from "../exit.ts";
+import { type End, endOf, noStart } from "../end.ts";
+import { EXIT_USAGE, Interrupted, UsageError } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
+import { Interruptions } from "../interruptions.ts";
 import { environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
-import { errorReport, field } from "../report.ts";
-import { PeakAccountant, printStats, type Stats, statsFormat } from "../stats.ts";
+import { errorReport } from "../report.ts";
+import { PeakAccountant, printStats, type RunStats, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
 
 /** As commander gives them. */
@@ -37,6 +30,10 @@ export interface RunOptions {
   readonly slice?: string;
   readonly stats?: string;
   readonly invoke?: string;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly maxProcesses?: string;
+  readonly waitForever?: boolean;
 }
 
 interface Limits {
@@ -46,37 +43,84 @@ interface Limits {
   readonly slice?: number;
 }
 
-const SECOND_SIGNAL_GRACE_MS = 2_000;
-
 export async function runCommand(file: string, args: readonly string[], options: RunOptions): Promise<number> {
   const name = displayName(file);
-  const stdout = standardOutput();
-  const stderr = standardError();
+  const interruptions = new Interruptions();
   let exitCode: number;
   try {
     const format = statsFormat(options.stats);
-    const run = new Run(name, limitsOf(options));
-    const clock = new NodeClock();
-    const wasi = new Wasi({
-      args: [file, ...(options.invoke === undefined ? args : [])],
-      env: environmentOf(options.env ?? [], options.inheritEnv ?? false, process.env),
-      stdin: standardInput(),
-      stdout,
-      stderr,
-      preopens: await openDirectories(options.dir ?? []),
-      clock,
-      random: new NodeRandom(),
-    });
-    const stats = await run.execute(file, args, options.invoke, wasi, clock);
+    const limits = limitsOf(options);
+    const release = interruptions.listen(limits.timeoutMs);
+    const started = performance.now();
+    let stats: RunStats;
+    let compileMs = 0;
+    try {
+      const module = await compile(await readModule(file), { signal: interruptions.signal });
+      compileMs = performance.now() - started;
+      stats = needsProcesses(module, options)
+        ? await runProcesses(name, module, [file, ...args], options, interruptions)
+        : await runAlone(name, module, file, args, options, limits, interruptions);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      process.stderr.write(`${errorReport(name, error)}\n`);
+      stats = { exitCode: error.exitCode, reason: error.reason, fuel: 0, slices: 0 };
+    } finally {
+      release();
+    }
     exitCode = stats.exitCode;
-    if (format !== null) printStats(stats, format);
+    if (format !== null) printStats({ ...stats, compileMs, runMs: performance.now() - started - compileMs }, format);
   } catch (error) {
     process.stderr.write(`${errorReport(name, error)}\n`);
     exitCode = EXIT_USAGE;
   }
-  await Promise.all([stdout.flush(), stderr.flush()]);
+  await Promise.all([standardOutput().flush(), standardError().flush()]);
   // Standard input may still be open, and would keep the process waiting.
   process.exit(exitCode);
+}
+
+/** A guest that imports more than WASI, or one whose imports and processes the options speak of. */
+function needsProcesses(module: CompiledModule, options: RunOptions): boolean {
+  if (options.invoke !== undefined) return false;
+  if (options.allow !== undefined || options.deny !== undefined || options.maxProcesses !== undefined) return true;
+  return module.imports.some((each) => /^(?:lunatic|perilune)::/.test(each.module));
+}
+
+async function runProcesses(
+  name: string,
+  module: CompiledModule,
+  args: readonly string[],
+  options: RunOptions,
+  interruptions: Interruptions,
+): Promise<RunStats> {
+  const [{ runMain }, { askedGrants }] = await Promise.all([
+    import("../processes/main.ts"),
+    import("../processes/grants.ts"),
+  ]);
+  const grants = await askedGrants(args, options);
+  return runMain({ name, module, grants, interruptions, ...options });
+}
+
+async function runAlone(
+  name: string,
+  module: CompiledModule,
+  file: string,
+  args: readonly string[],
+  options: RunOptions,
+  limits: Limits,
+  interruptions: Interruptions,
+): Promise<RunStats> {
+  const clock = new NodeClock();
+  const wasi = new Wasi({
+    args: [file, ...(options.invoke === undefined ? args : [])],
+    env: environmentOf(options.env ?? [], options.inheritEnv ?? false, process.env),
+    stdin: standardInput(),
+    stdout: standardOutput(),
+    stderr: standardError(),
+    preopens: await openDirectories(options.dir ?? []),
+    clock,
+    random: new NodeRandom(),
+  });
+  return new LoneRun(name, module, limits, interruptions, clock).execute(args, options.invoke, wasi);
 }
 
 function limitsOf(options: RunOptions): Limits {
@@ -102,101 +146,67 @@ async function openDirectories(texts: readonly string[]): Promise<Preopen[]> {
   return preopens;
 }
 
-/** One run from compiling to the end, with what it used on the way. */
-class Run {
+/** One guest from its instantiation to its end, with what it used on the way. */
+class LoneRun {
   readonly #name: string;
+  readonly #module: CompiledModule;
   readonly #limits: Limits;
-  readonly #abort = new AbortController();
+  readonly #interruptions: Interruptions;
+  readonly #clock: NodeClock;
   readonly #progress: Progress = newProgress();
   readonly #accountant: PeakAccountant;
 
-  constructor(name: string, limits: Limits) {
+  constructor(name: string, module: CompiledModule, limits: Limits, interruptions: Interruptions, clock: NodeClock) {
     this.#name = name;
+    this.#module = module;
     this.#limits = limits;
+    this.#interruptions = interruptions;
+    this.#clock = clock;
     this.#accountant = new PeakAccountant(limits.maxBytes);
   }
 
-  /** Reports how the guest ended. Rejects for what is wrong before it starts: usage, file, imports. */
-  async execute(
-    file: string,
-    args: readonly string[],
-    invoke: string | undefined,
-    wasi: Wasi,
-    clock: NodeClock,
-  ): Promise<Stats> {
-    const started = performance.now();
-    let compiled = started;
-    const release = this.#listen();
-    let end: { readonly exitCode: number; readonly reason: string };
+  /** Reports how the guest ended. Rejects for what is wrong before it starts: usage, imports. */
+  async execute(args: readonly string[], invoke: string | undefined, wasi: Wasi): Promise<RunStats> {
+    let end: End;
     try {
-      const bytes = await readModule(file);
-      const module = await compile(bytes, { signal: this.#abort.signal });
-      compiled = performance.now();
       const store = new Store({ accountant: this.#accountant });
-      const instance = await this.#instantiate(store, module, wasi, clock);
-      await this.#start(instance, module, args, invoke, clock);
+      const instance = await this.#instantiate(store, wasi);
+      await this.#start(instance, args, invoke);
       end = { exitCode: 0, reason: "returned" };
     } catch (error) {
       end = endOf(error);
-      if (end.exitCode === EXIT_USAGE && end.reason === "usage") throw error;
+      if (end.reason === "usage") throw error;
       if (end.reason !== "exit" && end.reason !== "closed") {
         process.stderr.write(`${errorReport(this.#name, error)}\n`);
       }
     } finally {
-      release();
       await wasi.dispose();
     }
-    const { fuel, slices, waits } = this.#progress;
-    const now = performance.now();
-    return {
-      ...end,
-      fuel,
-      slices,
-      waits,
-      memoryBytes: this.#accountant.peakBytes,
-      compileMs: compiled - started,
-      runMs: now - compiled,
-    };
+    return { ...end, ...this.#progress, memoryBytes: this.#accountant.peakBytes };
   }
 
-  async #instantiate(store: Store, module: CompiledModule, wasi: Wasi, clock: NodeClock): Promise<Instance> {
-    const { instance, invocation } = store.instantiation(module, wasi.imports);
-    await this.#drive(invocation, clock);
+  async #instantiate(store: Store, wasi: Wasi): Promise<Instance> {
+    const { instance, invocation } = store.instantiation(this.#module, wasi.imports);
+    await this.#drive(invocation);
     return instance;
   }
 
-  async #start(
-    instance: Instance,
-    module: CompiledModule,
-    args: readonly string[],
-    invoke: string | undefined,
-    clock: NodeClock,
-  ): Promise<void> {
+  async #start(instance: Instance, args: readonly string[], invoke: string | undefined): Promise<void> {
     const isFunction = (name: string) => instance.export(name) instanceof Func;
     if (invoke !== undefined) {
-      if (isFunction("_initialize")) await this.#drive(instance.invoke("_initialize", []), clock);
-      await this.#invoke(instance, module, invoke, args, clock);
+      if (isFunction("_initialize")) await this.#drive(instance.invoke("_initialize", []));
+      await this.#invoke(instance, invoke, args);
     } else if (isFunction("_start")) {
-      await this.#drive(instance.invoke("_start", []), clock);
+      await this.#drive(instance.invoke("_start", []));
     } else if (isFunction("_initialize")) {
-      await this.#drive(instance.invoke("_initialize", []), clock);
+      await this.#drive(instance.invoke("_initialize", []));
     } else {
-      const names = module.exports.filter(({ type }) => type.kind === "func").map(({ name }) => field(name, 40));
-      const hint = names.length === 0 ? "it exports no function" : `it exports ${names.slice(0, 8).join(", ")}`;
-      throw new UsageError(
-        `no '_start' to run: call a function with --invoke NAME (${hint}${names.length > 8 ? ", …" : ""})`,
-      );
+      throw noStart(this.#module);
     }
   }
 
-  async #invoke(
-    instance: Instance,
-    module: CompiledModule,
-    name: string,
-    args: readonly string[],
-    clock: NodeClock,
-  ): Promise<void> {
-    const type = module.exports.find((candidate) => candidate.name === name)?.type;
+  async #invoke(instance: Instance, name: string, args: readonly string[]): Promise<void> {
+    const type = this.#module.exports.find((candidate) => candidate.name === name)?.type;
     if (type?.kind !== "func") throw new UsageError(`it exports no function '${name}'`);
     if (args.length !== type.params.length) {
       const wanted =
@@ -204,51 +214,22 @@ class Run {
       throw new UsageError(`'${name}' takes ${wanted}, not ${args.length}`);
     }
     const values = args.map((arg, i) => parseValue(arg, type.params[i] ?? ""));
-    const results = await this.#drive(instance.invoke(name, values), clock);
+    const results = await this.#drive(instance.invoke(name, values));
     results.forEach((value, i) => {
       process.stdout.write(`${valueText(value, type.results[i] ?? "")}\n`);
     });
   }
 
   /** The fuel limit is for all invocations of the run together: they count in one progress. */
-  #drive(invocation: Invocation, clock: NodeClock): Promise<readonly Value[]> {
+  #drive(invocation: Invocation): Promise<readonly Value[]> {
     const { maxFuel, slice } = this.#limits;
     const options = {
-      clock,
+      clock: this.#clock,
       eventLoop: NODE_EVENT_LOOP,
-      signal: this.#abort.signal,
+      signal: this.#interruptions.signal,
       ...(slice === undefined ? {} : { slice }),
       ...(maxFuel === undefined ? {} : { maxFuel }),
     };
     return drive(invocation, options, this.#progress);
-  }
-
-  /** Time, signals, a closed stdout and a run that nothing can continue: each aborts. Returns what ends listening. */
-  #listen(): () => void {
-    const abort = (reason: Interrupted["reason"], exitCode: number, message: string) =>
-      this.#abort.abort(new Interrupted(reason, exitCode, message));
-    const onSignal = (signal: NodeJS.Signals) => {
-      const exitCode = signal === "SIGINT" ? EXIT_SIGINT : EXIT_SIGTERM;
-      if (this.#abort.signal.aborted) process.exit(exitCode);
-      abort("signal", exitCode, `ended by ${signal}`);
-      setTimeout(() => process.exit(exitCode), SECOND_SIGNAL_GRACE_MS).unref();
-    };
-    const onOutputError = (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") abort("closed", EXIT_SIGPIPE, "stdout was closed");
-    };
-    const onIdle = () => abort("deadlock", EXIT_FAILURE, "the program waits, and nothing can wake it");
-    const { timeoutMs } = this.#limits;
-    // Alone it must not keep a run alive that waits for nothing.
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => abort("timeout", EXIT_TIMEOUT, `ended after ${timeoutMs} ms`), timeoutMs).unref();
-    process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("beforeExit", onIdle);
-    process.stdout.on("error", onOutputError);
-    return () => {
-      clearTimeout(timer);
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("beforeExit", onIdle);
-      process.stdout.off("error", onOutputError);
-    };
   }
 }

@@ -1,0 +1,65 @@
+/**
+ * Reports of processes that failed, apart from the main one: bounded in their size and in how many
+ * there are in a second, whatever guests do.
+ */
+
+import { type BasicProcess, type ExitReason, reasonText } from "../../host/index.ts";
+import { Termination, Trap } from "../../vm/index.ts";
+import { backtraceLines, bounded, field } from "../report.ts";
+
+const REPORTS_PER_WINDOW = 10;
+const WINDOW_MS = 1_000;
+const MAX_NAMES = 4;
+
+export class CrashLog {
+  readonly #write: (text: string) => void;
+  readonly #nowMs: () => number;
+  #windowEndMs = Number.NEGATIVE_INFINITY;
+  #reports = 0;
+  #suppressed = 0;
+
+  constructor(write: (text: string) => void, nowMs = () => performance.now()) {
+    this.#write = write;
+    this.#nowMs = nowMs;
+  }
+
+  /** Processes that were told to end, or that ended with a linked one, are not worth a report. */
+  ended(process: Pick<BasicProcess, "pid" | "name" | "environment">, reason: ExitReason): void {
+    const isReported =
+      ["trap", "limit", "error"].includes(reason.kind) || (reason.kind === "code" && reason.code !== 0);
+    if (!isReported) return;
+    const nowMs = this.#nowMs();
+    if (nowMs >= this.#windowEndMs) {
+      this.flush();
+      this.#windowEndMs = nowMs + WINDOW_MS;
+      this.#reports = 0;
+    }
+    if (this.#reports++ >= REPORTS_PER_WINDOW) this.#suppressed++;
+    else this.#write(`${bounded(this.#lines(process, reason))}\n`);
+  }
+
+  /** Says how many reports were left out since the last that was written. */
+  flush(): void {
+    if (this.#suppressed === 0) return;
+    this.#write(`perilune: ${this.#suppressed} more reports suppressed\n`);
+    this.#suppressed = 0;
+  }
+
+  #lines({ pid, name, environment }: Pick<BasicProcess, "pid" | "name" | "environment">, reason: ExitReason): string[] {
+    const names = environment.registry.namesOf(BigInt(pid), MAX_NAMES).map(lastPart);
+    const known = names.length === 0 ? [name] : names;
+    const who = `process ${pid} (${known.map((each) => field(each, 80)).join(", ")})`;
+    const lines = [`perilune: ${who}: ${field(reasonText(reason))}`];
+    const error = "error" in reason ? reason.error : null;
+    if (error instanceof Trap || error instanceof Termination) {
+      lines.push(...backtraceLines(error.backtrace, error.omittedFrames));
+    }
+    return lines;
+  }
+}
+
+/** Rust's library registers names behind the types of messages: "type/serializer/Process/name". */
+function lastPart(name: string): string {
+  const fields = name.split("/", 4);
+  return fields.length === 4 ? name.slice(fields.slice(0, 3).join("/").length + 1) : name;
+}

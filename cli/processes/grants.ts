@@ -1,0 +1,98 @@
+/**
+ * What the main process is given. `perilune run` grants standard streams, clocks and randomness,
+ * and what its options ask for; `perilune lunatic run` grants what Lunatic does. The choice is the
+ * command's, never the module's.
+ */
+
+import type { ConfigOptions, DirectoryGrant, GroupLimits } from "../../host/index.ts";
+import { UsageError } from "../exit.ts";
+import { type DirectoryOption, environmentOf, parseBytes, parseCount, parseDirectory } from "../options.ts";
+
+/** As commander gives them. */
+export interface GrantOptions {
+  readonly dir?: readonly string[];
+  readonly env?: readonly string[];
+  readonly inheritEnv?: boolean;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly fuel?: string;
+  readonly maxMemory?: string;
+  readonly maxProcesses?: string;
+}
+
+export interface Grants {
+  /** Of the main process, and the most that any other gets. */
+  readonly config: ConfigOptions;
+  /** Of all processes together. */
+  readonly limits: GroupLimits;
+}
+
+/** What every program may import: WASI, which is empty without grants. */
+const OPEN_IMPORTS = ["wasi_snapshot_preview1::*"];
+
+export async function askedGrants(args: readonly string[], options: GrantOptions): Promise<Grants> {
+  return {
+    config: {
+      args,
+      env: environmentOf(options.env ?? [], options.inheritEnv ?? false, process.env),
+      preopens: await directoryGrants((options.dir ?? []).map(parseDirectory)),
+      imports: {
+        allow: [...OPEN_IMPORTS, ...patterns("--allow", options.allow)],
+        deny: patterns("--deny", options.deny),
+      },
+      visibility: "all",
+    },
+    limits: limitsOf(options),
+  };
+}
+
+/** All of our environment, the working directory and every directory asked for, the network, all imports. */
+export async function lunaticGrants(args: readonly string[], options: GrantOptions): Promise<Grants> {
+  const directories = [".", ...(options.dir ?? [])].map(
+    (path): DirectoryOption => ({ hostPath: path, guestPath: path, readOnly: false }),
+  );
+  const deny = patterns("--deny", options.deny);
+  return {
+    config: {
+      args,
+      env: environmentOf(options.env ?? [], true, process.env),
+      preopens: await directoryGrants(directories),
+      network: true,
+      visibility: "all",
+      ...(deny.length === 0 ? {} : { imports: { deny } }),
+    },
+    limits: limitsOf(options),
+  };
+}
+
+export function limitsOf({ fuel, maxMemory, maxProcesses }: GrantOptions): GroupLimits {
+  return {
+    ...(fuel === undefined ? {} : { maxFuel: parseCount("--fuel", fuel) }),
+    ...(maxMemory === undefined ? {} : { maxMemory: parseBytes("--max-memory", maxMemory) }),
+    ...(maxProcesses === undefined ? {} : { maxProcesses: parseCount("--max-processes", maxProcesses) }),
+  };
+}
+
+/** Every process opens them for itself; that they can be opened is found out here. */
+export async function directoryGrants(directories: readonly DirectoryOption[]): Promise<DirectoryGrant[]> {
+  if (directories.length === 0) return [];
+  const { openDirectory } = await import("../../host/node/files.ts");
+  return Promise.all(
+    directories.map(async ({ hostPath, guestPath, readOnly }) => {
+      try {
+        await (await openDirectory(hostPath)).close();
+      } catch (error) {
+        throw new UsageError(`--dir ${hostPath}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      return { name: guestPath, readOnly, open: () => openDirectory(hostPath) };
+    }),
+  );
+}
+
+/** "namespace::name" with "*" for any text; a namespace alone means all of it. */
+function patterns(option: string, texts: readonly string[] = []): string[] {
+  return texts.flatMap((text) => {
+    if (text === "") throw new UsageError(`${option} needs a pattern such as 'lunatic::process::*'`);
+    return text.includes("*") ? [text] : [text, `${text}::*`];
+  });
+}

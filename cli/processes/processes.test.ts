@@ -1,0 +1,205 @@
+/** Programs of processes as a user meets them: child processes on the compiled output. */
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { CrashLog } from "./crash-log.ts";
+import { parseLunaticRun } from "../commands/lunatic.ts";
+
+const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
+const GUESTS = fileURLToPath(new URL("../../../guests/wasm/lunatic/", import.meta.url));
+const PING_PONG = join(GUESTS, "ping-pong.wasm");
+const TESTS = join(GUESTS, "rust-tests.wasm");
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function perilune(args: readonly string[], env: Record<string, string> = {}, main = MAIN): Promise<Result> {
+  return new Promise((resolve) => {
+    const options = { env: { ...process.env, ...env } };
+    const child = execFile(process.execPath, [main, ...args], options, (_, stdout, stderr) => {
+      resolve({ code: child.exitCode, stdout, stderr });
+    });
+  });
+}
+
+describe("perilune run with processes", function () {
+  this.timeout(30_000);
+  let folder = "";
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "perilune-processes-"));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const program = (body: string): string => `(module
+    (import "lunatic::message" "receive" (func $receive (param i32 i32 i64) (result i32)))
+    (import "lunatic::process" "kill" (func $kill (param i64)))
+    (import "lunatic::process" "process_id" (func $process_id (result i64)))
+    (import "lunatic::process" "sleep_ms" (func $sleep_ms (param i64)))
+    (memory (export "memory") 1)
+    (func (export "_start") ${body}))`;
+  const WAIT = "(drop (call $receive (i32.const 0) (i32.const 0) (i64.const -1)))";
+
+  it("a program of processes runs when its imports are allowed", async () => {
+    const { code, stdout, stderr } = await perilune(["run", "--allow", "lunatic::*", "--stats=json", PING_PONG, "50"]);
+    expect(stdout).to.equal("ping-pong: 50 replies of process 2\n");
+    expect(code).to.equal(0);
+    expect(JSON.parse(stderr)).to.include({ reason: "returned", processes: 2 });
+  });
+
+  it("an import that is not allowed ends it, and the report says what would allow it", async () => {
+    const { code, stderr } = await perilune(["run", PING_PONG]);
+    expect(code).to.equal(137);
+    expect(stderr).to.match(/import denied: lunatic::process::spawn is not permitted\n.*--allow 'lunatic::\*'/s);
+  });
+
+  it("what is denied is denied even if allowed", async () => {
+    const args = ["run", "--allow", "lunatic::*", "--deny", "lunatic::process::spawn", PING_PONG];
+    expect(await perilune(args)).to.include({ code: 137, stdout: "" });
+  });
+
+  it("a deadlock is reported with who waits, and --wait-forever waits", async () => {
+    const path = file("deadlock.wat", program(WAIT));
+    const { code, stderr } = await perilune(["run", "--allow", "lunatic", path]);
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/nothing can wake it\n {4}process 1 \(main\): waiting, 0 messages unread\n$/);
+    const forever = await perilune(["run", "--allow", "lunatic", "--wait-forever", "--timeout", "300ms", path]);
+    expect(forever.code).to.equal(124);
+  });
+
+  it("a main process that is killed ends the run with 137, and a sleep is no deadlock", async () => {
+    const killed = file("killed.wat", program(`(call $kill (call $process_id)) ${WAIT}`));
+    const { code, stderr } = await perilune(["lunatic", "run", killed]);
+    expect(code).to.equal(137);
+    expect(stderr).to.include("killed: by process 1");
+    const slept = file("slept.wat", program("(call $sleep_ms (i64.const 20))"));
+    expect(await perilune(["lunatic", "run", slept])).to.deep.equal({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("the limits are those of all processes together", async () => {
+    const bomb = join(GUESTS, "fork-bomb.wasm");
+    const args = ["run", "--allow", "lunatic::*", "--max-processes", "20", "--fuel", "3e6", "--stats=json", bomb];
+    const { code, stderr } = await perilune(args);
+    expect(code).to.equal(137);
+    const stats = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "") as { fuel: number; processes: number };
+    expect(stats.fuel).to.be.within(3e6, 3.2e6);
+    expect(stats.processes).to.be.above(20);
+  });
+
+  it("a process that fails is reported, and the run goes on", async () => {
+    const { code, stdout, stderr } = await perilune(["lunatic", "run", join(GUESTS, "supervised-workers.wasm")]);
+    expect(code).to.equal(0);
+    expect(stdout).to.include("worker-2 is a new process: 12 squared is 144\nrestarts: 1\n");
+    expect(stderr).to.match(
+      /^panicked: a worker was poisoned\nperilune: process \d+ \(worker-2\): trap: unreachable\n {4}at /,
+    );
+  });
+
+  it("under the name 'lunatic' it is 'perilune lunatic'", async () => {
+    const link = join(folder, "lunatic");
+    symlinkSync(MAIN, link);
+    const { code, stdout } = await perilune([PING_PONG, "3"], { NODE_OPTIONS: "--preserve-symlinks-main" }, link);
+    // Node finds the other files of the command line beside the link then; the name is what is looked at.
+    if (code === 0) expect(stdout).to.equal("ping-pong: 3 replies of process 2\n");
+  });
+
+  it("the tests of a module run with virtual time", async () => {
+    const { code, stdout, stderr } = await perilune(["test", TESTS]);
+    expect(stderr).to.equal("");
+    expect(code).to.equal(1);
+    expect(stdout).to.match(/^\nrunning 10 tests\ntest ignored \.\.\. ignored\n/);
+    for (const line of [
+      "test sleeps ... ok",
+      "test child_panics ... ok",
+      "test numbered::words - should panic ... ok",
+    ]) {
+      expect(stdout).to.include(`${line}\n`);
+    }
+    expect(stdout).to.match(
+      /failures:\n {4}panics\n {4}other_words\n {4}does_not_panic\n\ntest result: FAILED\. 6 passed/,
+    );
+  });
+
+  it("nextest's calls are answered", async () => {
+    const listed = await perilune(["test", TESTS, "--list", "--format", "terse", "--ignored"]);
+    expect(listed).to.deep.equal({ code: 0, stdout: "ignored: test\n", stderr: "" });
+    const one = await perilune(["test", TESTS, "passes", "--exact", "--nocapture"]);
+    expect(one.code).to.equal(0);
+    expect(one.stdout).to.match(/running 1 test\nquiet words\ntest passes \.\.\. ok\n/);
+  });
+
+  it("Cargo's runner finds test programs by their exports", async () => {
+    const args = ["lunatic", "run", TESTS, "old", "--test-threads", "1"];
+    const { code, stdout } = await perilune(args, { CARGO_MANIFEST_DIR: folder });
+    expect(code).to.equal(0);
+    expect(stdout).to.include("test old::any - should panic ... ok\n");
+    expect((await perilune(["lunatic", "run", TESTS])).stdout).to.equal("running 0 tests\n");
+  });
+
+  it("top prints tables when piped", async () => {
+    const bomb = join(GUESTS, "fork-bomb.wasm");
+    const { code, stdout } = await perilune([
+      "top",
+      "--lunatic",
+      "--max-processes",
+      "3",
+      "--timeout",
+      "700ms",
+      "--interval",
+      "200ms",
+      bomb,
+    ]);
+    expect(code).to.equal(124);
+    expect(stdout).to.match(/0\.\d s, 3 processes\nPID {2}NAME +STATE +MAILBOX +MEMORY +FUEL +SHARE\n/);
+  });
+});
+
+describe("lunatic run: arguments", () => {
+  it("--dir may stand anywhere, --bench is the guest's last argument, and what follows -- is the guest's", () => {
+    const parsed = parseLunaticRun(["--dir", "a", "m.wasm", "x", "--dir=b", "--bench", "--", "--dir", "y"]);
+    expect(parsed).to.deep.include({ file: "m.wasm", dir: ["a", "b"], args: ["x", "--dir", "y", "--bench"] });
+  });
+
+  it("limits stand before the file", () => {
+    expect(parseLunaticRun(["--fuel", "5", "--deny", "a::*", "m.wasm", "--fuel"])).to.deep.include({
+      fuel: "5",
+      deny: ["a::*"],
+      args: ["--fuel"],
+    });
+    expect(() => parseLunaticRun(["--bogus", "m.wasm"])).to.throw("unknown option '--bogus'");
+    expect(() => parseLunaticRun([])).to.throw("needs a module");
+  });
+});
+
+describe("reports of failed processes", () => {
+  it("are ten in a second, harmless, and the rest is counted", () => {
+    let text = "";
+    let nowMs = 0;
+    const log = new CrashLog(
+      (more) => {
+        text += more;
+      },
+      () => nowMs,
+    );
+    const environment = { registry: { namesOf: () => ["a/b/Process/\u001b[2J"] } };
+    const ended = { pid: 7, name: "x", environment } as unknown as Parameters<CrashLog["ended"]>[0];
+    for (let i = 0; i < 1_000; i++) log.ended(ended, { kind: "error", error: new Error("e\u202e\n") });
+    log.ended(ended, { kind: "killed", by: null });
+    nowMs = 1_000;
+    log.ended(ended, { kind: "code", code: 3 });
+    expect(text.split("\n")).to.have.length(13);
+    expect(text).to.match(/^perilune: process 7 \(\\u\{1b\}\[2J\): e\\u\{202e\}\\u\{a\}\n/);
+    expect(text).to.match(/990 more reports suppressed\nperilune: process 7 .*: exit with code 3\n$/);
+  });
+});

@@ -1,0 +1,48 @@
+/** The executor's time as WASI's clocks: sleeping in the guest's own library takes guest time too, which may be virtual. */
+
+import { type Cancel, type Clock, type Executor, Timer } from "../../host/index.ts";
+
+const NS_PER_MS = 1e6;
+
+export class ExecutorClock implements Clock {
+  readonly resolution = 1_000n;
+  readonly #executor: Executor;
+  readonly #start = BigInt(Date.now()) * BigInt(NS_PER_MS);
+
+  constructor(executor: Executor) {
+    this.#executor = executor;
+  }
+
+  realtime(): bigint {
+    return this.#start + this.monotonic();
+  }
+
+  monotonic(): bigint {
+    return BigInt(Math.round(this.#executor.nowMs() * NS_PER_MS));
+  }
+
+  /** Who waits for a clock waits for nothing outside: its host call holds virtual time, and this takes that back. */
+  wakeAt(deadline: bigint, wake: () => void): Cancel {
+    const executor = this.#executor;
+    let isWaiting = true;
+    const end = (): void => {
+      isWaiting = false;
+      executor.hold();
+    };
+    const timer = new Timer(() => {
+      if (this.monotonic() < deadline) arm();
+      else {
+        end();
+        wake();
+      }
+    });
+    const arm = (): void => executor.arm(timer, Number(deadline - this.monotonic()) / NS_PER_MS);
+    executor.unhold();
+    arm();
+    return () => {
+      if (!isWaiting) return;
+      executor.disarm(timer);
+      end();
+    };
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Runs tests: each is a process in an environment of its own, with its own names and captured
+ * output; when it ends, so do those it has left behind. Guest time is virtual unless told otherwise:
+ * it jumps while all wait.
+ */
+
+import {
+  type BasicProcess,
+  type ConfigOptions,
+  type Environment,
+  Executor,
+  type ExitReason,
+  guestFunctions,
+  isFailure,
+  Runtime,
+  type Services,
+  reasonText,
+} from "../../host/index.ts";
+import { NodeRandom } from "../../host/node/clock.ts";
+import type { CompiledModule } from "../../vm/index.ts";
+import { CompileError, LinkError } from "../../vm/index.ts";
+import { field } from "../report.ts";
+import { Capture } from "./capture.ts";
+import type { Selected, TestCase } from "./cases.ts";
+import { ExecutorClock } from "./executor-clock.ts";
+import type { Finished, Summary } from "./listing.ts";
+import { verdict } from "./verdict.ts";
+
+export interface TestRunOptions {
+  readonly config: ConfigOptions;
+  readonly clock: "real" | "virtual";
+  /** At the same time. */
+  readonly threads: number;
+  /** Where output goes besides, as it comes. */
+  readonly echo: Pick<Services, "stdout" | "stderr"> | null;
+  /** Called as tests end, and at once for those that are ignored. */
+  readonly onResult: (test: TestCase, word: "FAILED" | "ignored" | "ok") => void;
+}
+
+const DEADLOCK = "it waits, and nothing can wake it";
+
+export class TestRun {
+  readonly #module: CompiledModule;
+  readonly #options: TestRunOptions;
+  readonly #runtime: Runtime;
+  readonly #captures = new Map<Environment, Capture>();
+  /** Tests that run. */
+  readonly #running = new Set<BasicProcess>();
+  readonly #finished: Finished[] = [];
+
+  constructor(module: CompiledModule, options: TestRunOptions) {
+    this.#module = module;
+    this.#options = options;
+    const executor = new Executor({ virtualTime: options.clock === "virtual" });
+    this.#runtime = new Runtime({
+      executor,
+      functions: [guestFunctions],
+      services: { clock: new ExecutorClock(executor), random: new NodeRandom() },
+      servicesOf: (process) => this.#streamsOf(process),
+    });
+    executor.onIdle(() => {
+      if (!executor.isHeld && executor.armedTimers === 0 && executor.scheduler.isIdle) this.#endWaiting();
+    });
+  }
+
+  /** Throws `LinkError` when the module's tests cannot be instantiated. */
+  async run({ tests, filteredOut }: Selected): Promise<Summary> {
+    const started = performance.now();
+    let ignored = 0;
+    const queue: TestCase[] = [];
+    for (const { test, runs } of tests) {
+      if (runs) queue.push(test);
+      else {
+        ignored++;
+        this.#options.onResult(test, "ignored");
+      }
+    }
+    const left = queue.values();
+    const worker = async (): Promise<void> => {
+      for (const test of left) await this.#runTest(test);
+    };
+    await Promise.all(Array.from({ length: Math.min(this.#options.threads, queue.length) }, worker));
+    await this.#runtime.dispose();
+    const order = new Map(queue.map((test, i) => [test, i]));
+    const finished = this.#finished.sort((a, b) => order.get(a.test)! - order.get(b.test)!);
+    return { finished, ignored, filteredOut, seconds: (performance.now() - started) / 1_000 };
+  }
+
+  async #runTest(test: TestCase): Promise<void> {
+    const { config, onResult } = this.#options;
+    const environment = this.#runtime.createEnvironment(0);
+    const capture = new Capture();
+    this.#captures.set(environment, capture);
+    const handle = this.#runtime.spawn(this.#module, { entry: test.exportName, config, environment, name: test.name });
+    const { process } = handle;
+    this.#running.add(process);
+    const reason = await handle.exited;
+    this.#running.delete(process);
+    for (const other of [...environment.processes()]) other.kill({ kind: "killed", by: null });
+    this.#captures.delete(environment);
+    const { passed, note } = verdict(test, failureOf(reason), capture.textOf(process.pid));
+    const output = capture.text;
+    const separator = output === "" || output.endsWith("\n") ? "" : "\n";
+    this.#finished.push({ test, passed, output: note === null ? output : `${output}${separator}${note}\n` });
+    onResult(test, passed ? "ok" : "FAILED");
+  }
+
+  #streamsOf({ environment, pid }: BasicProcess): Partial<Services> {
+    const { echo } = this.#options;
+    const stream = this.#captures.get(environment)?.streamOf(pid, echo?.stdout ?? null);
+    return stream === undefined ? {} : { stdout: stream, stderr: stream };
+  }
+
+  #endWaiting(): void {
+    for (const process of this.#running) process.kill({ kind: "error", error: new Error(DEADLOCK) });
+  }
+}
+
+/** In words, for a process that failed. Throws what is no failure of the test but of the whole module. */
+function failureOf(reason: ExitReason): string | null {
+  if (reason.kind === "error" && (reason.error instanceof LinkError || reason.error instanceof CompileError)) {
+    throw reason.error;
+  }
+  return isFailure(reason) ? field(reasonText(reason)) : null;
+}
