@@ -205,6 +205,7 @@ function pagesOf({ data }: CompiledModule): number {
 }
 
 function readParams(guest: Guest, address: number, byteLength: number): Value[] {
+  guest.checkRange(address, byteLength);
   if (byteLength % PARAM_BYTES !== 0) throw guest.trap(`${BAD_PARAMS}: ${byteLength} bytes`);
   const count = byteLength / PARAM_BYTES;
   if (count > MAX_PARAMS) throw guest.trap(`${BAD_PARAMS}: ${count} of them`);

@@ -122,7 +122,7 @@ function recorder(params: readonly string[], call: (caller: Caller, ...args: nev
 
 /** A guest with one page of memory: `body` as {@link guestText} has it. */
 export function compileGuest(body: string): CompiledModule {
-  const memory = body.includes("(memory") ? "" : `(memory (export "memory") 1)`;
+  const memory = /\(memory\s/.test(body) ? "" : `(memory (export "memory") 1)`;
   return compileSync(textToBinary(guestText(`${memory} ${body}`)));
 }
 
