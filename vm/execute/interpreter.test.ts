@@ -28,6 +28,7 @@ function script(body: string): string {
         i32.const 8 local.get 1 i32.store
         local.get 0 i32.const -1 i32.add local.tee 0 br_if 0
       end
+      i32.const 0 i32.const 0 i8x16.splat v128.store
       i32.const 0 i32.const 0 i32.const 0 memory.fill
       local.get 1))\`);
     const call = (turns) => {
@@ -65,6 +66,12 @@ describe("the hot loop", () => {
     this.timeout(60_000);
     const [length = 0] = await bytecodeLengths("slow");
     expect(length).to.be.within(1_000, MAX_BYTECODE);
+  });
+
+  it("leaves vectors to a third, likewise", async function () {
+    this.timeout(60_000);
+    const [length = 0] = await bytecodeLengths("vector");
+    expect(length).to.be.within(LEAST_BYTECODE, MAX_BYTECODE);
   });
 
   it("is optimised by V8 when a guest runs for a while", async function () {
