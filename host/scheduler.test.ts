@@ -92,6 +92,23 @@ describe("the scheduler", () => {
     for (const value of p99) expect(value).to.be.at.most(1.5 * p99[0]!);
   });
 
+  it("lets what a process was woken for take several slices", () => {
+    const simulation = new Simulation();
+    simulation.hogs(1_000);
+    const done: number[] = [];
+    let left = 0;
+    const task = simulation.start((self) => {
+      if (left === 0) left = 4;
+      self.use(5_000);
+      if (--left > 0) return TurnEnd.Runnable;
+      done.push(simulation.now - self.wokenAt);
+      return self.sleep(5 * MS);
+    });
+    simulation.run(1_000 * SLICE + 1_000 * MS);
+    expect(percentile(done.slice(-100), 0.99)).to.be.at.most(2 * SLICE);
+    expect(task.used / simulation.now).to.be.at.most(0.01);
+  });
+
   it("gives fifty of them no worse a time", () => {
     const simulation = new Simulation();
     simulation.hogs(10_000);

@@ -11,7 +11,7 @@
  *     express   picked                        running
  *     handed    its waker waits               running, on the waker's slice
  *     handed    its waker goes on or ends     express
- *     running   runnable | waiting | ended    queued | idle (queued if woken meanwhile) | ended
+ *     running   runnable | waiting | ended    queued or express | idle (as if woken, if it was) | ended
  *     any       suspend                       idle (when the turn is over)
  */
 
@@ -317,8 +317,10 @@ export class Scheduler {
       task.state = State.Idle;
       if (end === TurnEnd.Runnable) task.wasWoken = true;
       task.parent!.remove(task);
-    } else if (task.index < 0) this.#enqueue(task);
-    else task.state = State.Queued;
+    } else if (task.index >= 0) task.state = State.Queued;
+    // While it has credit it goes on: what it was woken for may take several slices.
+    else if (this.#isExpressTurn && this.#mayExpress(task)) this.#toExpress(task);
+    else this.#enqueue(task);
     const handed = this.#handed;
     if (handed === null) return null;
     this.#handed = null;
