@@ -29,6 +29,8 @@ const BYTES_PER_CHARGE = 16;
 
 class Slab {
   readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly size: SizeClass;
   readonly slots: number;
   /** Slots from here on have never been used. */
@@ -41,6 +43,8 @@ class Slab {
 
   constructor(buffer: ArrayBuffer, size: SizeClass) {
     this.buffer = buffer;
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
     this.size = size;
     this.slots = Math.floor(buffer.byteLength / size.byteLength);
   }
@@ -52,6 +56,8 @@ class Slab {
 
 class Slot implements MemoryBlock {
   readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly base: number;
   readonly capacity: number;
   readonly slab: Slab;
@@ -59,6 +65,8 @@ class Slot implements MemoryBlock {
   constructor(slab: Slab, index: number) {
     this.slab = slab;
     this.buffer = slab.buffer;
+    this.bytes = slab.bytes;
+    this.view = slab.view;
     this.capacity = slab.size.byteLength;
     this.base = index * this.capacity;
   }
@@ -106,7 +114,7 @@ export class SlabAllocator implements MemoryAllocator {
     const size = (this.#classes[pages] ??= new SizeClass(pages));
     const hot = size.hot.pop();
     if (hot !== undefined) {
-      new Uint8Array(hot.buffer, hot.base, hot.capacity).fill(0);
+      hot.bytes.fill(0, hot.base, hot.base + hot.capacity);
       return hot;
     }
     const slab = size.roomy[size.roomy.length - 1] ?? this.#addSlab(size);
