@@ -88,7 +88,6 @@ function allocate(
   globals: number[],
   tags: Tag[],
 ): Instance {
-  const { data } = module;
   const isNew = store.addModule(module);
   const ownTables = tables.length;
   const ownMemories = memories.length;

@@ -137,14 +137,21 @@ export class Memory {
   /**
    * Grows by `deltaPages` and returns the former size in pages, or -1 when the maximum would be
    * exceeded or the accountant refuses; the memory is then unchanged. (spec: exec-memory-grow)
-   * Throws `Termination` when the host cannot provide what the limits allow.
+   * Throws `Termination` when the host cannot provide what the limits allow, `RangeError` for
+   * anything but a whole number from 0.
    */
   grow(deltaPages: number): number {
+    if (!Number.isInteger(deltaPages) || deltaPages < 0) throw new RangeError(`cannot grow by ${deltaPages} pages`);
     const pages = this.pages;
     if (!this.mayGrow(deltaPages)) return -1;
     const added = deltaPages * this.pageBytes;
     if (!this.store.accountant.reserve("memory", added)) return -1;
-    this.prepareGrowth(deltaPages);
+    try {
+      this.prepareGrowth(deltaPages);
+    } catch (error) {
+      this.store.accountant.release("memory", added);
+      throw error;
+    }
     this.finishMove();
     this.byteLength += added;
     return pages;

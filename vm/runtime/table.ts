@@ -125,8 +125,12 @@ export class Table {
     this.setHandle(index, this.store.toHandle(value, this.element));
   }
 
-  /** The former length, or -1. Throws `TypeError` for a value of another type or store. */
+  /**
+   * The former length, or -1 if the maximum would be exceeded or the accountant refuses. Throws `TypeError` for a
+   * value of another type or store, `RangeError` for anything but a whole number from 0. (spec: exec-table-grow)
+   */
   grow(delta: number, value: unknown = null): number {
+    if (!Number.isInteger(delta) || delta < 0) throw new RangeError(`cannot grow by ${delta} elements`);
     return this.growHandles(delta, this.store.toHandle(value, this.element));
   }
 }
