@@ -1,0 +1,19 @@
+/**
+ * A supervisor and three workers, all in the guest: one worker panics and another takes its place
+ * and its name. The runtime's trace shows who ended and why.
+ */
+
+import { guestFunctions, reasonText, Runtime } from "../host/index.ts";
+import { guestBytes, lines } from "./guest.ts";
+
+await using runtime = new Runtime({
+  functions: [guestFunctions],
+  services: { stdout: lines((line) => console.log(line)), stderr: lines((line) => console.log(`stderr: ${line}`)) },
+  trace(event) {
+    if (event.kind === "spawn") console.log(`  process ${event.pid} was spawned by ${event.creator ?? "the embedder"}`);
+    if (event.kind === "exit") console.log(`  process ${event.pid} ended: ${reasonText(event.reason)}`);
+  },
+});
+const module = await runtime.compile(guestBytes("supervised-workers"));
+const main = runtime.spawn(module, { name: "main" });
+await main.exited;
