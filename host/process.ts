@@ -63,6 +63,7 @@ const MAX_FRAME_SLOTS = 262_144;
 const FEW_TAGS = 8;
 
 const KIND_RESULTS: readonly (readonly Value[])[] = [[0], [1], [2]];
+const ARRIVED_RESULTS: readonly (readonly Value[])[] = [[0], [0], [0]];
 const TIMED_OUT_RESULT: readonly Value[] = [TIMED_OUT];
 /** What ends what a process that has ended still runs. Nobody sees it. */
 const ENDED = new Error("the process has ended");
@@ -114,6 +115,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #waitsForMessage = false;
   #tags: readonly bigint[] | null = null;
   #tagSet: ReadonlySet<bigint> | null = null;
+  /** What the call that waits returns for each kind of message. */
+  #kindResults = KIND_RESULTS;
   /** The message whose sender it is, and who has no room for it. */
   #sending: Message | null = null;
   sendingTo: BasicProcess | null = null;
@@ -468,14 +471,14 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /**
    * Sends the message in the scratch slot and waits for one that arrives later with exactly this
-   * tag, or for any with null. The result of the call is as that of {@link receive}.
+   * tag, or for any one if the tag is null. The call returns 0 for every kind of message.
    */
   sendReceive(pid: Pid, waitTag: bigint | null, timeoutMs: number): number | typeof SUSPEND {
     const message = this.scratch!;
     this.scratch = null;
     if (pid === this.pid && (waitTag === null || (message.tag === waitTag && waitTag !== 0n))) {
       this.#accept(message);
-      return message.kind;
+      return 0;
     }
     const target = this.environment.get(pid);
     if (timeoutMs === 0) {
@@ -483,7 +486,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#hasTimedOut = true;
       return SUSPEND;
     }
-    this.#expect(waitTag === null ? null : waitTag === 0n ? [] : [waitTag], timeoutMs);
+    this.#expect(waitTag === null ? null : waitTag === 0n ? [] : [waitTag], timeoutMs, ARRIVED_RESULTS);
     this.#sendTo(target, message);
     return SUSPEND;
   }
@@ -496,11 +499,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       return message.kind;
     }
     if (timeoutMs <= 0) return TIMED_OUT;
-    this.#expect(tags, timeoutMs);
+    this.#expect(tags, timeoutMs, KIND_RESULTS);
     return SUSPEND;
   }
 
-  #expect(tags: readonly bigint[] | null, timeoutMs: number): void {
+  #expect(tags: readonly bigint[] | null, timeoutMs: number, results: readonly (readonly Value[])[]): void {
+    this.#kindResults = results;
     this.#waitsForMessage = true;
     this.#tags = tags;
     this.#tagSet = tags !== null && tags.length > FEW_TAGS ? new Set(tags) : null;
@@ -524,7 +528,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
     this.#forgetSending();
     this.#accept(message);
-    this.#answer(KIND_RESULTS[message.kind]!);
+    this.#answer(this.#kindResults[message.kind]!);
     return true;
   }
 

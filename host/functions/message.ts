@@ -219,8 +219,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       fuel: SEND_FUEL + RECEIVE_FUEL,
       traps: [EMPTY_SLOT],
       codes: {
-        0: "a data message is in the slot",
-        1: "a link-died message is in the slot",
+        0: "a message of any kind is in the slot",
         [TIMED_OUT]: "the time is over",
       },
       doc: "Sends the message in the slot, then waits for one with exactly this tag that arrives after the call.",
@@ -237,7 +236,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       result: "i32",
       fuel: SEND_FUEL + RECEIVE_FUEL,
       traps: [EMPTY_SLOT],
-      codes: { 0: "a message is in the slot", [TIMED_OUT]: "the time is over" },
+      codes: { 0: "a message of any kind is in the slot", [TIMED_OUT]: "the time is over" },
       doc: "The older form, which as-lunatic 0.12 imports: waits for the tag of the message that is sent; without one, for any message.",
     },
     (guest, pid, timeoutMs) => {

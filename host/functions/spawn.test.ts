@@ -207,21 +207,29 @@ describe("lunatic::process::spawn", () => {
   });
 });
 
-describe("lunatic::process::get_or_spawn", () => {
-  const call = spawnCall("get_or_spawn", {});
+const GET_OR_SPAWN = spawnCall("get_or_spawn", {});
 
-  it("code 2: finds the process of the name, dead or alive, without any permission", () => {
-    const host = new TestHost();
+cells("process::get_or_spawn", {
+  "code 2: finds the process of the name, dead or alive, without any permission": () => {
     const { notes } = run(
-      `(call $registry::put ${NAME} (i64.const 3) (i64.const 77)) (call $test::i32 ${call}) ${PID}
-      (call $test::i64 (i64.load ${NODE}))`,
+      `(call $registry::put ${NAME} (i64.const 3) (i64.const 77)) (call $test::i32 ${GET_OR_SPAWN}) ${PID}
+       (call $test::i64 (i64.load ${NODE}))`,
       "",
       "",
       { config: { canSpawnProcesses: false } },
-      host,
     );
     expect(notes).to.deep.equal([2, 77n, 3n]);
-  });
+  },
+  "trap: too many names: nothing is spawned": () => {
+    const host = new TestHost({ maxNames: 0 });
+    const { end } = run(`(drop ${GET_OR_SPAWN})`, "", "", {}, host);
+    expect(end).to.include("too many registered names");
+    expect(host.notes).to.deep.equal([]);
+  },
+});
+
+describe("lunatic::process::get_or_spawn", () => {
+  const call = GET_OR_SPAWN;
 
   it("registers what it spawned, and nothing when that fails", () => {
     const get = `(call $test::i32 (call $registry::get ${NAME} ${NODE} ${ID}))`;

@@ -168,7 +168,7 @@ export function cells(name: string, tests: Readonly<Record<string, Test>>): void
   tested.set(fn, titles);
   describe(`${fn.fullName}${name.includes("#") ? ` (${fn.params.join(" ")})` : ""}`, () => {
     for (const [title, test] of Object.entries(tests)) {
-      const cell = expected.findLast((candidate) => title.startsWith(`${candidate}: `));
+      const cell = expected.findLast((candidate) => title === candidate || title.startsWith(`${candidate}: `));
       if (cell !== undefined && !titles.has(cell)) titles.set(cell, title);
       it(title, test);
     }
