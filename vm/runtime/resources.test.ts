@@ -1,0 +1,358 @@
+/** The accountant is asked about everything that takes memory, its refusals are told, and an idle instance is small. */
+
+import { expect } from "chai";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { compileSync } from "../compiled-module.ts";
+import { Termination } from "../errors.ts";
+import { instanceOf, runToEnd, wat } from "../testing.ts";
+import { callGuest, type Func } from "./func.ts";
+import { Memory } from "./memory.ts";
+import {
+  LimitAccountant,
+  SEPARATE_BUFFERS,
+  type Accountant,
+  type MemoryBlock,
+  type ResourceKind,
+} from "./resources.ts";
+import { Store } from "./store.ts";
+import { Table } from "./table.ts";
+
+/** Grants all but some kinds, and adds up what it grants. */
+class Ledger implements Accountant {
+  readonly bytes = new Map<ResourceKind, number>();
+  readonly #refused: ReadonlySet<ResourceKind>;
+  readonly #most: number;
+
+  constructor(refused: readonly ResourceKind[] = [], most = 0) {
+    this.#refused = new Set(refused);
+    this.#most = most;
+  }
+
+  reserve(kind: ResourceKind, byteLength: number): boolean {
+    expect(byteLength, kind).to.be.at.least(0);
+    const sum = (this.bytes.get(kind) ?? 0) + byteLength;
+    if (this.#refused.has(kind) && sum > this.#most) return false;
+    this.bytes.set(kind, sum);
+    return true;
+  }
+
+  release(kind: ResourceKind, byteLength: number): void {
+    const left = (this.bytes.get(kind) ?? 0) - byteLength;
+    expect(left, kind).to.be.at.least(0);
+    this.bytes.set(kind, left);
+  }
+
+  of(kind: ResourceKind): number {
+    return this.bytes.get(kind) ?? 0;
+  }
+
+  get total(): number {
+    return [...this.bytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+}
+
+const EVERYTHING = wat`(module
+  (import "m" "f" (func $f (param externref)))
+  (memory (export "memory") 2) (memory 1)
+  (table (export "table") 100 funcref)
+  (global i32 (i32.const 1)) (global i64 (i64.const 2)) (global (mut externref) (ref.null extern))
+  (elem funcref (ref.func $g) (ref.func $g) (ref.null func))
+  (elem func $g $g)
+  (data "abc") (data (i32.const 0) "def")
+  (func $g (export "g") (param i32) (if (local.get 0) (then (call $g (i32.sub (local.get 0) (i32.const 1))))))
+  (func (export "grow") (param i32) (result i32) local.get 0 memory.grow)
+  (func (export "grow table") (param i32) (result i32) ref.null func local.get 0 table.grow)
+  (func (export "keep") (param externref) local.get 0 global.set 2 local.get 0 call $f))`;
+
+const HOST = { m: { f: { params: ["externref"], results: [], call: () => undefined } } };
+
+function everything(accountant: Accountant): ReturnType<typeof instanceOf> {
+  return instanceOf(EVERYTHING, HOST, new Store({ accountant }));
+}
+
+describe("the accountant", () => {
+  it("is asked before each kind grows, for the bytes that it takes", () => {
+    const ledger = new Ledger();
+    const instance = everything(ledger);
+    expect(ledger.of("memory")).to.equal(3 * 65_536);
+    expect(ledger.of("table")).to.equal(100 * 4);
+    expect(ledger.of("globals")).to.equal(3 * 16);
+    expect(ledger.of("segments")).to.equal(4 + 3 * 4);
+    expect(ledger.of("functions")).to.be.within(64, 200);
+    expect(ledger.of("module")).to.equal(EVERYTHING.length);
+    expect(ledger.of("code")).to.be.within(16, 2_000);
+    expect(ledger.of("frames"), "instantiation has ended").to.equal(0);
+
+    const invocation = instance.invoke("g", [2_000]);
+    expect(ledger.of("frames")).to.equal(2_048);
+    invocation.run({ fuel: 5_000 });
+    expect(ledger.of("frames")).to.equal(invocation.frameByteLength);
+    expect(ledger.of("frames")).to.be.above(16_000);
+    runToEnd(invocation);
+    expect(ledger.of("frames")).to.equal(0);
+
+    instance.callSync("grow", [3]);
+    expect(ledger.of("memory")).to.equal(6 * 65_536);
+    instance.callSync("grow table", [7]);
+    expect(ledger.of("table")).to.equal(107 * 4);
+    (instance.export("memory") as Memory).grow(1);
+    (instance.export("table") as Table).grow(1);
+    expect([ledger.of("memory"), ledger.of("table")]).to.deep.equal([7 * 65_536, 108 * 4]);
+    const before = ledger.of("externs");
+    instance.callSync("keep", [{}]);
+    expect(ledger.of("externs") - before).to.equal(64);
+    const code = ledger.of("code");
+    instance.callSync("keep", [null]);
+    expect(ledger.of("code"), "lowered once").to.equal(code);
+  });
+
+  it("is asked for a module once for each store", () => {
+    const ledger = new Ledger();
+    const store = new Store({ accountant: ledger });
+    const module = compileSync(EVERYTHING);
+    for (let i = 0; i < 3; i++) store.instantiateSync(module, HOST);
+    expect(ledger.of("module")).to.equal(EVERYTHING.length);
+    store.instantiateSync(compileSync(EVERYTHING), HOST);
+    expect(ledger.of("module")).to.equal(2 * EVERYTHING.length);
+  });
+
+  it("that refuses ends the instantiation, and what it had granted for it is free again", () => {
+    for (const kind of ["memory", "table", "globals", "segments", "module"] as const) {
+      const ledger = new Ledger([kind]);
+      const store = new Store({ accountant: ledger });
+      expect(() => store.instantiateSync(compileSync(EVERYTHING), HOST), kind)
+        .to.throw(Termination, "memory limit")
+        .with.property("reason", "memory limit");
+      expect(ledger.total - ledger.of("functions"), kind).to.equal(0);
+    }
+    const second = new Ledger(["memory"], 2 * 65_536);
+    expect(() => everything(second)).to.throw(Termination);
+    expect(second.of("memory")).to.equal(0);
+    for (const kind of ["functions", "frames", "code"] as const) {
+      expect(() => everything(new Ledger([kind])), kind).to.throw(Termination, "memory limit");
+    }
+  });
+
+  it("that refuses growth: -1 for memory and tables, an end for frames, references and code", () => {
+    const growing = (kind: ResourceKind, most: number): ReturnType<typeof instanceOf> =>
+      everything(new Ledger([kind], most));
+    expect(growing("memory", 3 * 65_536).callSync("grow", [1])).to.deep.equal([-1]);
+    expect(growing("table", 400).callSync("grow table", [1])).to.deep.equal([-1]);
+    expect(() => growing("frames", 4_096).callSync("g", [2_000])).to.throw(Termination, "memory limit");
+    expect(growing("frames", 4_096).callSync("g", [2])).to.deep.equal([]);
+    expect(() => growing("externs", 0).callSync("keep", [{}])).to.throw(Termination, "memory limit");
+    const ledger = new Ledger();
+    const instance = everything(ledger);
+    const tight = everything(new Ledger(["code"], ledger.of("code") + 40));
+    expect(() => tight.callSync("keep", [null])).to.throw(Termination, "memory limit");
+    expect(instance.callSync("keep", [null])).to.deep.equal([]);
+  });
+
+  it("gets back what an invocation had, however it ends", () => {
+    const ledger = new Ledger();
+    const store = new Store({ accountant: ledger });
+    const spin = store.hostFunc({
+      params: [],
+      results: [],
+      call: () => {
+        throw new RangeError("host");
+      },
+    });
+    const instance = instanceOf(
+      wat`(module (import "m" "f" (func $f)) (func (export "fail") call $f) (func (export "trap") unreachable)
+        (func $deep (export "deep") call $deep) (func (export "spin") (loop (br 0))) (func (export "i32") (param i32)))`,
+      { m: { f: spin } },
+      store,
+    );
+    for (const name of ["fail", "trap", "deep"]) {
+      expect(() => instance.callSync(name)).to.throw();
+      expect(ledger.of("frames"), name).to.equal(0);
+    }
+    const invocation = instance.invoke("spin");
+    invocation.run({ fuel: 100 });
+    invocation.terminate(new Termination("killed"));
+    invocation.terminate(new Termination("killed"));
+    expect(ledger.of("frames")).to.equal(0);
+    expect(() => instance.invoke("i32", ["no number"])).to.throw(TypeError);
+    expect(() => instance.invoke("i32", [])).to.throw(TypeError);
+    expect(ledger.of("frames")).to.equal(0);
+    let ending: ReturnType<typeof instance.invoke> | null = null;
+    const end = store.hostFunc({ params: [], results: [], call: () => ending!.terminate(new Termination("killed")) });
+    ending = store.invoke(end);
+    expect(() => ending!.run()).to.throw(Termination);
+    expect(ledger.of("frames")).to.equal(0);
+  });
+
+  it("with a limit over all kinds grants up to it", () => {
+    const accountant = new LimitAccountant(100);
+    expect(accountant.reserve("memory", 60)).to.equal(true);
+    expect(accountant.reserve("table", 41)).to.equal(false);
+    expect(accountant.reserve("table", 40)).to.equal(true);
+    expect(accountant.usedBytes).to.equal(100);
+    accountant.release("memory", 60);
+    expect(accountant.reserve("frames", 60)).to.equal(true);
+  });
+});
+
+describe("the allocator", () => {
+  it("provides memories as windows of its buffers, and gets them back when they move", () => {
+    const slab = new ArrayBuffer(1 << 20);
+    const freed: MemoryBlock[] = [];
+    let next = 4_096;
+    const allocator = {
+      allocate(byteLength: number): MemoryBlock | null {
+        if (next + byteLength > slab.byteLength) return null;
+        const block = { buffer: slab, base: next, capacity: byteLength };
+        next += byteLength;
+        return block;
+      },
+      free: (block: MemoryBlock) => void freed.push(block),
+    };
+    const store = new Store({ allocator });
+    const bytes = wat`(module (memory (export "m") 1)
+      (func (export "store") (param i32 i32) local.get 0 local.get 1 i32.store)
+      (func (export "load") (param i32) (result i32) local.get 0 i32.load)
+      (func (export "grow") (param i32) (result i32) local.get 0 memory.grow))`;
+    const [first, second] = [instanceOf(bytes, {}, store), instanceOf(bytes, {}, store)];
+    first.callSync("store", [65_532, 1]);
+    second.callSync("store", [0, 2]);
+    expect([first.callSync("load", [0])[0], second.callSync("load", [0])[0]]).to.deep.equal([0, 2]);
+    expect(() => first.callSync("store", [65_533, 1])).to.throw("out of bounds memory access");
+    expect(() => second.callSync("load", [-4])).to.throw("out of bounds memory access");
+    expect(first.callSync("grow", [1])).to.deep.equal([1]);
+    expect(freed).to.have.length(1);
+    expect(first.callSync("load", [65_532])).to.deep.equal([1]);
+    expect(() => first.callSync("grow", [100])).to.throw(Termination, "host out of memory");
+  });
+
+  it("that has nothing left ends the guest, which gets no -1 for it, and nothing stays reserved", () => {
+    const ledger = new Ledger();
+    const store = new Store({
+      accountant: ledger,
+      allocator: {
+        ...SEPARATE_BUFFERS,
+        allocate: (length) => (length > 65_536 ? null : SEPARATE_BUFFERS.allocate(length)),
+      },
+    });
+    const instance = instanceOf(
+      wat`(module (memory (export "m") 1) (func (export "f") (result i32) i32.const 1 memory.grow))`,
+      {},
+      store,
+    );
+    expect(() => instance.callSync("f")).to.throw(Termination, "host out of memory");
+    expect(() => (instance.export("m") as Memory).grow(1)).to.throw(Termination, "host out of memory");
+    expect(ledger.of("memory")).to.equal(65_536);
+    expect(() => instanceOf(wat`(module (memory 2))`, {}, store)).to.throw(Termination, "host out of memory");
+    expect(ledger.of("memory")).to.equal(65_536);
+  });
+
+  it("memories of more than the largest buffer are refused at instantiation", () => {
+    expect(() => instanceOf(wat`(module (memory i64 65537))`)).to.throw(Termination, "memory limit");
+    expect(() => instanceOf(wat`(module (table 10000001 funcref))`)).to.throw(Termination, "memory limit");
+  });
+});
+
+describe("memories and tables from outside", () => {
+  const instance = instanceOf(
+    wat`(module (memory (export "m") 1 3) (table (export "t") 2 5 funcref) (func (export "f")))`,
+  );
+  const memory = instance.export("m") as Memory;
+  const table = instance.export("t") as Table;
+
+  it("are bounds-checked, and write nothing when a part is outside", () => {
+    memory.write(65_530, Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(memory.read(65_530, 6)).to.deep.equal(Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(() => memory.write(65_531, new Uint8Array(6))).to.throw("out of bounds memory access");
+    expect(memory.readU8(65_535)).to.equal(6);
+    for (const bad of [-1, 65_536, 2 ** 53, Number.POSITIVE_INFINITY]) {
+      expect(() => memory.read(bad, 1), `${bad}`).to.throw("out of bounds memory access");
+      expect(() => memory.writeU8(bad, 1), `${bad}`).to.throw("out of bounds memory access");
+    }
+    expect(() => memory.read(0, -1)).to.throw("out of bounds memory access");
+    expect(memory.read(65_536, 0)).to.have.length(0);
+    memory.writeU64(8, 0xfedc_ba98_7654_3210n);
+    expect([memory.readU64(8), memory.readU32(12), memory.readU16(8)]).to.deep.equal([
+      0xfedc_ba98_7654_3210n,
+      0xfedc_ba98,
+      0x3210,
+    ]);
+    expect(memory.read(8, 2).buffer.byteLength, "a copy").to.equal(2);
+    for (const bad of [-1, 2]) expect(() => table.get(bad)).to.throw("out of bounds table access");
+    expect(() => table.set(0, {})).to.throw(TypeError);
+  });
+
+  it("grow by whole numbers of pages and elements, up to their maximum", () => {
+    expect([memory.grow(0), memory.grow(1), memory.grow(2), memory.pages]).to.deep.equal([1, 1, -1, 2]);
+    expect([table.grow(2, instance.export("f")), table.grow(2), table.length]).to.deep.equal([2, -1, 4]);
+    expect(table.get(3)).to.equal(instance.export("f"));
+    for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => memory.grow(bad), `${bad}`).to.throw(RangeError);
+      expect(() => table.grow(bad), `${bad}`).to.throw(RangeError);
+    }
+    expect(memory.pages).to.equal(2);
+  });
+
+  it("references are the same object for the same function", () => {
+    const seen: unknown[] = [];
+    const store = new Store();
+    const same = store.hostFunc({
+      kind: "frame",
+      params: ["funcref"],
+      results: ["funcref"],
+      call: (_: unknown, func: Func) => {
+        seen.push(func);
+        return callGuest(func, [], "end", null);
+      },
+      continuations: { end: () => [seen[0]] },
+    });
+    const user = instanceOf(
+      wat`(module (import "m" "f" (func $f (param funcref) (result funcref))) (elem declare func $g)
+      (func $g (export "g")) (func (export "run") (result funcref) ref.func $g call $f))`,
+      { m: { f: same } },
+      store,
+    );
+    expect(user.callSync("run")[0]).to.equal(user.export("g")).and.to.equal(seen[0]);
+  });
+});
+
+describe("an idle instance", () => {
+  it("is small: a page of memory aside, and with a table of 600 functions", async function () {
+    this.timeout(60_000);
+    const script = `(async () => {
+      const { wat } = await import(${JSON.stringify(new URL("../testing.js", import.meta.url).href)});
+      const { compileSync } = await import(${JSON.stringify(new URL("../compiled-module.js", import.meta.url).href)});
+      const { Store } = await import(${JSON.stringify(new URL("./store.js", import.meta.url).href)});
+      const small = compileSync(wat\`(module (memory (export "memory") 1) (global (mut i32) (i32.const 1))
+        (func (export "run") (param i32) (result i32) local.get 0) (func (export "other")))\`);
+      const table = compileSync(wat\`(module (memory (export "memory") 1) (table 600 funcref)
+        (elem (i32.const 0) \${"$f ".repeat(600)}) (func $f (export "run") (param i32) (result i32) local.get 0))\`);
+      const measure = (module) => {
+        const make = (count) => Array.from({ length: count }, () => {
+          const instance = new Store().instantiateSync(module);
+          instance.callSync("run", [1]);
+          return instance;
+        });
+        make(50);
+        gc(); gc();
+        const before = process.memoryUsage();
+        const kept = make(2000);
+        gc(); gc();
+        const after = process.memoryUsage();
+        const buffers = (after.arrayBuffers - before.arrayBuffers) / kept.length - 65536;
+        return [(after.heapUsed - before.heapUsed) / kept.length, buffers];
+      };
+      console.log(JSON.stringify([measure(small), measure(table)]));
+    })()`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", "-e", script]);
+    const [[smallHeap, smallBuffers], [tableHeap, tableBuffers]] = JSON.parse(stdout) as [
+      [number, number],
+      [number, number],
+    ];
+    if (process.env["PERILUNE_FIGURES"] !== undefined) console.log(stdout);
+    expect(smallHeap, "heap").to.be.below(8_000);
+    expect(smallBuffers, "buffers beside the memory").to.be.below(2_000);
+    expect(tableHeap, "heap with a table").to.be.below(8_000);
+    expect(tableBuffers, "buffers with a table").to.be.below(2_000);
+  });
+});
