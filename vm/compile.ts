@@ -3,6 +3,7 @@
 import { Compilation, type CompiledModule, type CompileOptions } from "./compiled-module.ts";
 import { eventLoopTurn } from "./execute/calls.ts";
 
+/** Options of {@link compile}. */
 export interface AsyncCompileOptions extends CompileOptions {
   /** Ends compiling with the signal's reason. */
   readonly signal?: AbortSignal;

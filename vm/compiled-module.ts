@@ -40,17 +40,20 @@ export type ExternDescriptor =
   | { readonly kind: "global"; readonly type: string; readonly mutable: boolean }
   | { readonly kind: "tag"; readonly params: readonly string[] };
 
+/** One import of a module (spec: syntax-import). */
 export interface ImportDescriptor {
   readonly module: string;
   readonly name: string;
   readonly type: ExternDescriptor;
 }
 
+/** One export of a module (spec: syntax-export). */
 export interface ExportDescriptor {
   readonly name: string;
   readonly type: ExternDescriptor;
 }
 
+/** Options of {@link compileSync} and {@link validate}. */
 export interface CompileOptions {
   /** Default: the shared engine. */
   readonly engine?: Engine;
@@ -111,6 +114,7 @@ export function validate(bytes: Uint8Array, options: CompileOptions = {}): Compi
   }
 }
 
+/** A module that is decoded and validated: what {@link compile} gives and stores instantiate. (spec: syntax-module) */
 export class CompiledModule implements InstantiationSource {
   readonly engine: Engine;
   /** The decoded module. */
@@ -145,6 +149,7 @@ export class CompiledModule implements InstantiationSource {
     this.unsupported = unsupportedError(validation);
   }
 
+  /** For lowering: indices of the tables whose active segments are in a shared image. */
   get imagedTables(): ReadonlySet<number> {
     return this.images.tables;
   }
@@ -221,6 +226,7 @@ export class CompiledModule implements InstantiationSource {
     }
   }
 
+  /** A type of this module for people and resolvers. */
   describe(type: ExternType): ExternDescriptor {
     switch (type.kind) {
       case "func":

@@ -9,6 +9,7 @@ import { PROPOSALS, type Proposal, type Proposals } from "./proposals.ts";
 import { TypeRegistry } from "./type-registry.ts";
 import type { FuncType } from "./types.ts";
 
+/** Options of an {@link Engine}. */
 export interface EngineOptions {
   /** Fuel of instructions by their mnemonic, in place of the table's. Whole numbers from 0 to 1,000. */
   readonly prices?: Readonly<Record<string, number>>;
@@ -16,6 +17,7 @@ export interface EngineOptions {
   readonly proposals?: Iterable<Proposal>;
 }
 
+/** What modules and stores share: prices and canonical types. A module runs in the stores of its engine alone. */
 export class Engine {
   readonly types = new TypeRegistry();
   /** Fuel of one execution of each instruction, by its number. */

@@ -174,6 +174,7 @@ export type TrapMessage =
 
 export type LinkMessage = "incompatible import type" | "unknown import";
 
+/** Why a module is refused. */
 export type CompileErrorKind =
   /** The grammar is broken. */
   | "malformed"

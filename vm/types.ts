@@ -135,6 +135,7 @@ export interface FuncType {
   readonly results: readonly ValType[];
 }
 
+/** A function type as in the text format. */
 export function funcTypeText(type: FuncType): string {
   return `[${type.params.map(valTypeText).join(" ")}] -> [${type.results.map(valTypeText).join(" ")}]`;
 }

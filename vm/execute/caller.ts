@@ -6,6 +6,7 @@ import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import type { Invocation } from "./invocation.ts";
 
+/** The guest that calls a host function, for as long as the call runs on the JavaScript stack. */
 export class Caller {
   readonly store: Store;
   /** The instance whose code calls; null when the embedder calls the host function itself. */

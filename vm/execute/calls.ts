@@ -6,6 +6,7 @@ import type { Value } from "../runtime/values.ts";
 import type { AtomicWait } from "../runtime/waiters.ts";
 import { Invocation } from "./invocation.ts";
 
+/** Options of a call that is run to its end. */
 export interface CallOptions {
   /** Fuel of the whole call; when it is gone `FuelExhausted` is thrown. Default: no limit. */
   readonly fuel?: number;

@@ -62,6 +62,7 @@ export type Outcome =
       readonly fuelUsed: number;
     };
 
+/** Options of one turn. */
 export interface TurnOptions {
   /** Fuel of this turn. Default, and at most, 2^30 - 1. */
   readonly fuel?: number;
@@ -72,6 +73,7 @@ export interface TurnOptions {
   readonly exact?: boolean;
 }
 
+/** Options of an {@link Invocation}. */
 export interface InvocationOptions {
   /** Numbers go in and out as their bits, in unsigned bigints. Default: false. */
   readonly bits?: boolean;
@@ -126,6 +128,7 @@ function trainLoop(): void {
 /** The invocation whose `run` is on the JavaScript stack now, if any. */
 let active: Invocation | null = null;
 
+/** A call that is run turn by turn, with fuel for each turn. (spec: embed-func-invoke) */
 export class Invocation {
   readonly store: Store;
   readonly #machine: Machine;

@@ -11,6 +11,7 @@ import { hostFuncType } from "../runtime/func-type.ts";
 /** Asked for each import; undefined means there is none. */
 export type HostResolver = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
 
+/** Imports of a module that were found and compared once, for many instances. */
 export class LinkPlan {
   readonly module: CompiledModule;
   /** In the order of the imports, at the addresses from 1 on. */

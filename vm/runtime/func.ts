@@ -97,6 +97,7 @@ export interface FrameDefinition extends HostDefinitionBase {
   readonly continuations: Continuations;
 }
 
+/** A host function of any kind. */
 export type HostDefinition = PlainDefinition | AsyncDefinition | FrameDefinition;
 
 /** A host function in a store. */

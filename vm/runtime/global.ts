@@ -4,6 +4,7 @@ import { decodeValue, encodeValue, type Value } from "./values.ts";
 import type { GlobalType } from "../types.ts";
 import type { Store } from "./store.ts";
 
+/** A global of a store (spec: syntax-globalinst). */
 export class Global {
   readonly kind = "global";
   readonly store: Store;
@@ -18,6 +19,7 @@ export class Global {
     this.at = at;
   }
 
+  /** The value: i32, f32 and f64 as numbers, i64 as a bigint. (spec: embed-global-read) */
   get value(): Value {
     return decodeValue(this.store, this.type.type, this.store.globalWords, this.at);
   }

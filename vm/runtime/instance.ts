@@ -29,6 +29,7 @@ export interface InstanceParts {
   readonly tags: readonly Tag[];
 }
 
+/** An instance of a module in a store (spec: syntax-moduleinst). */
 export class Instance {
   readonly store: Store;
   readonly module: CompiledModule;
@@ -158,6 +159,7 @@ export class Instance {
     return this.store.invoke(this.exportedFunc(name), args, options);
   }
 
+  /** Whether a function index means an imported function. */
   isImported(index: number): boolean {
     return index < this.#importedFuncs.length;
   }

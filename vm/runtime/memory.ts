@@ -26,6 +26,7 @@ interface Move {
   copied: number;
 }
 
+/** A linear memory. Addresses and lengths are bytes, and checked: `Trap` "out of bounds memory access". (spec: syntax-meminst) */
 export class Memory {
   readonly kind = "memory";
   /** The store that made it: its accountant and allocator serve the memory wherever it is used. */
@@ -108,6 +109,7 @@ export class Memory {
     this.store.allocator.free(this.#block);
   }
 
+  /** Whether its addresses are i64. */
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;
   }
@@ -124,6 +126,7 @@ export class Memory {
     return this.#waiters;
   }
 
+  /** Its size in pages. (spec: embed-mem-size) */
   get pages(): number {
     return this.byteLength / this.pageBytes;
   }
@@ -269,34 +272,42 @@ export class Memory {
     return use(this.bytes.subarray(at, at + length));
   }
 
+  /** An unsigned number of 8 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */
   readU8(address: number): number {
     return this.view.getUint8(this.#at(address, 1));
   }
 
+  /** An unsigned number of 16 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */
   readU16(address: number): number {
     return this.view.getUint16(this.#at(address, 2), true);
   }
 
+  /** An unsigned number of 32 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */
   readU32(address: number): number {
     return this.view.getUint32(this.#at(address, 4), true);
   }
 
+  /** An unsigned bigint of 64 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */
   readU64(address: number): bigint {
     return this.view.getBigUint64(this.#at(address, 8), true);
   }
 
+  /** Writes the low 8 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-write) */
   writeU8(address: number, value: number): void {
     this.view.setUint8(this.#at(address, 1), value);
   }
 
+  /** Writes the low 16 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-write) */
   writeU16(address: number, value: number): void {
     this.view.setUint16(this.#at(address, 2), value, true);
   }
 
+  /** Writes the low 32 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-write) */
   writeU32(address: number, value: number): void {
     this.view.setUint32(this.#at(address, 4), value, true);
   }
 
+  /** Writes the low 64 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-write) */
   writeU64(address: number, value: bigint): void {
     this.view.setBigUint64(this.#at(address, 8), value, true);
   }

@@ -23,6 +23,7 @@ export interface Accountant {
   release(kind: ResourceKind, byteLength: number): void;
 }
 
+/** Grants everything. */
 export const UNLIMITED: Accountant = { reserve: () => true, release: () => undefined };
 
 /** Grants until a total is reached, over all kinds. */
@@ -34,6 +35,7 @@ export class LimitAccountant implements Accountant {
     this.#limitBytes = limitBytes;
   }
 
+  /** Bytes that are granted now. */
   get usedBytes(): number {
     return this.#usedBytes;
   }

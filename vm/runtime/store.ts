@@ -23,6 +23,7 @@ import type { Memory } from "./memory.ts";
 import { Table } from "./table.ts";
 import { wrongType, type Value } from "./values.ts";
 
+/** Options of a {@link Store}. */
 export interface StoreOptions {
   readonly engine?: Engine;
   /** Asked before anything grows. Default: everything is granted. */
@@ -38,6 +39,7 @@ export interface StoreOptions {
 const EXTERN_BYTES = 64;
 const INITIAL_GLOBALS = 16;
 
+/** A store (spec: store): what owns instances and their state, and limits them. */
 export class Store {
   readonly engine: Engine;
   readonly accountant: Accountant;
@@ -127,6 +129,7 @@ export class Store {
     return owner;
   }
 
+  /** The engine's id of the type of the function at an address. */
   typeIdOf(address: number): number {
     const owner = this.ownerOf(address);
     return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;

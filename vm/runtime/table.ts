@@ -12,6 +12,7 @@ import type { Store } from "./store.ts";
 const HANDLE_BYTES = 4;
 const GROWTH = 1.5;
 
+/** A table of references. Indices are checked: `Trap` "out of bounds table access". (spec: syntax-tableinst) */
 export class Table {
   readonly kind = "table";
   readonly store: Store;
@@ -60,6 +61,7 @@ export class Table {
     this.imageOf = null;
   }
 
+  /** The type with its present length as minimum. */
   get type(): TableType {
     return { ...this.#type, limits: { min: BigInt(this.length), max: this.#type.limits.max } };
   }
@@ -69,6 +71,7 @@ export class Table {
     this.store.accountant.release("table", this.length * HANDLE_BYTES);
   }
 
+  /** Whether its indices are i64. */
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;
   }
@@ -81,6 +84,7 @@ export class Table {
     return this.imageOf.funcAddress(item - 1);
   }
 
+  /** Writes a handle. Throws `Trap` out of bounds. */
   setHandle(index: number, handle: number): void {
     if (!(index >= 0 && index < this.length)) throw new Trap("out of bounds table access", `index ${index}`);
     this.own();
