@@ -114,6 +114,7 @@ export class Memory {
     return this.#type.address === Num.I64;
   }
 
+  /** Whether instances of several stores may share it (spec: threads, syntax-memtype). */
   get isShared(): boolean {
     return this.#type.shared;
   }

@@ -40,12 +40,14 @@ export class LimitAccountant implements Accountant {
     return this.#usedBytes;
   }
 
+  /** Whether the bytes fit under the limit; they count from then on. */
   reserve(_kind: ResourceKind, byteLength: number): boolean {
     if (byteLength > this.#limitBytes - this.#usedBytes) return false;
     this.#usedBytes += byteLength;
     return true;
   }
 
+  /** The bytes do not count any more. */
   release(_kind: ResourceKind, byteLength: number): void {
     this.#usedBytes -= byteLength;
   }

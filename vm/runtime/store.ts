@@ -176,6 +176,7 @@ export class Store {
     return finish(this.invoke(func, args), options);
   }
 
+  /** As {@link call}, on the JavaScript stack, as `Instance.callSync` does. Throws `SuspendError` when a host function has to wait. */
   callSync(func: Func, args: readonly Value[] = [], options: Pick<CallOptions, "fuel"> = {}): Value[] {
     return finishSync(this.invoke(func, args), options);
   }
@@ -212,6 +213,7 @@ export class Store {
     return instance;
   }
 
+  /** As {@link instantiate}, on the JavaScript stack. Throws `SuspendError` when a host function has to wait. */
   instantiateSync(module: CompiledModule, imports: Imports = {}, options: Pick<CallOptions, "fuel"> = {}): Instance {
     const { instance, invocation } = this.instantiation(module, imports);
     finishSync(invocation, options);
