@@ -248,6 +248,7 @@ export class Store {
     return value.address;
   }
 
+  /** The reference behind a handle as a JavaScript value. */
   fromHandle(handle: number, type: ValType): unknown {
     if (handle === 0) return null;
     if (heapOf(type) === Heap.Extern) return this.#externs[handle - 1];
