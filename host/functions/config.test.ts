@@ -195,7 +195,7 @@ cells("wasi::config_preopen_dir", {
         open: async () => root.open(".", { read: true, write: false, directory: true }) as never,
       },
     ];
-    const { exited } = host.start(
+    host.start(
       `(func (export "main") ${CREATE} (call $wasi::config_preopen_dir ${ZERO} (i32.const 120) (i32.const 3)) ${SPAWN})
        (func (export "child")
          (call $test::i32 (call $${WASI}::fd_prestat_get (i32.const 3) (i32.const 300)))
@@ -203,14 +203,7 @@ cells("wasi::config_preopen_dir", {
          (call $test::bytes (i32.const 310) (i32.const 3))) ${DATA}`,
       { config: { preopens } },
     );
-    let ended = false;
-    void exited.then(() => {
-      ended = true;
-    });
-    for (let i = 0; i < 100 && !ended; i++) {
-      host.executor.runUntilIdle();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await host.settle();
     expect(host.notes).to.have.members([0, 0, "sub"]);
   },
   "trap: no memory for it": () => {

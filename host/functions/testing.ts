@@ -3,7 +3,7 @@
  * test stands for which cell of the table.
  */
 
-import { compileSync, type Caller, type CompiledModule, type HostDefinition } from "../../vm/index.ts";
+import { compileSync, eventLoopTurn, type Caller, type CompiledModule, type HostDefinition } from "../../vm/index.ts";
 import { textToBinary } from "../../vm/text/index.ts";
 import { Executor } from "../executor.ts";
 import { CollectedOutput } from "../fakes.ts";
@@ -99,6 +99,15 @@ export class TestHost {
     this.executor.runUntilIdle();
     const reason = process.exitReason;
     return { notes: this.notes, end: reason === null ? "waiting" : reasonText(reason), reason };
+  }
+
+  /** Runs until nothing can run, files and closings outside included. */
+  async settle(): Promise<void> {
+    this.executor.runUntilIdle();
+    while (this.executor.isHeld) {
+      await eventLoopTurn();
+      this.executor.runUntilIdle();
+    }
   }
 
   /** A guest process by its number. */
