@@ -49,6 +49,9 @@ export type Descriptor = InputDescriptor | OutputDescriptor | FileDescriptor | D
 /** Open descriptors of one guest: each may hold one of the host's, which are some thousand as a rule. */
 export const DEFAULT_MAX_DESCRIPTORS = 1_024;
 
+/** One for all: guests look for open descriptors at every start, and making an error costs microseconds. */
+const NOT_OPEN = new SystemError("EBADF");
+
 export class DescriptorTable {
   readonly #entries: (Descriptor | null)[] = [];
   readonly #limit: number;
@@ -62,7 +65,7 @@ export class DescriptorTable {
   /** Throws EBADF for a number that is not open. */
   get(fd: number): Descriptor {
     const descriptor = this.#entries[fd];
-    if (descriptor == null) throw new SystemError("EBADF");
+    if (descriptor == null) throw NOT_OPEN;
     return descriptor;
   }
 
