@@ -177,6 +177,7 @@ const VM_LAYERS: readonly (readonly string[])[] = [
     "opcodes-simd",
     "instruction",
     "module",
+    "layouts",
     "errors",
     "limits",
     "type-registry",

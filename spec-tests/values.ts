@@ -1,6 +1,6 @@
 /** Arguments and expected results of scripts. Numbers are compared as bit patterns, never as JavaScript numbers. */
 
-import { Func } from "../vm/index.ts";
+import { Func, HeapObject } from "../vm/index.ts";
 import { assertNever } from "../vm/errors.ts";
 import type { Constant, LanePattern, NanKind, RefPattern, ResultPattern, VectorShape } from "../vm/text/commands.ts";
 
@@ -97,16 +97,37 @@ function bitsOf(bytes: Uint8Array): bigint {
   return bytes.reduceRight((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
 }
 
+/** Numbers are bigints here, so a JavaScript number is an i31. */
 function isReferenceTo(value: NonNullable<unknown>, kind: RefPattern): boolean {
-  if (kind === "ref.func") return value instanceof Func;
-  // What an externref holds is the host's business; the other kinds are those of the collected heap.
-  return kind === "ref.extern" && typeof value !== "bigint";
+  if (typeof value === "bigint") return false;
+  const object = value instanceof HeapObject ? value.kind : null;
+  switch (kind) {
+    case "ref.func":
+      return value instanceof Func;
+    case "ref.i31":
+      return typeof value === "number";
+    case "ref.struct":
+    case "ref.array":
+      return `ref.${object}` === kind;
+    case "ref.exn":
+      return object === "exception";
+    case "ref.eq":
+      return typeof value === "number" || object === "struct" || object === "array";
+    // Any value of the host may be an externref or, converted, an anyref.
+    case "ref.any":
+    case "ref.extern":
+      return !(value instanceof Func) && object !== "exception";
+    default:
+      return assertNever(kind);
+  }
 }
 
 export function valueText(value: unknown): string {
   if (typeof value === "bigint") return `0x${value.toString(16)}`;
   if (value instanceof HostReference) return `(ref.extern ${value.value})`;
   if (value instanceof Func) return "(ref.func)";
+  if (value instanceof HeapObject) return `(ref.${value.kind})`;
+  if (typeof value === "number") return `(ref.i31 ${value})`;
   return value === null ? "(ref.null)" : `(${typeof value})`;
 }
 

@@ -9,10 +9,12 @@ import { CompileError } from "./errors.ts";
 import { ModuleCode } from "./lower/code.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./lower/instantiation.ts";
 import { Lowering } from "./lower/lower.ts";
+import { RootMaps } from "./lower/roots.ts";
 import { PositionTables } from "./lower/positions.ts";
 import { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
 import { deferredGroup, INSTRUCTION_BY_NUMBER } from "./opcodes.ts";
+import type { Layouts } from "./layouts.ts";
 import { canonicalVal } from "./type-registry.ts";
 import {
   funcTypeText,
@@ -25,6 +27,7 @@ import {
   type ValType,
 } from "./types.ts";
 import { defaultEngine, type Engine } from "./engine.ts";
+import type { ModuleContext } from "./validate/context.ts";
 import { Validation } from "./validate/module.ts";
 
 /** The type of an import or export, for people and for resolvers. */
@@ -120,14 +123,22 @@ export class CompiledModule implements InstantiationSource {
   /** The decoded module. */
   readonly data: Module;
   readonly typeIds: Int32Array;
+  /** What its bodies were validated against. */
+  readonly context: ModuleContext;
   readonly maxHeights: Int32Array;
   readonly prices: Int32Array;
+  readonly layouts: Layouts;
   /** The engine's type of each function. */
   readonly funcTypeIds: Int32Array;
   /** Words of each global's value. */
   readonly globalWords: Uint8Array;
+  /** Own globals, and segments given by expressions, that hold references which the collector follows. */
+  readonly tracedGlobals: readonly number[];
+  readonly tracedElements: readonly number[];
   readonly code: ModuleCode;
   readonly positions: PositionTables;
+  /** Where frames hold references. */
+  readonly roots: RootMaps;
   readonly images: TableImages;
   /** Why it cannot be instantiated by this version, or null. */
   readonly unsupported: CompileError | null;
@@ -139,14 +150,27 @@ export class CompiledModule implements InstantiationSource {
     this.engine = engine;
     this.data = data;
     this.typeIds = validation.typeIds;
+    this.context = validation.context;
     this.maxHeights = validation.maxHeights;
     this.prices = engine.prices;
+    this.layouts = engine.layouts;
     this.funcTypeIds = Int32Array.from(data.funcs, (typeIndex) => validation.typeIds[typeIndex]!);
     this.globalWords = Uint8Array.from(data.globals, ({ type }) => wordsOf(type.type));
+    this.tracedGlobals = data.globals.flatMap(({ type }, index) =>
+      index >= data.importedGlobals && this.#isTraced(type.type) ? [index] : [],
+    );
+    this.tracedElements = data.elements.flatMap(({ type, items }, index) =>
+      items.kind === "exprs" && this.#isTraced(type) ? [index] : [],
+    );
     this.code = new ModuleCode(data.funcs.length + 1);
     this.images = new TableImages(data);
     this.positions = new PositionTables(this);
+    this.roots = new RootMaps(this);
     this.unsupported = unsupportedError(validation);
+  }
+
+  #isTraced(type: ValType): boolean {
+    return this.engine.types.isTraced(this.canonical(type));
   }
 
   /** For lowering: indices of the tables whose active segments are in a shared image. */

@@ -6,6 +6,7 @@
 import { INSTRUCTION_BY_NUMBER, type Op } from "./opcodes.ts";
 import { MAX_PRICE } from "./limits.ts";
 import { PROPOSALS, type Proposal, type Proposals } from "./proposals.ts";
+import { Layouts } from "./layouts.ts";
 import { TypeRegistry } from "./type-registry.ts";
 import type { FuncType } from "./types.ts";
 
@@ -20,6 +21,7 @@ export interface EngineOptions {
 /** What modules and stores share: prices and canonical types. A module runs in the stores of its engine alone. */
 export class Engine {
   readonly types = new TypeRegistry();
+  readonly layouts = new Layouts(this.types);
   /** Fuel of one execution of each instruction, by its number. */
   readonly prices: Int32Array;
   readonly proposals: Proposals;

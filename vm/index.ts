@@ -51,6 +51,7 @@ export {
 } from "./runtime/func.ts";
 export { warmUp } from "./execute/training.ts";
 export { Global, Tag } from "./runtime/global.ts";
+export { HeapObject } from "./runtime/heap-object.ts";
 export { Instance, type Extern } from "./runtime/instance.ts";
 export { Memory } from "./runtime/memory.ts";
 export {

@@ -77,6 +77,14 @@ export const REENTRY_FUEL = 100;
 export const FRAME_STEP_FUEL = 10;
 /** Fuel that such a call may use beyond what is left of its caller's turn. */
 export const REENTRY_GRANT_FUEL = 10_000_000;
+/** Pages of 64 KiB of one heap: handles name 8 GiB. */
+export const MAX_HEAP_PAGES = 131_072;
+/** Bytes of objects after which a collection begins at the earliest: smaller heaps are not worth one. */
+export const MIN_COLLECTION_BYTES = 262_144;
+/** Words that one step of a collection moves or scans before the turn gives way: below a millisecond. */
+export const COLLECTION_STEP_WORDS = 100_000;
+/** Instructions that a collection reads for the stack map of a function before it looks at its time. */
+export const COLLECTION_STEP_INSTRUCTIONS = 2_000;
 /** Instructions lowered before a turn gives way: well below a millisecond. */
 export const LOWERING_STEP_INSTRUCTIONS = 5_000;
 /** Fuel that an isolate's guests use before the hot loop is trained, about a second: shorter runs never pay for it. */

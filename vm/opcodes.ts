@@ -928,19 +928,16 @@ export const INSTRUCTIONS: Readonly<Record<Op, Instruction>> = {
 };
 
 /** Groups of instructions that are decoded and validated, but not yet executed. */
-export type DeferredGroup = "exceptions" | "garbage collection";
+export type DeferredGroup = "exceptions";
 
 const DEFERRED_OPS: ReadonlyMap<number, DeferredGroup> = new Map<number, DeferredGroup>([
   [Op.Throw, "exceptions"],
   [Op.ThrowRef, "exceptions"],
   [Op.TryTable, "exceptions"],
-  [Op.RefEq, "garbage collection"],
 ]);
 
 /** The group that keeps an instruction from being executed by this version, or null. */
 export function deferredGroup(op: number): DeferredGroup | null {
-  if (op >= 0x300) return null;
-  if (op >= 0x200) return "garbage collection";
   return DEFERRED_OPS.get(op) ?? null;
 }
 

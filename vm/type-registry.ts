@@ -44,6 +44,9 @@ interface CanonicalType {
   childAncestors: readonly number[] | null;
 }
 
+/** The hierarchies of heap types by their tops. */
+export type Top = Heap.Any | Heap.Extern | Heap.Exn | Heap.Func;
+
 const NO_ANCESTORS: readonly number[] = [];
 /** UTF-16 units put into a key at once. */
 const KEY_CHUNK = 4_096;
@@ -160,6 +163,29 @@ export class TypeRegistry {
   isSubtype(sub: number, sup: number): boolean {
     if (sub === sup) return true;
     return this.#type(sub).ancestors[this.#type(sup).ancestors.length] === sup;
+  }
+
+  /** The top of the hierarchy that a heap type belongs to. */
+  topOf(heap: HeapType): Top {
+    if (heap >= 0) return this.comp(heap).kind === "func" ? Heap.Func : Heap.Any;
+    switch (heap) {
+      case Heap.Func:
+      case Heap.NoFunc:
+        return Heap.Func;
+      case Heap.Extern:
+      case Heap.NoExtern:
+        return Heap.Extern;
+      case Heap.Exn:
+      case Heap.NoExn:
+        return Heap.Exn;
+      default:
+        return Heap.Any;
+    }
+  }
+
+  /** Whether the collector of heap objects follows values of a type: all references but those to functions. */
+  isTraced(type: ValType): boolean {
+    return isRefType(type) && this.topOf(heapOf(type)) !== Heap.Func;
   }
 
   /** (spec: match-heaptype) */

@@ -33,7 +33,7 @@ export function setAddress(x: Machine, at: number, value: number, is64: boolean)
 }
 
 /** Pays for a block; true if there is fuel to go on. The operation's fixed price is paid when it is done. */
-function pay(x: Machine, fuel: number, position: number): boolean {
+export function pay(x: Machine, fuel: number, position: number): boolean {
   x.fuel = (x.fuel - fuel) | 0;
   x.position = position;
   return x.fuel > position;

@@ -13,6 +13,7 @@
 
 import { Head, Link, Reg } from "../lower/code.ts";
 import { Vec } from "../lower/vector-code.ts";
+import { aggregate } from "./aggregates.ts";
 import { Exit, type Machine } from "./machine.ts";
 import { vector } from "./simd.ts";
 import { slow } from "./slow.ts";
@@ -1742,7 +1743,7 @@ export function run(x: Machine): Exit {
           x.pc = pc;
           x.fp = fp;
           x.fuel = F;
-          pc = slow(x);
+          pc = code[pc]! < Reg.Aggregate ? slow(x) : aggregate(x);
           F = x.fuel;
           if (pc < 0) {
             exit = ~pc;

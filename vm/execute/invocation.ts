@@ -6,6 +6,7 @@
 
 import { GuestExit, InternalError, Termination, Trap } from "../errors.ts";
 import {
+  COLLECTION_STEP_WORDS,
   INITIAL_FRAME_SLOTS,
   LOWERING_STEP_INSTRUCTIONS,
   MAX_TURN_FUEL,
@@ -16,6 +17,7 @@ import {
   REENTRY_SLOTS,
 } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
+import { RootKind } from "../lower/source.ts";
 import { Op } from "../opcodes.ts";
 import { FrameRequest, SUSPEND, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
 import type { Instance } from "../runtime/instance.ts";
@@ -28,6 +30,7 @@ import { Caller } from "./caller.ts";
 import { switchCode } from "./exact.ts";
 import { run } from "./interpreter.ts";
 import { Exit, Machine, type Activation } from "./machine.ts";
+import type { InvocationState } from "./roots.ts";
 import { calleeIn, funcReference } from "./slow.ts";
 import { warmUp } from "./training.ts";
 import { TRAPS } from "./traps.ts";
@@ -97,6 +100,8 @@ const enum Next {
   Answer,
   /** The frame function of the topmost activation goes on, without having called anything or with a trap. */
   Continue,
+  /** A host function is running. */
+  Host,
   /** The machine's waiter has to be woken. */
   Wait,
   Done,
@@ -133,6 +138,7 @@ export class Invocation {
   readonly store: Store;
   readonly #machine: Machine;
   readonly #type: FuncType;
+  readonly #entryAddress: number;
   readonly #bits: boolean;
   /** Where control goes when callees return, outermost first. */
   readonly #activations: Activation[] = [{ kind: "entry" }];
@@ -140,6 +146,11 @@ export class Invocation {
   /** The host function that has been called and not answered; its results go to `argsAt`. */
   #pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
   #answer: Answer | null = null;
+  /** The host function is called for the first time: its arguments, at `argsAt`, keep objects alive until it is done. */
+  #hostParams: readonly ValType[] = [];
+  /** The machine is in the middle of the operation at its position, which waits for more fuel or a collection. */
+  #isInside = false;
+  #awaitsCollection = false;
   #ready: Promise<void> | null = null;
   /** Fuel left of this turn; while code runs, the machine's fuel less its position is. */
   #remaining = 0;
@@ -169,9 +180,11 @@ export class Invocation {
     store.reserve("frames", INITIAL_FRAME_SLOTS * 8);
     this.#machine = new Machine(INITIAL_FRAME_SLOTS);
     this.#machine.callee = entry.address;
+    this.#entryAddress = entry.address;
     try {
       this.#ensureWords(2 * Math.max(slotCount(params), slotCount(results)));
       this.#encode(params, args, 0, this.#bits);
+      store.invocations.add(this);
     } catch (error) {
       this.#end(error);
       throw error;
@@ -296,6 +309,9 @@ export class Invocation {
     this.#payDebt();
     // Only the operation that grows a memory may run while it moves.
     if (this.store.moving !== x.growing) this.store.moving?.finishMove();
+    // And while objects move only what waits for them.
+    if (this.store.isCollecting && !this.#awaitsCollection) this.store.finishCollection();
+    this.#awaitsCollection = false;
     if (exact !== x.isExact) switchCode(x, this.#activations, exact, this.#isInCode());
     x.isExact = exact;
     if (this.#remaining <= 0) return this.#isWaiting() ? this.#waiting() : this.#yield("fuel");
@@ -392,6 +408,7 @@ export class Invocation {
     // Nobody is to be woken in vain.
     this.#machine.waiter?.end(WaitResult.TimedOut);
     this.#error = error ?? new InternalError("a host function threw nothing");
+    this.store.invocations.delete(this);
     this.store.accountant.release("frames", this.#machine.words.byteLength);
   }
 
@@ -440,6 +457,7 @@ export class Invocation {
           return true;
         case Exit.Paused:
           this.#remaining = x.fuel - x.position;
+          this.#isInside = false;
           // The end of the entry frame is no place to pause.
           if (x.pc === 0) continue;
           // Exact code has its own boundaries between the safe points.
@@ -447,7 +465,13 @@ export class Invocation {
           return false;
         case Exit.PausedInside:
           this.#remaining = x.fuel - x.position;
+          this.#isInside = true;
           return false;
+        case Exit.NeedsCollection:
+          this.#remaining = x.fuel - x.position;
+          this.#isInside = true;
+          if (!this.#collect()) return false;
+          continue;
         case Exit.NeedsCode:
           // Entered as a function of another instance is: lowering may take several turns.
           if (x.module.words[x.pc] === Reg.Call) this.#callDirect();
@@ -468,6 +492,7 @@ export class Invocation {
           continue;
         case Exit.AtomicWait:
           this.#remaining = x.fuel - x.position;
+          this.#isInside = true;
           this.#next = Next.Wait;
           return true;
         case Exit.CallImport:
@@ -521,6 +546,12 @@ export class Invocation {
     this.#next = Next.Call;
   }
 
+  /** One step of a collection; false when there is more to do. */
+  #collect(): boolean {
+    this.#awaitsCollection = !this.store.heap.collect(COLLECTION_STEP_WORDS);
+    return !this.#awaitsCollection;
+  }
+
   #callDirect(): void {
     const x = this.#machine;
     const { words } = x.module;
@@ -570,6 +601,7 @@ export class Invocation {
   #enter(address: number, argsAt: number): boolean {
     const owner = this.store.ownerOf(address);
     if ("definition" in owner) {
+      if (this.store.isCollectionDue && !this.#collect()) return false;
       this.#callHost(owner, argsAt);
       return true;
     }
@@ -604,6 +636,7 @@ export class Invocation {
     x.fuel = this.#remaining;
     this.#remaining -= x.position;
     this.#next = Next.Run;
+    this.#isInside = false;
     return true;
   }
 
@@ -611,6 +644,7 @@ export class Invocation {
     const { definition, type } = host;
     const args = this.#decode(type.params, argsAt, false);
     const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
+    this.#hostParams = type.params;
     this.#hostStep(host, argsAt, () => call.call(definition, this.#caller(host), ...args));
   }
 
@@ -621,6 +655,7 @@ export class Invocation {
   /** Runs one step of a host function and does what it wants next. */
   #hostStep(host: HostFunc, argsAt: number, step: () => unknown): void {
     this.#machine.argsAt = argsAt;
+    this.#next = Next.Host;
     let result: unknown;
     try {
       result = step();
@@ -717,6 +752,7 @@ export class Invocation {
       throw new TypeError(`${hostName(host)} has no continuation ${JSON.stringify(continuation)}`);
     }
     const step = definition.continuations[continuation]!;
+    this.#hostParams = [];
     this.#hostStep(host, argsAt, () => step(this.#caller(host), state, outcome));
   }
 
@@ -729,6 +765,7 @@ export class Invocation {
       case "entry":
         this.#values = this.#decode(this.#type.results, argsAt, this.#bits);
         this.#next = Next.Done;
+        this.store.invocations.delete(this);
         this.store.accountant.release("frames", x.words.byteLength);
         return;
       case "call":
@@ -739,6 +776,7 @@ export class Invocation {
         x.enter(activation.instance);
         x.fuel = this.#remaining + x.position;
         this.#next = Next.Run;
+        this.#isInside = false;
         return;
       default: {
         const values = activation.called === null ? [] : this.#decode(activation.called.results, argsAt, false);
@@ -752,6 +790,8 @@ export class Invocation {
   /** A trap at the machine's position: fuel and place are those of the instruction. */
   #trappedInCode(error: unknown): void {
     const x = this.#machine;
+    x.object = 0;
+    x.progress = 0;
     this.#remaining = fuelAtTrap(x);
     this.#trapped(error, true);
   }
@@ -768,6 +808,38 @@ export class Invocation {
     // Not at once: a frame function that passes the trap on must not use the JavaScript stack.
     this.#outcome = { kind: "trapped", error: error as Error };
     this.#next = Next.Continue;
+  }
+
+  /** Where it stands, for a collection. */
+  get state(): InvocationState {
+    const next = this.#next;
+    return {
+      machine: this.#machine,
+      activations: this.#activations,
+      inCode: !this.#isInCode() ? null : this.#isInside ? RootKind.Inside : RootKind.At,
+      top: next === Next.Return ? RootKind.At : RootKind.During,
+      values: this.#typesAtArgs(),
+    };
+  }
+
+  /** Canonical types of the values that stand at `argsAt` and belong to no frame. */
+  #typesAtArgs(): readonly ValType[] {
+    switch (this.#next) {
+      case Next.Call: {
+        const { callee } = this.#machine;
+        const isEntry = this.#activations.length === 1 && callee === this.#entryAddress;
+        return isEntry ? this.#type.params : this.store.funcAt(callee).type.params;
+      }
+      case Next.Host:
+      case Next.Answer:
+        return this.#hostParams;
+      case Next.Return: {
+        const top = this.#activations[this.#activations.length - 1];
+        return top?.kind === "entry" ? this.#type.results : top?.kind === "host" ? (top.called?.results ?? []) : [];
+      }
+      default:
+        return [];
+    }
   }
 
   #encode(types: readonly ValType[], values: readonly Value[], at: number, bits: boolean): void {

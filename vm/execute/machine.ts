@@ -32,6 +32,8 @@ export const enum Exit {
   TrapOverflow,
   TrapUndefinedElement,
   TrapInvalidConversion,
+  /** An allocation waits for a collection; the same position tries again. */
+  NeedsCollection,
   /** The invocation waits at an address of a shared memory; the same position goes on. */
   AtomicWait,
   /** `call_indirect` or `call_ref` could not take the short way; the driver finds out why. */
@@ -95,6 +97,9 @@ export class Machine {
   isInsideBulk = false;
   /** The memory whose growth is paused. */
   growing: Memory | null = null;
+  /** The array that the paused operation at `pc` makes, and how many of its elements are set. 0: none. */
+  object = 0;
+  progress = 0;
   /** The atomic wait at `pc` that is under way, or over and not yet answered. */
   waiter: Waiter | null = null;
 

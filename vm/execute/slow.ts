@@ -4,7 +4,7 @@
  */
 
 import { InternalError, Trap } from "../errors.ts";
-import { Head, Link, Reg } from "../lower/code.ts";
+import { Head, Link, NullTrap, Reg } from "../lower/code.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Table } from "../runtime/table.ts";
@@ -152,10 +152,33 @@ export function slow(x: Machine): number {
     case Reg.AtomicWait:
       return atomicWait(x);
     case Reg.TrapNull:
-      throw new Trap("null reference");
+      throw new Trap(a === NullTrap.I31 ? "null i31 reference" : "null reference");
+    case Reg.RefTest:
+      words[fp + a] = instance.store.matches(words[fp + b]!, c) ? 1 : 0;
+      return pc + 4;
+    case Reg.RefCast:
+      if (!instance.store.matches(words[fp + a]!, b)) throw new Trap("cast failure");
+      return pc + 3;
+    case Reg.BrOnCast:
+      return instance.store.matches(words[fp + a]!, b) ? branch(x) : pc + 6;
+    case Reg.BrOnCastFail:
+      return instance.store.matches(words[fp + a]!, b) ? pc + 6 : branch(x);
     default:
       throw new InternalError(`no register operation ${code[pc]} at ${pc}`);
   }
+}
+
+/** Takes the branch whose target stands at pc + 3. */
+function branch(x: Machine): number {
+  const code = x.module.words;
+  const { pc } = x;
+  const target = code[pc + 3]!;
+  const position = code[pc + 5]!;
+  x.fuel = (x.fuel + code[pc + 4]!) | 0;
+  if (x.fuel > position) return target;
+  x.pc = target;
+  x.position = position;
+  return ~Exit.Paused;
 }
 
 /** The function at a table's index, checked against the expected type. Throws `Trap`. (spec: exec-call-indirect) */

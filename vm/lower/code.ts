@@ -283,13 +283,42 @@ export const enum Reg {
   ReturnCallIndirect, // a type offset words link P table
   ReturnCallRef, // a offset words link P
   CallTable, // a type offset P table: call_indirect through another table than the first
-  TrapNull,
+  TrapNull, // NullTrap
+  RefTest, // d a type
+  RefCast, // a type
+  BrOnCast, // a type, target as branches of the hot loop have it
+  BrOnCastFail, // the same
   Atomic, // d a b c offsetLow offsetHigh memory instruction
   Wide, // d a b c e instruction
   AtomicWait, // a(also d) offsetLow offsetHigh memory instruction P
   /** Instantiation only. */
   GlobalInit, // a global index
   ElemInit, // a elem item
+
+  /** Everything from here on is executed by `aggregate`. `type` is canonical, P that before the instruction. */
+  Aggregate,
+  StructNew, // a(also d) type P: the fields
+  StructNewDefault, // d type P
+  StructGet, // d a offset storage
+  StructSet, // a b offset storage
+  ArrayNew, // a(also d) type P: value, length
+  ArrayNewDefault, // a(also d) type P: length
+  ArrayNewFixed, // a(also d) type count P: the elements
+  ArrayNewData, // a(also d) type data P: offset, length
+  ArrayNewElem, // a(also d) type elem P: offset, length
+  ArrayGet, // d a b storage
+  ArraySet, // a b c storage
+  ArrayLen, // d a
+  ArrayFill, // a type P: array, index, value, count
+  ArrayCopy, // a type P: array, index, array, index, count
+  ArrayInitData, // a type data P: array, index, offset, count
+  ArrayInitElem, // a type elem P: array, index, offset, count
+}
+
+/** What {@link Reg.TrapNull} says. */
+export const enum NullTrap {
+  Any,
+  I31,
 }
 
 /** How many words each operation takes is known to the lowering alone; this is the head of a function. */

@@ -7,7 +7,7 @@ import { Reg, type ModuleCode } from "./code.ts";
 import { Emitter } from "./emitter.ts";
 import { COUNTED } from "./fuse.ts";
 import { Where } from "./operands.ts";
-import { categoryOf, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
+import { categoryOf, RootKind, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { BRANCH_ON, Category, OPPOSITE, OPPOSITE_IS_EXCHANGED } from "./tables.ts";
 
 /** The limit of a branch that is no safe point: fuel is never below. */
@@ -91,7 +91,7 @@ export abstract class ControlLowering extends Emitter {
     this.last = -1;
     if (kind === BlockKind.Loop) {
       this.lastCheck = this.fuel;
-      this.sink?.safePoint(this.code.length - this.codeStart);
+      this.safePoint();
     }
     const block = this.newBlock(kind, params, results);
     this.#blocks.push(block);
@@ -421,10 +421,11 @@ export abstract class ControlLowering extends Emitter {
   }
 
   protected afterCall(results: readonly ValType[]): void {
+    this.roots(RootKind.During);
     this.pushTypes(results);
     this.operands.settledBelow = this.operands.height;
     this.lastCheck = this.fuel;
-    this.sink?.safePoint(this.code.length - this.codeStart);
+    this.safePoint();
   }
 
   protected callIndirect(): void {

@@ -9,10 +9,10 @@ import { limitExceeded } from "../errors.ts";
 import { MAX_BODY_FUEL } from "../limits.ts";
 import { funcTypeAt, type Module } from "../module.ts";
 import { Op } from "../opcodes.ts";
-import type { ValType } from "../types.ts";
+import { Heap, heapOf, isRefType, type ValType } from "../types.ts";
 import { Head, Link, Reg, type ModuleCode } from "./code.ts";
 import { Operands, Where } from "./operands.ts";
-import { categoryOf, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
+import { categoryOf, RootKind, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
 import { Vec } from "./vector-code.ts";
 
@@ -79,10 +79,11 @@ export abstract class Emitter {
     let local = 0;
     let paramSlots = 0;
     for (const run of frame.locals) {
-      const category = categoryOf(run.type);
+      const category = this.categoryOf(run.type);
       for (let i = 0; i < run.count; i++) {
         this.#localAt[local] = slots * 2;
         this.#localCategory[local] = category;
+        if (category === Category.Ref) this.sink?.local?.(slots * 2);
         slots += category === Category.V128 ? 2 : 1;
         local++;
         if (local === frame.paramCount) paramSlots = slots;
@@ -99,7 +100,26 @@ export abstract class Emitter {
     code.words[head + Head.FrameWords] = base + 2 * frame.maxHeight;
     code.words[head + Head.ParamWords] = paramSlots * 2;
     code.words[head + Head.EntryFuel] = this.fuel;
-    this.sink?.safePoint(code.length - this.codeStart);
+    this.safePoint();
+  }
+
+  /** In the module's types. */
+  protected categoryOf(type: ValType): Category {
+    if (!isRefType(type)) return categoryOf(type);
+    const heap = heapOf(type);
+    const isFunc =
+      heap >= 0 ? this.module.types[heap]!.comp.kind === "func" : heap === Heap.Func || heap === Heap.NoFunc;
+    return isFunc ? Category.I32 : Category.Ref;
+  }
+
+  /** The function may pause at the present position, and is the same there in fused and exact code. */
+  protected safePoint(): void {
+    this.sink?.safePoint(this.code.length - this.codeStart, this.byteOffset, this.fuel);
+    this.roots(RootKind.At);
+  }
+
+  protected roots(kind: RootKind): void {
+    this.sink?.roots?.(kind, this.code.length - this.codeStart, this.operands);
   }
 
   /** Locals as runs of one type (parameters first), results, the reader at the first instruction. */
@@ -234,13 +254,13 @@ export abstract class Emitter {
 
   protected move(category: Category, d: number, a: number): void {
     const reg =
-      category === Category.I32
-        ? Reg.Move32
-        : category === Category.I64
-          ? Reg.Move64
-          : category === Category.F64
-            ? Reg.MoveF64
-            : Vec.Move;
+      category === Category.I64
+        ? Reg.Move64
+        : category === Category.F64
+          ? Reg.MoveF64
+          : category === Category.V128
+            ? Vec.Move
+            : Reg.Move32;
     const { words } = this.code;
     if (reg === Reg.Move32 && this.last >= 0 && words[this.last] === Reg.Move32) {
       const firstD = words[this.last + 1]!;
@@ -289,7 +309,7 @@ export abstract class Emitter {
   }
 
   protected pushTypes(types: readonly ValType[]): void {
-    for (const type of types) this.operands.pushSlot(categoryOf(type));
+    for (const type of types) this.operands.pushSlot(this.categoryOf(type));
   }
 
   protected local(index: number): void {

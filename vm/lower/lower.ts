@@ -9,15 +9,17 @@ import { skipInstruction } from "../binary/instructions.ts";
 import { readHeapType, readValType } from "../binary/read-types.ts";
 import { STRAIGHT_LINE_FUEL } from "../limits.ts";
 import { Op } from "../opcodes.ts";
+import { refType } from "../types.ts";
+import { AggregateLowering, isAggregateOp } from "./aggregates.ts";
 import { isAtomicOp } from "./atomics.ts";
+import { isReferenceOp } from "./references.ts";
 import { Head, Reg, type ModuleCode } from "./code.ts";
 import { BlockKind } from "./control.ts";
-import { valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
+import { RootKind, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
 import { Vec } from "./vector-code.ts";
-import { isReferenceOp, ReferenceLowering } from "./references.ts";
 
-export class Lowering extends ReferenceLowering {
+export class Lowering extends AggregateLowering {
   constructor(
     source: LoweringSource,
     code: ModuleCode,
@@ -64,6 +66,7 @@ export class Lowering extends ReferenceLowering {
     const price = this.source.prices[op]!;
     if (this.isExact && price > 0) {
       const before = this.fuel;
+      this.roots(RootKind.At);
       const check = this.emit(3);
       this.fuel += price;
       this.lowerInstruction(op);
@@ -98,7 +101,7 @@ export class Lowering extends ReferenceLowering {
     this.settleAll();
     this.emit1(Reg.Check, this.fuel);
     this.lastCheck = this.fuel;
-    this.sink?.safePoint(this.code.length - this.codeStart);
+    this.safePoint();
   }
 
   protected lowerInstruction(op: Op): void {
@@ -206,8 +209,7 @@ export class Lowering extends ReferenceLowering {
         if (this.isExact) this.settleAll();
         return;
       case Op.RefNull:
-        readHeapType(reader);
-        this.constant(Category.I32, 0, 0);
+        this.constant(this.categoryOf(refType(readHeapType(reader), true)), 0, 0);
         return;
       case Op.RefIsNull: {
         const a = this.read(operands.pop());
@@ -257,7 +259,8 @@ export class Lowering extends ReferenceLowering {
       case Op.TableGet: {
         const table = reader.u32();
         const a = this.read(operands.pop());
-        this.emit3(Reg.TableGet, operands.pushSlot(Category.I32), a, table);
+        const category = this.categoryOf(this.module.tables[table]!.type.element);
+        this.emit3(Reg.TableGet, operands.pushSlot(category), a, table);
         this.last = -1;
         return;
       }
@@ -293,6 +296,7 @@ export class Lowering extends ReferenceLowering {
         return;
       default:
         if (op >= Vec.First) this.vector(op);
+        else if (isAggregateOp(op)) this.aggregate(op);
         else if (isAtomicOp(op)) this.atomic(op);
         else if (isReferenceOp(op)) this.reference(op);
         else this.plain(op);

@@ -30,6 +30,9 @@ export class Operands {
   readonly #chains: Int32Array;
   /** Operands below this one are settled. */
   settledBelow = 0;
+  /** For {@link traceTop}: what is known of the operands below {@link #tracedBelow}. */
+  readonly #traced: number[] = [];
+  #tracedBelow = 0;
   /** The highest slot any operand had. */
   maxSlot = 0;
   readonly #base: number;
@@ -84,6 +87,7 @@ export class Operands {
     const index = --this.height;
     if (this.where[index] === Where.Local) this.#chains[this.value[index]! >> 1] = this.#below[index]!;
     if (this.settledBelow > index) this.settledBelow = index;
+    if (this.#tracedBelow > index) this.#tracedBelow = index;
     return index;
   }
 
@@ -120,5 +124,19 @@ export class Operands {
       this.where[index] = Where.Slot;
     }
     this.settledBelow = this.height;
+  }
+
+  /**
+   * The topmost operand that is a traced reference, as `add` has numbered it, or -1. Each operand is given to
+   * `add` once, with the number of the next one below: what did not change since the last time is shared.
+   */
+  traceTop(add: (slot: number, below: number) => number): number {
+    const traced = this.#traced;
+    for (let index = this.#tracedBelow; index < this.height; index++) {
+      const below = index === 0 ? -1 : traced[index - 1]!;
+      traced[index] = this.category[index] === Category.Ref ? add(this.slot[index]!, below) : below;
+    }
+    this.#tracedBelow = this.height;
+    return this.height === 0 ? -1 : traced[this.height - 1]!;
   }
 }

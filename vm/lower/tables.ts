@@ -13,6 +13,8 @@ export const enum Category {
   I64,
   F64,
   V128,
+  /** A word that the collector follows: references of all hierarchies but that of functions. */
+  Ref,
 }
 
 /** Two operands in slots. 0: none. */
@@ -200,5 +202,7 @@ for (const [a, b] of OPPOSITES) opposite(a, b, 0);
 for (const [a, b] of OPPOSITES_EXCHANGED) opposite(a, b, 1);
 OPPOSITE[Reg.BrF64Lt] = Reg.BrF64NotLt;
 OPPOSITE[Reg.BrF64Le] = Reg.BrF64NotLe;
+OPPOSITE[Reg.BrOnCast] = Reg.BrOnCastFail;
+OPPOSITE[Reg.BrOnCastFail] = Reg.BrOnCast;
 OPPOSITE[Reg.BrIf] = Reg.BrIfNot;
 OPPOSITE[Reg.BrIfNot] = Reg.BrIf;

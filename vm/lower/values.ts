@@ -7,7 +7,7 @@ import { Reg } from "./code.ts";
 import { ControlLowering } from "./control.ts";
 import { ADDRESS, AT, CONSTANT, LEFT, RIGHT, STORE_CONSTANT } from "./fuse.ts";
 import { Where } from "./operands.ts";
-import { categoryOf, GLOBAL_WORDS } from "./source.ts";
+import { categoryOf, GLOBAL_WORDS, RootKind } from "./source.ts";
 import {
   BINARY,
   BINARY_CONSTANT,
@@ -232,25 +232,28 @@ export abstract class ValueLowering extends ControlLowering {
     const right = this.read(b);
     const d = operands.pushSlot(category);
     const reg =
-      category === Category.I32
-        ? Reg.Select32
-        : category === Category.I64
-          ? Reg.Select64
-          : category === Category.F64
-            ? Reg.SelectF64
-            : Vec.Select;
+      category === Category.I64
+        ? Reg.Select64
+        : category === Category.F64
+          ? Reg.SelectF64
+          : category === Category.V128
+            ? Vec.Select
+            : Reg.Select32;
     this.emit4(reg, d, left, right, condition);
   }
 
   protected globalGet(index: number): void {
     const module = this.module;
-    const category = categoryOf(module.globals[index]!.type.type);
+    const category = this.categoryOf(module.globals[index]!.type.type);
     const d = this.operands.pushSlot(category);
     const own = index - module.importedGlobals;
     if (own < 0 || category === Category.V128) {
       this.emit2(Reg.GlobalGet, d, index);
       this.last = -1;
-    } else this.emit2(category === Category.I32 ? Reg.Global32Get : Reg.Global64Get, d, own * GLOBAL_WORDS);
+      return;
+    }
+    const isLong = category === Category.I64 || category === Category.F64;
+    this.emit2(isLong ? Reg.Global64Get : Reg.Global32Get, d, own * GLOBAL_WORDS);
   }
 
   /** For instantiation: what a part of the synthetic function does with the operand on top. */
@@ -371,12 +374,21 @@ export abstract class ValueLowering extends ControlLowering {
     immediates: readonly number[],
     price: number = this.source.prices[REG_PRICES.get(reg)!]!,
   ): void {
+    const first = this.beginInside(operandCount);
+    this.emitMany(reg, [first, ...immediates, this.fuel - price]);
+  }
+
+  /**
+   * The next operation may pause inside: its operands are settled and popped. Returns the word offset of the first,
+   * which is that of the next operand if there are none.
+   */
+  protected beginInside(operandCount: number): number {
     const { operands } = this;
     this.settleAll();
-    const first = operands.slot[operands.height - operandCount]!;
+    this.roots(RootKind.Inside);
     operands.drop(operandCount);
-    this.sink?.safePoint(this.code.length - this.codeStart);
-    this.emitMany(reg, [first, ...immediates, this.fuel - price]);
+    this.sink?.safePoint(this.code.length - this.codeStart, this.byteOffset, this.fuel);
+    return operands.nextSlot;
   }
 
   protected addressCategory(memory: number): Category {

@@ -29,6 +29,13 @@ export interface InstanceParts {
   readonly tags: readonly Tag[];
 }
 
+const NO_FLAGS = new Uint8Array(0);
+const NO_ITEMS: (Int32Array | null)[] = [];
+
+function flags(count: number): Uint8Array {
+  return count === 0 ? NO_FLAGS : new Uint8Array(count);
+}
+
 /** An instance of a module in a store (spec: syntax-moduleinst). */
 export class Instance {
   readonly store: Store;
@@ -67,13 +74,15 @@ export class Instance {
     this.globalsAt = parts.globalsAt;
     this.ownGlobalsAt = parts.globalsAt[data.importedGlobals] ?? 0;
     this.tags = parts.tags;
-    this.elementItems = data.elements.map(({ items }) =>
-      items.kind === "exprs" ? new Int32Array(items.exprs.length) : null,
-    );
-    this.droppedElements = new Uint8Array(data.elements.length);
-    this.droppedData = new Uint8Array(data.data.length);
+    this.elementItems =
+      data.elements.length === 0
+        ? NO_ITEMS
+        : data.elements.map(({ items }) => (items.kind === "exprs" ? new Int32Array(items.exprs.length) : null));
+    this.droppedElements = flags(data.elements.length);
+    this.droppedData = flags(data.data.length);
     // One more for the synthetic function that instantiation runs.
     this.funcsAt = store.addFuncs(this, data.funcs.length + 1);
+    if (module.tracedGlobals.length + module.tracedElements.length > 0) store.tracedInstances.push(this);
   }
 
   /** The address of a function by its index. */

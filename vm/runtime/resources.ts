@@ -10,6 +10,7 @@ export type ResourceKind =
   | "frames"
   | "functions"
   | "globals"
+  | "heap"
   | "memory"
   | "module"
   | "segments"
@@ -58,6 +59,9 @@ export interface MemoryBlock {
   readonly buffer: ArrayBuffer;
   readonly base: number;
   readonly capacity: number;
+  /** Views of all of `buffer`, if the allocator has them: making two for each memory takes time. */
+  readonly bytes?: Uint8Array;
+  readonly view?: DataView;
 }
 
 /** Provides the bytes of linear memories. */

@@ -11,15 +11,19 @@ import { defaultEngine, type Engine } from "../engine.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
+import { traceRoots } from "../execute/roots.ts";
 import type { LinkPlan } from "../execute/link-plan.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition, type HostFunc } from "./func.ts";
 import { hostFuncType } from "./func-type.ts";
+import { Heap as ObjectHeap } from "./heap.ts";
+import { HeapObject } from "./heap-object.ts";
 import type { Instance } from "./instance.ts";
 import { SEPARATE_BUFFERS, UNLIMITED, type Accountant, type MemoryAllocator } from "./resources.ts";
 import type { Memory } from "./memory.ts";
+import { fitsI31, i31Handle, i31Value, isExtern, isI31, NULL } from "./reference.ts";
 import { Table } from "./table.ts";
 import { wrongType, type Value } from "./values.ts";
 
@@ -36,8 +40,9 @@ export interface StoreOptions {
   readonly data?: unknown;
 }
 
-const EXTERN_BYTES = 64;
-const INITIAL_GLOBALS = 16;
+/** What a host function counts as. */
+const FUNC_BYTES = 64;
+const NO_WORDS = new Int32Array(0);
 
 /** A store (spec: store): what owns instances and their state, and limits them. */
 export class Store {
@@ -47,7 +52,7 @@ export class Store {
   readonly maxFrameSlots: number;
   readonly data: unknown;
   /** Four words for each global of the store. */
-  globalWords = new Int32Array(INITIAL_GLOBALS * GLOBAL_WORDS);
+  globalWords = NO_WORDS;
   #globalCount = 0;
   /** A memory that is being copied to a larger block while the invocation that grows it is paused. */
   moving: Memory | null = null;
@@ -58,10 +63,13 @@ export class Store {
   readonly #modules = new Set<CompiledModule>();
   /** Host functions at the addresses from 1 on, shared with other stores. */
   #planned: readonly HostFunc[] = [];
-  readonly #funcs = new Map<number, Func>();
+  #funcs: Map<number, Func> | null = null;
   readonly #memories: Memory[] = [];
-  readonly #externs: unknown[] = [];
-  readonly #externHandles = new Map<unknown, number>();
+  #heap: ObjectHeap | null = null;
+  /** Whatever may hold references to heap objects: instances by their globals and segments, tables, and what runs or is paused. */
+  readonly tracedInstances: Instance[] = [];
+  readonly tracedTables: Table[] = [];
+  readonly invocations = new Set<Invocation>();
 
   constructor(options: StoreOptions = {}) {
     this.engine = options.engine ?? defaultEngine();
@@ -107,7 +115,7 @@ export class Store {
    */
   addPlanned(hosts: readonly HostFunc[]): boolean {
     if (this.#nextAddress !== 1) return false;
-    this.reserve("functions", EXTERN_BYTES);
+    this.reserve("functions", FUNC_BYTES);
     this.#planned = hosts;
     this.#nextAddress = hosts.length + 1;
     return true;
@@ -137,6 +145,7 @@ export class Store {
 
   /** The one `Func` of an address. */
   funcAt(address: number): Func {
+    this.#funcs ??= new Map();
     let func = this.#funcs.get(address);
     if (func === undefined) {
       func = new Func(this, address);
@@ -151,7 +160,7 @@ export class Store {
    */
   hostFunc(definition: HostDefinition): Func {
     const type = hostFuncType(definition);
-    this.reserve("functions", EXTERN_BYTES);
+    this.reserve("functions", FUNC_BYTES);
     const host: HostFunc = { address: this.#nextAddress, typeId: this.engine.funcTypeId(type), type, definition };
     return this.funcAt(this.addFuncs(host, 1));
   }
@@ -199,6 +208,7 @@ export class Store {
   dispose(): void {
     for (const memory of this.#memories) memory.dispose(this);
     this.#memories.length = 0;
+    this.#heap = null;
   }
 
   /** So that {@link dispose} finds it. */
@@ -234,34 +244,76 @@ export class Store {
     return at;
   }
 
+  // References
+
+  /** Made when something needs it. */
+  get heap(): ObjectHeap {
+    this.#heap ??= new ObjectHeap({
+      accountant: this.accountant,
+      layouts: this.engine.layouts,
+      traceRoots: (collection) => traceRoots(this, collection),
+    });
+    return this.#heap;
+  }
+
+  /** Whether a collection waits for its next step. */
+  get isCollecting(): boolean {
+    return this.#heap?.isCollecting === true;
+  }
+
+  /** Whether the host's values have made a collection due. */
+  get isCollectionDue(): boolean {
+    return this.#heap?.isDue === true;
+  }
+
+  /** Ends a collection that goes on: to be called before handles are looked at. */
+  finishCollection(): void {
+    this.#heap?.finishCollection();
+  }
+
+  /** Whether a reference is of a type of the same hierarchy (spec: exec-ref.test). */
+  matches(handle: number, type: ValType): boolean {
+    const { types } = this.engine;
+    const heap = heapOf(type);
+    if (types.topOf(heap) !== Heap.Func) return this.heap.matches(handle, type);
+    if (handle === NULL) return isNullable(type);
+    return heap === Heap.Func || (heap >= 0 && types.isSubtype(this.typeIdOf(handle), heap));
+  }
+
   /** The handle of a reference. Throws `TypeError` for a value of another type or store. */
   toHandle(value: unknown, type: ValType): number {
     if (value === null || value === undefined) {
       if (!isNullable(type)) throw wrongType(value, type);
-      return 0;
+      return NULL;
     }
-    const heap = heapOf(type);
-    if (heap === Heap.Extern) return this.#externHandle(value);
-    if (!(value instanceof Func)) throw wrongType(value, type);
-    if (value.store !== this) throw new TypeError("a function of another store");
-    if (!this.engine.types.matchesHeap(value.typeId, heap)) throw wrongType(value, type);
-    return value.address;
+    this.finishCollection();
+    const handle = this.#handleOf(value, type);
+    if (!this.matches(handle, type)) throw wrongType(value, type);
+    return handle;
   }
 
+  #handleOf(value: unknown, type: ValType): number {
+    const top = this.engine.types.topOf(heapOf(type));
+    if (top === Heap.Func) {
+      if (!(value instanceof Func)) throw wrongType(value, type);
+      if (value.store !== this) throw new TypeError("a function of another store");
+      return value.address;
+    }
+    const isException = value instanceof HeapObject && value.kind === "exception";
+    if (isException !== (top === Heap.Exn)) throw wrongType(value, type);
+    if (value instanceof HeapObject) {
+      if (!value.isOf(this.heap)) throw new TypeError(`a heap object of another store`);
+      return value.handle;
+    }
+    return fitsI31(value) ? i31Handle(value) : this.heap.externs.handleOf(value);
+  }
+
+  /** What a handle of a type's hierarchy is for JavaScript: an i31 is a number. */
   /** The reference behind a handle as a JavaScript value. */
   fromHandle(handle: number, type: ValType): unknown {
-    if (handle === 0) return null;
-    if (heapOf(type) === Heap.Extern) return this.#externs[handle - 1];
-    return this.funcAt(handle);
-  }
-
-  /** The same value has the same handle, so passing it again and again takes nothing. */
-  #externHandle(value: unknown): number {
-    const known = this.#externHandles.get(value);
-    if (known !== undefined) return known;
-    this.reserve("externs", EXTERN_BYTES);
-    const handle = this.#externs.push(value);
-    this.#externHandles.set(value, handle);
-    return handle;
+    if (handle === NULL) return null;
+    if (this.engine.types.topOf(heapOf(type)) === Heap.Func) return this.funcAt(handle);
+    if (isI31(handle)) return i31Value(handle);
+    return isExtern(handle) ? this.heap.externs.valueOf(handle) : this.heap.wrap(handle);
   }
 }

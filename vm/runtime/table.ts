@@ -10,6 +10,7 @@ import type { Instance } from "./instance.ts";
 import type { Store } from "./store.ts";
 
 const HANDLE_BYTES = 4;
+const NO_ITEMS = new Int32Array(0);
 const GROWTH = 1.5;
 
 /** A table of references. Indices are checked: `Trap` "out of bounds table access". (spec: syntax-tableinst) */
@@ -40,7 +41,8 @@ export class Table {
     if (!store.accountant.reserve("table", this.length * HANDLE_BYTES)) {
       throw new Termination("memory limit", `a table of ${min} elements`);
     }
-    this.items = image ?? new Int32Array(this.length);
+    this.items = image ?? (this.length === 0 ? NO_ITEMS : new Int32Array(this.length));
+    if (store.engine.types.isTraced(this.element)) store.tracedTables.push(this);
   }
 
   /** Says whose function indices the image it was made with holds. */
@@ -121,6 +123,7 @@ export class Table {
 
   /** The element as a JavaScript value. Throws `Trap` out of bounds. */
   get(index: number): unknown {
+    this.store.finishCollection();
     return this.store.fromHandle(this.handleAt(index), this.element);
   }
 

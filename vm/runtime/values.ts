@@ -62,6 +62,7 @@ export function decodeValue(store: Store, type: ValType, words: Int32Array, at: 
       return bytes;
     }
     default:
+      store.finishCollection();
       return store.fromHandle(words[at]!, type);
   }
 }
@@ -89,7 +90,10 @@ export function encodeBits(store: Store, type: ValType, value: Value, words: Int
 
 /** As {@link decodeValue}, but numbers come as their bits. */
 export function decodeBits(store: Store, type: ValType, words: Int32Array, at: number): Value {
-  if (isRefType(type)) return store.fromHandle(words[at]!, type);
+  if (isRefType(type)) {
+    store.finishCollection();
+    return store.fromHandle(words[at]!, type);
+  }
   switch (type) {
     case Num.V128:
       return (bits64(words, at + 2) << 64n) | bits64(words, at);

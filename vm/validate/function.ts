@@ -351,7 +351,6 @@ export class FunctionValidator extends Lookups {
     if (shape === Shape.Illegal) throw illegalOpcode(this.reader, prefix, second, this.position);
     if (shape === Shape.Wide && !this.#accepts(op)) throw illegalOpcode(this.reader, prefix, second, this.position);
     if (this.isConstant && CONSTANT[op] === 0) throw this.#notConstant();
-    if (page === 0x200) this.#defer(op);
     if (shape !== Shape.Contextual) this.#general(op);
     else if (prefix === 0xfb) validateReference(this, op);
     else validateBulk(this, op);

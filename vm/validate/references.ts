@@ -17,7 +17,6 @@ import {
   refType,
   valTypeText,
   type FieldType,
-  type HeapType,
   type ValType,
 } from "../types.ts";
 import { isPacked, nonNull, unpacked, type Lookups } from "./lookups.ts";
@@ -55,13 +54,13 @@ export function validateReference(v: Lookups, op: Op): void {
     }
     case Op.RefTest:
     case Op.RefTestNull:
-      v.pop(refType(topOf(v, heapOf(v.readHeapTypeAs(op === Op.RefTestNull))), true));
+      v.pop(refType(v.context.registry.topOf(heapOf(v.readHeapTypeAs(op === Op.RefTestNull))), true));
       v.push(Num.I32);
       return;
     case Op.RefCast:
     case Op.RefCastNull: {
       const target = v.readHeapTypeAs(op === Op.RefCastNull);
-      v.pop(refType(topOf(v, heapOf(target)), true));
+      v.pop(refType(v.context.registry.topOf(heapOf(target)), true));
       v.push(target);
       return;
     }
@@ -129,24 +128,6 @@ function branchOnCast(v: Lookups, op: Op): void {
   v.pop(source);
   branchWithRef(v, types, op === Op.BrOnCast ? target : rest);
   v.push(op === Op.BrOnCast ? rest : target);
-}
-
-/** The top of the hierarchy that a heap type belongs to. */
-function topOf(v: Lookups, heap: HeapType): HeapType {
-  if (heap >= 0) return v.context.registry.comp(heap).kind === "func" ? Heap.Func : Heap.Any;
-  switch (heap) {
-    case Heap.Func:
-    case Heap.NoFunc:
-      return Heap.Func;
-    case Heap.Extern:
-    case Heap.NoExtern:
-      return Heap.Extern;
-    case Heap.Exn:
-    case Heap.NoExn:
-      return Heap.Exn;
-    default:
-      return Heap.Any;
-  }
 }
 
 function structNew(v: Lookups, op: Op, typeIndex: number): void {
