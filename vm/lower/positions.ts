@@ -70,10 +70,10 @@ export class Positions implements PositionSink {
   }
 }
 
-/** Tables that are kept: one of them takes about as much as the code itself. */
-const MAX_KEPT = 64;
-
-/** Makes and keeps the tables of one module. */
+/**
+ * Makes and keeps the tables of one module: together they take about as much as its code. None is thrown away, since
+ * a guest whose traps are contained could have them made again and again, for a few fuel each.
+ */
 export class PositionTables {
   readonly #source: InstantiationSource;
   readonly #tables = new Map<string, Positions>();
@@ -87,7 +87,6 @@ export class PositionTables {
     let table = this.#tables.get(key);
     if (table === undefined) {
       table = this.#make(funcIndex, isExact);
-      if (this.#tables.size >= MAX_KEPT) this.#tables.delete(this.#tables.keys().next().value ?? key);
       this.#tables.set(key, table);
     }
     return table;

@@ -25,6 +25,13 @@ export class TableImages {
   }
 }
 
+/**
+ * An image has at most so many elements for each one that its first segment gives, or so many in all: it is made when
+ * the module is compiled, so the module's bytes have to bound it.
+ */
+const SPARSENESS = 4;
+const SMALL = 4_096;
+
 function imagesOf(module: Module): Map<number, Int32Array> {
   const images = new Map<number, Int32Array>();
   const excluded = new Set<number>();
@@ -39,6 +46,7 @@ function imagesOf(module: Module): Map<number, Int32Array> {
       table.init === null &&
       offset !== null &&
       size <= BigInt(MAX_TABLE_ELEMENTS) &&
+      (images.has(mode.index) || size <= BigInt(SPARSENESS * items.indices.length + SMALL)) &&
       BigInt(offset + items.indices.length) <= size;
     if (!isImage) {
       // Segments are written in order: one that has to be executed needs the table's own items.
