@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { validate } from "../../vm/index.ts";
 import { HOGS, idler, messenger, periodic, rustShaped, spawner } from "./guests.ts";
 import { pictureHtml } from "./picture.ts";
+import { deterministicShares, weightedShares } from "./shares.ts";
 import { distribution, jain } from "./statistics.ts";
 
 describe("the fairness bench", () => {
@@ -36,5 +37,18 @@ describe("the fairness bench", () => {
       .to.include("a &#60;b&#62;")
       .and.to.include("&#60;x&#62;")
       .and.to.not.match(/(?:src|href)=/);
+  });
+
+  it("1,000 loops have equal shares after 40 rounds: Jain at least 0.9995, at most one slice apart", function () {
+    this.timeout(30_000);
+    const { jain, spread, sliceFuel } = deterministicShares(5_000);
+    expect(jain).to.be.at.least(0.9995);
+    expect(spread).to.be.at.most(sliceFuel + 1_000);
+  });
+
+  it("weighted groups get about their shares", async function () {
+    this.timeout(30_000);
+    const { used } = await weightedShares(1_000);
+    expect(used).to.deep.equal(used.toSorted((a, b) => a - b));
   });
 });

@@ -1,0 +1,40 @@
+/** Bytes of idle processes, measured in a process of its own for each kind. */
+
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { tableText } from "../harness.ts";
+
+export interface Idle {
+  /** "small": one page, two places touched; "two-pages": 17 pages, two touched; "rust": a Rust guest's shape. */
+  readonly kind: string;
+  readonly count: number;
+  readonly startMs: number;
+  /** Resident bytes: before, with all, after their end, and with all again. */
+  readonly before: number;
+  readonly during: number;
+  readonly afterEnd: number;
+  readonly again: number;
+}
+
+export async function idle(kind: "small" | "two-pages" | "rust", count: number): Promise<Idle> {
+  const path = fileURLToPath(new URL("idle-child.js", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", path, kind, String(count)], {
+    timeout: 600_000,
+  });
+  return JSON.parse(stdout) as Idle;
+}
+
+export function idleText(all: readonly Idle[]): string {
+  const mb = (bytes: number): string => `${Math.round(bytes / 2 ** 20)}`;
+  const rows = all.map(({ kind, count, startMs, before, during, afterEnd, again }) => [
+    `${count.toLocaleString("en")} ${kind}`,
+    `${((during - before) / count / 1_024).toFixed(1)} KB`,
+    mb(during),
+    mb(afterEnd),
+    mb(again),
+    `${((again / during - 1) * 100).toFixed(1)} %`,
+    ((startMs / count) * 1_000).toFixed(0),
+  ]);
+  return tableText(["idle", "each", "MB with all", "after the end", "again", "growth", "µs to start"], rows);
+}
