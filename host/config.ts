@@ -5,6 +5,7 @@
  */
 
 import { DEFAULT_MAILBOX, type MailboxLimits } from "./mailbox.ts";
+import type { GroupOptions } from "./group.ts";
 import { ImportPolicy, type ImportRules } from "./import-policy.ts";
 import { grantThrough, type DirectoryGrant } from "./directory-grants.ts";
 
@@ -169,6 +170,8 @@ export class ConfigDraft {
   readonly directories: string[] = [];
   /** Narrows what the creator may import. */
   rules: ImportRules | null = null;
+  /** The group inside the creator's that the child joins; null for the creator's own. */
+  group: (GroupOptions & { readonly name: string }) | null = null;
 
   /** Equal for drafts that ask for the same. */
   get key(): string {

@@ -21,6 +21,10 @@ export const enum Account {
 const ACCOUNTS = 7;
 /** Groups inside each other: charges go up all of them. */
 export const MAX_GROUP_DEPTH = 32;
+/** Groups that the processes of one group may have made. */
+const MAX_NAMED_GROUPS = 1_024;
+/** What a group costs that a guest asks for. */
+const GROUP_BYTES = 2_048;
 
 /** The most of each kind, of a group and all below it. Default: no limit. */
 export interface GroupLimits {
@@ -52,6 +56,7 @@ export class Group {
   readonly #limits: Float64Array;
   readonly #used = new Float64Array(ACCOUNTS);
   #children = 0;
+  #named: Map<string, Group> | null = null;
   #disposed = false;
 
   /** Throws `RangeError` for a wrong weight or too deep nesting. Use `Group.child` or `Runtime.group`. */
@@ -80,6 +85,22 @@ export class Group {
   get metrics(): Metrics {
     this.#metrics ??= new Metrics();
     return this.#metrics;
+  }
+
+  /**
+   * The group of this name inside this one, for processes whose creator wants them in one of their
+   * own. It is made when it is first asked for and stays, so that what it has used too much is not
+   * forgiven. Null when there are too many, or no memory for another.
+   */
+  named(scheduler: Scheduler, options: GroupOptions & { readonly name: string }): Group | null {
+    const known = this.#named?.get(options.name);
+    if (known !== undefined) return known;
+    this.#named ??= new Map();
+    if (this.#named.size >= MAX_NAMED_GROUPS || this.depth + 1 >= MAX_GROUP_DEPTH) return null;
+    if (!this.reserve(Account.Memory, GROUP_BYTES)) return null;
+    const group = this.child(scheduler, options);
+    this.#named.set(options.name, group);
+    return group;
   }
 
   /** A group inside this one. */
@@ -135,8 +156,10 @@ export class Group {
   /** Takes it out of the scheduler. Throws `TypeError` while it has processes or groups. */
   dispose(): void {
     if (this.#disposed) return;
+    for (const group of this.#named?.values() ?? []) group.dispose();
     if (this.#used[Account.Processes]! > 0 || this.#children > 0) throw new TypeError("the group is in use");
     this.#disposed = true;
+    this.release(Account.Memory, GROUP_BYTES * (this.#named?.size ?? 0));
     this.share.dispose();
     if (this.parent !== null) this.parent.#children--;
   }

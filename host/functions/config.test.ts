@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Account } from "../group.ts";
+import { Account, type Group } from "../group.ts";
 import { MAX_CONFIGS } from "./config.ts";
 import {
   cells,
@@ -341,6 +341,66 @@ cells("perilune::config::set_visibility", {
   },
   "bad ID: traps": () => {
     expectBadId((id) => `(call $perilune::config::set_visibility ${id} (i32.const 0))`);
+  },
+});
+
+const GROUP = `(call $perilune::config::set_group ${ZERO} ${TEXT} (i32.const 50))`;
+
+cells("perilune::config::set_group", {
+  "success: the child runs in a group of its own, and the next one in the same": () => {
+    const host = new TestHost();
+    const groups: Group[] = [];
+    host.prepare = ({ group }) => groups.push(group);
+    host.run(
+      mainOf(
+        `${CREATE} ${GROUP} (call $test::prepare) ${SPAWN} ${SPAWN}`,
+        `(func (export "child") (call $test::prepare)) ${DATA}`,
+      ),
+    );
+    const [own, first, second] = groups;
+    expect([first?.parent, first?.name, first?.share.weight, second]).to.deep.equal([own, "KEY", 50, first]);
+  },
+  "who is in a group sees nobody outside of it": () => {
+    const { notes } = withChild(GROUP, `(call $test::i32 (call $process::exists (i64.const 1)))`);
+    expect(notes).to.have.members([0, 0]);
+  },
+  "trap: unknown value: a weight that is none": () => {
+    for (const weight of [0, 1_001]) {
+      expectTrap("a weight of", `${CREATE} (call $perilune::config::set_group ${ZERO} ${TEXT} (i32.const ${weight}))`);
+    }
+  },
+  "bad pointer: traps": () => {
+    expectOutOfBounds(`${CREATE} (call $perilune::config::set_group ${ZERO} ${OUTSIDE} (i32.const 1))`);
+  },
+  "bad ID: traps": () => {
+    expectBadId((id) => `(call $perilune::config::set_group ${id} ${TEXT} (i32.const 1))`);
+  },
+  "bad UTF-8: traps": () => {
+    expectTrap("not UTF-8", `${CREATE} (call $perilune::config::set_group ${ZERO} ${BAD} (i32.const 1))`, BAD_DATA);
+  },
+});
+
+const limits = (fuel: number, memory: number, processes: number) =>
+  `(call $perilune::config::set_group_limits ${ZERO} (i64.const ${fuel}) (i64.const ${memory}) (i64.const ${processes}))`;
+
+cells("perilune::config::set_group_limits", {
+  "success: all processes of the group share them": () => {
+    const host = new TestHost();
+    const child = `(func (export "child") (call $process::sleep_ms (i64.const 1000)))`;
+    const { notes } = host.run(
+      mainOf(`${CREATE} ${GROUP} ${limits(-1, -1, 2)} ${SPAWN} ${SPAWN} ${SPAWN}`, `${child} ${DATA}`),
+    );
+    expect(notes).to.deep.equal([0, 0, 1]);
+    const endless = `(loop $l (br $l))`;
+    const { host: burnt } = withChild(`${GROUP} ${limits(100_000, -1, -1)}`, endless);
+    expect(burnt.runtime.processCount).to.equal(0);
+    expect(withChild(`${GROUP} ${limits(-1, 65_536, -1)}`, "").notes).to.deep.equal([1]);
+  },
+  "trap: unknown value: there is no group": () => {
+    expectTrap("names no group", `${CREATE} ${limits(1, 1, 1)}`);
+  },
+  "bad ID: traps": () => {
+    expectBadId((id) => limits(1, 1, 1).replace(ZERO, id));
   },
 });
 

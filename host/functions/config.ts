@@ -7,6 +7,7 @@
 import type { ConfigDraft, OnFullMailbox, Visibility } from "../config.ts";
 import { ConfigDraft as Draft } from "../config.ts";
 import type { ImportRules } from "../import-policy.ts";
+import { MAX_WEIGHT } from "../run-queue.ts";
 import type { HostFunction, Parameter } from "./define.ts";
 import { functionsOf } from "./define.ts";
 import type { Guest } from "./guest.ts";
@@ -23,6 +24,7 @@ const CONFIG_BYTES = 512;
 const ENTRY_BYTES = 64;
 const MAX_PATTERN_BYTES = 512;
 const MAX_PATTERNS = 256;
+const MAX_GROUP_NAME_BYTES = 256;
 /** Of `perilune::config`: what guests ask for before they use what came later. */
 const CONFIG_VERSION = 1;
 
@@ -210,6 +212,38 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
     },
   ),
   definePerilune(
+    "set_group",
+    [CONFIG, "name_ptr: text", "name_len: length", "weight: u32"],
+    {
+      traps: [UNKNOWN_VALUE],
+      doc: "The child joins the group of this name inside its creator's, which is made when it is first asked for. `weight`, 1 to 1,000, is its share of the CPU beside the others there, of which the usual is 100.",
+    },
+    (guest, id, at, length, weight) => {
+      const draft = draftOf(guest, id);
+      const name = guest.readText(at, length, MAX_GROUP_NAME_BYTES);
+      if (weight < 1 || weight > MAX_WEIGHT) throw guest.trap(`a weight of ${weight}`);
+      draft.group = { ...draft.group, name, weight };
+    },
+  ),
+  definePerilune(
+    "set_group_limits",
+    [CONFIG, "max_fuel: u64", "max_memory: u64", "max_processes: u64"],
+    {
+      traps: [UNKNOWN_VALUE],
+      doc: "Limits of the group that `set_group` has named, for all its processes together; 2^64 − 1 is none. They count when the group is made.",
+    },
+    (guest, id, maxFuel, maxMemory, maxProcesses) => {
+      const draft = draftOf(guest, id);
+      if (draft.group === null) throw guest.trap("the configuration names no group");
+      draft.group = {
+        ...draft.group,
+        maxFuel: limitOf(maxFuel),
+        maxMemory: limitOf(maxMemory),
+        maxProcesses: limitOf(maxProcesses),
+      };
+    },
+  ),
+  definePerilune(
     "set_network",
     [CONFIG, "connect: flag", "listen: flag", "resolve: flag"],
     { doc: "Which network functions the child may use, of those that its creator may." },
@@ -218,6 +252,10 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
     },
   ),
 ];
+
+function limitOf(value: bigint): number {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(value);
+}
 
 function draftOf(guest: Guest, id: number): ConfigDraft {
   const draft = guest.process.resources.configs.get(id);

@@ -93,6 +93,8 @@ const SIGNATURES: Readonly<Record<string, readonly string[]>> = {
     "set_mailbox lll:",
     "set_on_full_mailbox li:",
     "set_visibility li:",
+    "set_group liii:",
+    "set_group_limits llll:",
     "set_network liii:",
   ],
 };

@@ -183,9 +183,12 @@ function prepare(
   } catch (error) {
     return { error };
   }
+  const options = draft?.group ?? null;
+  const group = options === null ? process.group : process.group.named(process.runtime.scheduler, options);
+  if (group === null) return { error: "too many groups, or no memory for another" };
   return {
     environment: process.environment,
-    group: process.group,
+    group,
     config,
     module,
     entry,
