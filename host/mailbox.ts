@@ -19,6 +19,8 @@ export interface MailboxLimits {
 
 export const DEFAULT_MAILBOX: MailboxLimits = { maxMessages: 65_536, maxBytes: 16 * 1_048_576 };
 
+/** Senders go on when there is room for so many messages: waking one for each that is taken would cost more than sending. */
+const MAX_SLACK = 1_024;
 /** Up to so many tags are compared one by one. */
 const FEW_TAGS = 8;
 
@@ -61,6 +63,15 @@ export class Mailbox {
   /** Senders that wait for room. */
   get waitingSenders(): number {
     return this.#sentCount;
+  }
+
+  /** Whether enough has been taken for senders to go on. */
+  get #hasSlack(): boolean {
+    const { maxMessages, maxBytes } = this.limits;
+    const count = this.#dataCount - this.#sentCount;
+    if (count === 0) return true;
+    const bytes = this.#dataBytes - this.#sentBytes;
+    return count <= maxMessages - Math.min(maxMessages / 2, MAX_SLACK) && bytes <= maxBytes - maxBytes / 8;
   }
 
   /** Whether there is room for a message that counts so many bytes. */
@@ -223,6 +234,7 @@ export class Mailbox {
       this.#removeSender(taken);
       sender.endSend();
     }
+    if (!this.#hasSlack) return;
     for (;;) {
       const message = this.#firstSent;
       if (message === null || !this.hasRoom(message.countedBytes)) return;

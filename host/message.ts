@@ -27,10 +27,10 @@ export const MESSAGE_OVERHEAD = 64;
 /** A larger capacity is not believed. */
 const MAX_BELIEVED_CAPACITY = 65_536;
 const SMALL_BYTES = 64;
-/** Chunks of 256 B to 64 KiB by their power of two; the rest have arrays of their own. */
-const MIN_CLASS = 8;
+/** Chunks of 128 B to 64 KiB by their power of two; the rest have arrays of their own. */
+const MIN_CLASS = 7;
 const MAX_CLASS = 16;
-const POOLED_BYTES_PER_CLASS = 1_048_576;
+const POOLED_BYTES_PER_CLASS = 4_194_304;
 
 const pools: Uint8Array[][] = Array.from({ length: MAX_CLASS + 1 }, () => []);
 const EMPTY = new Uint8Array(0);
