@@ -20,6 +20,7 @@ import {
 import { BasicProcess, Phase } from "./basic-process.ts";
 import type { Config, ConfigDraft } from "./config.ts";
 import type { Environment } from "./environment.ts";
+import type { EffectHash } from "./functions/effect-hash.ts";
 import { Account, type Group } from "./group.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import type { Registry } from "./registry.ts";
@@ -411,7 +412,21 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return SUSPEND;
   }
 
+  /** The host call that waits, while somebody traces: its name and what it has changed so far. */
+  pendingCall: { readonly name: string; readonly effects: EffectHash } | null = null;
+
+  #traceAnswer(values: readonly Value[]): void {
+    const call = this.pendingCall;
+    if (call === null) return;
+    this.pendingCall = null;
+    call.effects.result(values[0]);
+    const { pid, environment } = this;
+    const effects = call.effects.value;
+    this.runtime.trace?.({ kind: "call", pid, environment: environment.id, name: call.name, effects });
+  }
+
   #answer(values: readonly Value[]): void {
+    this.#traceAnswer(values);
     if (this.#isInTurn) this.#early = { values };
     else {
       this.#invocation!.resume(values);

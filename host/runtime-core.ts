@@ -36,7 +36,7 @@ export type TraceEvent =
       readonly environment: number;
       readonly signal: Signal;
     }
-  /** A host function answered at once; `effects` is a hash of its result and of what it wrote. */
+  /** A host function answered; `effects` is a hash of its result and of what it wrote. */
   | {
       readonly kind: "call";
       readonly pid: Pid;

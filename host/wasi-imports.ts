@@ -1,9 +1,11 @@
 /** WASI's functions for guest processes: defined once, for whichever process calls. */
 
-import type { HostDefinition } from "../vm/index.ts";
-import { processOf } from "./process.ts";
+import type { Caller, HostDefinition } from "../vm/index.ts";
+import { EffectHash } from "./functions/effect-hash.ts";
+import { type Process, processOf } from "./process.ts";
+import type { Errno } from "./wasi/abi.ts";
 import { callWasi, complete } from "./wasi/call.ts";
-import type { WasiFunction } from "./wasi/define.ts";
+import type { Guest, GuestMemory, WasiFunction } from "./wasi/define.ts";
 import { WASI_FUNCTIONS, WASI_MODULE } from "./wasi/functions.ts";
 
 const definitions = new Map<string, HostDefinition>();
@@ -21,16 +23,98 @@ export function wasiImport(module: string, name: string): HostDefinition | undef
 }
 
 function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
+  const fullName = `${WASI_MODULE}::${name}`;
   return {
     kind: "async",
-    name: `${WASI_MODULE}::${name}`,
+    name: fullName,
     params: fn.params,
     results: fn.results,
     call(caller, ...args: (number | bigint)[]) {
+      const process = processOf(caller);
+      if (process.runtime.trace !== null) return tracedCall(process, caller, fullName, fn, args);
       const memory = caller.memory();
-      const guest = { memory, charge: (fuel: number) => caller.chargeFuel(fuel) };
-      const answer = callWasi(processOf(caller).wasi, fn, guest, args);
+      const answer = callWasi(process.wasi, fn, guestOf(caller, memory), args);
       return answer instanceof Promise ? complete(memory, answer) : answer;
     },
   };
+}
+
+function guestOf(caller: Caller, memory: GuestMemory): Guest {
+  return { memory, charge: (fuel: number) => caller.chargeFuel(fuel) };
+}
+
+function tracedCall(
+  process: Process,
+  caller: Caller,
+  name: string,
+  fn: WasiFunction,
+  args: readonly (number | bigint)[],
+): Errno | Promise<Errno> {
+  const memory = new TracedMemory(caller.memory());
+  const report = (errno: Errno): Errno => {
+    memory.effects.result(errno);
+    const { pid, environment, runtime } = process;
+    runtime.trace?.({ kind: "call", pid, environment: environment.id, name, effects: memory.effects.value });
+    return errno;
+  };
+  const answer = callWasi(process.wasi, fn, guestOf(caller, memory), args);
+  return answer instanceof Promise ? complete(memory, answer).then(report) : report(answer);
+}
+
+/** Guest memory that remembers what was written to it. */
+class TracedMemory implements GuestMemory {
+  readonly effects = new EffectHash();
+  readonly #memory: GuestMemory;
+
+  constructor(memory: GuestMemory) {
+    this.#memory = memory;
+  }
+
+  get byteLength(): number {
+    return this.#memory.byteLength;
+  }
+
+  read(address: number, length: number): Uint8Array {
+    return this.#memory.read(address, length);
+  }
+
+  write(address: number, bytes: Uint8Array): void {
+    this.#memory.write(address, bytes);
+    this.effects.write(address, bytes);
+  }
+
+  withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
+    return this.#memory.withBytes(address, length, (bytes) => {
+      const result = use(bytes);
+      this.effects.write(address, bytes);
+      return result;
+    });
+  }
+
+  readU8(address: number): number {
+    return this.#memory.readU8(address);
+  }
+
+  readU32(address: number): number {
+    return this.#memory.readU32(address);
+  }
+
+  readU64(address: number): bigint {
+    return this.#memory.readU64(address);
+  }
+
+  writeU8(address: number, value: number): void {
+    this.#memory.writeU8(address, value);
+    this.effects.word(address, BigInt(value));
+  }
+
+  writeU32(address: number, value: number): void {
+    this.#memory.writeU32(address, value);
+    this.effects.word(address, BigInt(value));
+  }
+
+  writeU64(address: number, value: bigint): void {
+    this.#memory.writeU64(address, value);
+    this.effects.word(address, value);
+  }
 }

@@ -29,6 +29,31 @@ describe("the trace of calls", () => {
     expect(others[2]?.effects).to.not.equal(calls[2]?.effects);
   });
 
+  it("has calls that waited when they are answered, with what they wrote then", () => {
+    const receive = (timeout: number) =>
+      `(drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const ${timeout})))`;
+    const send = `(call $message::create_data (i64.const 0) (i64.const 0)) (drop (call $timer::send_after (call $process::process_id) (i64.const 5)))`;
+    const timedOut = callsOf(receive(5)).at(-1);
+    const arrived = callsOf(`${send} ${receive(50)}`).at(-1);
+    expect([timedOut?.name, arrived?.name]).to.deep.equal(["lunatic::message::receive", "lunatic::message::receive"]);
+    expect(timedOut?.effects).to.not.equal(arrived?.effects);
+    const spawn = `(drop (call $process::spawn (i64.const 0) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 8)))`;
+    const [first, second] = callsOf(`${spawn} ${spawn}`).filter(({ name }) => name.endsWith("spawn"));
+    expect(first?.effects).to.not.equal(second?.effects);
+  });
+
+  it("has WASI's calls too", () => {
+    const calls = callsOf(`(drop (call $wasi_snapshot_preview1::random_get (i32.const 0) (i32.const 8)))
+      (drop (call $wasi_snapshot_preview1::random_get (i32.const 0) (i32.const 8)))
+      (drop (call $wasi_snapshot_preview1::fd_close (i32.const 9)))`);
+    expect(calls.map(({ name }) => name.replace("wasi_snapshot_preview1::", ""))).to.deep.equal([
+      "random_get",
+      "random_get",
+      "fd_close",
+    ]);
+    expect(calls[0]?.effects).to.not.equal(calls[1]?.effects);
+  });
+
   it("is the same for every seed where nothing depends on the schedule", () => {
     const calls = `${READ("abc")} (drop (call $process::create_config)) (call $process::sleep_ms (i64.const 5))`;
     expect(callsOf(calls, "", 7)).to.deep.equal(callsOf(calls, "", 8));

@@ -64,7 +64,8 @@ function toArgs(meanings: readonly Meaning[], values: readonly Value[]): Arg[] {
 
 function finish(fn: HostFunction, guest: Guest, result: Result): HostResult | typeof SUSPEND | FrameRequest {
   const { effects, process } = guest;
-  if (effects !== null && typeof result !== "symbol" && !(result instanceof FrameRequest)) {
+  if (effects !== null && typeof result === "symbol") process.pendingCall = { name: fn.fullName, effects };
+  else if (effects !== null && !(result instanceof FrameRequest)) {
     effects.result(result);
     const { pid, environment, runtime } = process;
     runtime.trace?.({ kind: "call", pid, environment: environment.id, name: fn.fullName, effects: effects.value });
