@@ -10,6 +10,7 @@
 import type { Heap } from "./heap.ts";
 import type { ObjectKind } from "../layouts.ts";
 
+/** A structure, array or exception of a guest (spec: syntax-structinst, syntax-arrayinst, syntax-exninst). */
 export class HeapObject {
   readonly kind: ObjectKind;
   readonly #heap: Heap;
@@ -49,6 +50,7 @@ export class HeapObject {
     return this;
   }
 
+  /** Ends what `retain` began. */
   release(): void {
     this.#heap.release(this);
   }
