@@ -8,6 +8,7 @@ import { Reg } from "../lower/code.ts";
 import type { Heap } from "../runtime/heap.ts";
 import { ARRAY_HEADER_WORDS, arrayWords, Storage } from "../layouts.ts";
 import {
+  allocate,
   arrayCopy,
   arrayFill,
   arrayInitData,
@@ -51,7 +52,7 @@ export function aggregate(x: Machine): number {
       return pc + 3;
     case Reg.StructNew: {
       const layout = heap.layouts.of(b);
-      const handle = heap.allocate(layout.words, b);
+      const handle = allocate(x, heap, layout.words, b);
       if (handle === 0) return needsCollection(x, c);
       const { offsets, sizes, masks } = layout;
       let at = fp + a;
@@ -67,7 +68,7 @@ export function aggregate(x: Machine): number {
     }
     case Reg.StructNewDefault: {
       const layout = heap.layouts.of(b);
-      const handle = heap.allocate(layout.words, b);
+      const handle = allocate(x, heap, layout.words, b);
       if (handle === 0) return needsCollection(x, c);
       for (let offset = 1; offset < layout.words; offset++) heap.setWord(handle, offset, 0);
       words[fp + a] = handle;
@@ -75,7 +76,7 @@ export function aggregate(x: Machine): number {
     }
     case Reg.ArrayNewFixed: {
       const layout = heap.layouts.of(b);
-      const handle = heap.allocate(arrayWords(layout, c), b);
+      const handle = allocate(x, heap, arrayWords(layout, c), b);
       if (handle === 0) return needsCollection(x, code[pc + 4]!);
       heap.setWord(handle, 1, c);
       const slot = layout.elementBytes === 16 ? 4 : 2;

@@ -28,6 +28,13 @@ export function needsCollection(x: Machine, position: number): number {
   return ~Exit.NeedsCollection;
 }
 
+/** As `Heap.allocate`, for the operation at `pc`. */
+export function allocate(x: Machine, heap: Heap, words: number, typeWord: number): number {
+  const handle = heap.allocate(words, typeWord, x.hasCollected);
+  if (handle !== 0) x.hasCollected = false;
+  return handle;
+}
+
 export function arrayReference(handle: number): number {
   if (handle === 0) throw new Trap("null array reference");
   return handle;
@@ -123,7 +130,7 @@ function make(
   let array = x.object;
   let index = x.progress;
   if (array === 0) {
-    array = heap.allocate(arrayWords(layout, length), typeId);
+    array = allocate(x, heap, arrayWords(layout, length), typeId);
     if (array === 0) return needsCollection(x, position);
     heap.setWord(array, 1, length);
     // A pause may show the array to a collection before all of its elements are set.

@@ -471,6 +471,7 @@ export class Invocation {
           this.#remaining = x.fuel - x.position;
           this.#isInside = true;
           if (!this.#collect()) return false;
+          x.hasCollected = true;
           continue;
         case Exit.NeedsCode:
           // Entered as a function of another instance is: lowering may take several turns.
@@ -792,6 +793,7 @@ export class Invocation {
     const x = this.#machine;
     x.object = 0;
     x.progress = 0;
+    x.hasCollected = false;
     this.#remaining = fuelAtTrap(x);
     this.#trapped(error, true);
   }

@@ -100,6 +100,8 @@ export class Machine {
   /** The array that the paused operation at `pc` makes, and how many of its elements are set. 0: none. */
   object = 0;
   progress = 0;
+  /** The allocation at `pc` has had its collection. */
+  hasCollected = false;
   /** The atomic wait at `pc` that is under way, or over and not yet answered. */
   waiter: Waiter | null = null;
 

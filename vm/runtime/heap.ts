@@ -21,6 +21,14 @@ import type { Accountant } from "./resources.ts";
 /** The accountant is asked for so many bytes at once. */
 const RESERVE_BYTES = 4_096;
 
+/** See {@link Heap.counters}. */
+export interface HeapCounters {
+  readonly liveBytes: number;
+  readonly newBytes: number;
+  readonly objectBytes: number;
+  readonly reservedBytes: number;
+}
+
 /** What a heap needs of its store. */
 export interface HeapOwner {
   readonly accountant: Accountant;
@@ -43,8 +51,6 @@ export class Heap {
   /** Bytes of all objects, dead ones included, and what the accountant has granted for them. */
   #objectBytes = 0;
   #reservedBytes = 0;
-  /** Nothing was allocated since the last collection. */
-  #isCollected = false;
   #collection: Collection | null = null;
   /** How many collections have ended. */
   collectionCount = 0;
@@ -65,6 +71,28 @@ export class Heap {
 
   get objectBytes(): number {
     return this.#objectBytes;
+  }
+
+  /** What decides about the next collection, for snapshots. */
+  get counters(): HeapCounters {
+    const { liveBytes, newBytes } = this;
+    return { liveBytes, newBytes, objectBytes: this.#objectBytes, reservedBytes: this.#reservedBytes };
+  }
+
+  /** Of a heap whose objects were restored. Throws `Termination` when the accountant refuses. */
+  restoreCounters(counters: HeapCounters): void {
+    if (!this.owner.accountant.reserve("heap", counters.reservedBytes)) {
+      throw new Termination("memory limit", `${counters.reservedBytes} bytes of heap`);
+    }
+    this.liveBytes = counters.liveBytes;
+    this.newBytes = counters.newBytes;
+    this.#objectBytes = counters.objectBytes;
+    this.#reservedBytes = counters.reservedBytes;
+  }
+
+  /** Objects that the embedder keeps alive, and how often it said so. */
+  get retained(): ReadonlyMap<HeapObject, number> {
+    return this.#retained;
   }
 
   // Objects
@@ -134,21 +162,19 @@ export class Heap {
   /**
    * Makes an object of `words` words, an even number, that begins with `typeWord`. The other words of a
    * small one hold anything, those of a large one zeros. Returns its handle, or 0 when a
-   * collection has to come first. Throws `Termination` when there is no room after one.
+   * collection has to come first: ask again with `isRetry` then. Throws `Termination` when there is no room after one.
    */
-  allocate(words: number, typeWord: number): number {
+  allocate(words: number, typeWord: number, isRetry: boolean): number {
     if (this.#collection !== null) return 0;
     const bytes = words * 4;
-    const mayCollect = !this.#isCollected;
-    if (this.newBytes + bytes > this.#threshold && mayCollect && this.newBytes > 0) return 0;
+    if (this.newBytes + bytes > this.#threshold && this.newBytes > 0 && !isRetry) return 0;
     if (this.#objectBytes + bytes > this.#reservedBytes && !this.#reserve(bytes)) {
-      if (mayCollect) return 0;
+      if (!isRetry) return 0;
       throw new Termination("memory limit", `an object of ${bytes} bytes`);
     }
     const handle = this.pages.allocate(words);
     this.#objectBytes += bytes;
     this.newBytes += bytes;
-    this.#isCollected = false;
     this.setWord(handle, 0, typeWord);
     return handle;
   }
@@ -187,7 +213,6 @@ export class Heap {
     this.#objectBytes = collection.objectBytes;
     this.liveBytes = collection.objectBytes + this.externs.size * EXTERN_BYTES;
     this.newBytes = 0;
-    this.#isCollected = true;
     this.collectionCount++;
     const kept = Math.ceil(this.#objectBytes / RESERVE_BYTES) * RESERVE_BYTES;
     this.owner.accountant.release("heap", this.#reservedBytes - kept);
