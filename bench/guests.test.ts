@@ -58,7 +58,13 @@ describe("guests", () => {
       execFileSync(join(GUESTS, "build.sh"), [folder], { stdio: "pipe" });
       const programs = readdirSync(join(GUESTS, "c/lunatic")).filter((name) => name.endsWith(".c"));
       const lunatic = programs.map((name) => `lunatic/${name.replace(/\.c$/, ".wasm")}`);
-      for (const path of [...modules(""), ...modules("simd/"), ...modules("wasi/"), ...lunatic]) {
+      for (const path of [
+        ...modules(""),
+        ...modules("simd/"),
+        ...modules("wasi/"),
+        ...modules("threads/"),
+        ...lunatic,
+      ]) {
         const rebuilt = readFileSync(join(folder, path));
         expect(rebuilt.equals(readFileSync(join(GUESTS, "wasm", path))), path).to.equal(true);
       }

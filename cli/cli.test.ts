@@ -263,6 +263,38 @@ describe("perilune", function () {
     });
   });
 
+  describe("run --threads", () => {
+    const guest = (name: string): string =>
+      fileURLToPath(new URL(`../../guests/wasm/threads/${name}.wasm`, import.meta.url));
+
+    it("lets a program start so many threads", async () => {
+      const sum = await perilune(["run", "--threads", "3", guest("sum"), "3", "100"]);
+      expect(sum).to.deep.include({ code: 0, stdout: "guarded 300\natomic 900\nreturned 300\nown 0\n" });
+      expect((await perilune(["run", "--threads=2", guest("end"), "many"])).stdout).to.equal("2 threads\n");
+    });
+
+    it("without it a program that starts threads is refused", async () => {
+      const { code, stderr } = await perilune(["run", guest("sum")]);
+      expect(code).to.equal(2);
+      expect(stderr).to.contain("--threads N");
+    });
+
+    it("a trap, an exit and a deadlock of threads are the program's", async () => {
+      await together(
+        [
+          ["trap", 134, /trap: unreachable\n +at traps/],
+          ["exit", 7, /^$/],
+          ["deadlock", 1, /nothing can wake it/],
+        ] as const,
+        async ([way, code, message]) => {
+          const result = await perilune(["run", "--threads", "2", guest("end"), way]);
+          expect(result.code, way).to.equal(code);
+          expect(result.stderr, way).to.match(message);
+        },
+      );
+    });
+  });
+
   describe("run --invoke", () => {
     const MATH = `(module
       (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))

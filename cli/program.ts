@@ -41,6 +41,7 @@ function addRun(root: Command): void {
     .option("--fuel <n>", "end it after so much fuel (about one per instruction)")
     .option("--max-memory <bytes>", "what its memories, tables and stacks may take together: 65536, 64K, 16M, 2G")
     .option("--timeout <duration>", "end it after this time: 500ms, 2s, 5m")
+    .option("--threads <n>", "let it start threads, at most n at a time (wasi-threads)")
     .option("--max-processes <n>", "how many processes it may have at a time")
     .option("--allow <pattern>", "let it import more than WASI: 'lunatic::*', 'lunatic::process::spawn'", collect)
     .option("--deny <pattern>", "end it when it calls such an import, even if allowed", collect)
@@ -56,6 +57,7 @@ Examples:
   perilune run --fuel 1e9 --max-memory 64M --timeout 10s untrusted.wasm
   perilune run --dir data::/data:ro --env LANG=C tool.wasm /data/input
   perilune run --invoke gcd math.wat 12 18
+  perilune run --threads 8 --timeout 1m parallel.wasm
   perilune run --allow 'lunatic::*' --max-processes 1000 server.wasm
   generate | perilune run --stats=json -`,
     )

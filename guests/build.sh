@@ -36,4 +36,12 @@ for source in c/lunatic/*.c; do
   "$clang" --target=wasm32-wasi -Os -std=gnu17 -Wall -Wextra -Wl,-z,stack-size=16384 -Wl,--strip-debug \
     -o "$out/lunatic/$name.wasm" "$source"
 done
+# Programs of threads (wasi-threads), which share a memory that they import. Without a library: Debian's has no threads.
+mkdir -p "$out/threads"
+for source in c/threads/*.c; do
+  name="$(basename "$source" .c)"
+  "$clang" --target=wasm32 -O2 -std=gnu17 -Wall -Wextra -fno-builtin -ffreestanding -nostdlib -matomics -mbulk-memory \
+    -ftls-model=local-exec -Wl,--shared-memory -Wl,--import-memory -Wl,--export-memory -Wl,--max-memory=4194304 \
+    -Wl,-z,stack-size=16384 -Wl,--strip-debug -o "$out/threads/$name.wasm" "$source"
+done
 ls -l "$out"/*.wasm "$out"/wasi/*.wasm | awk '{ print $5, $9 }'

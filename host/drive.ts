@@ -10,7 +10,7 @@ import type { Cancel, Clock, EventLoop } from "./system.ts";
 /** Fuel of one slice: some tenths of a millisecond. */
 export const DEFAULT_SLICE_FUEL = 100_000;
 /** How long slices may follow each other before the event loop has its turn. */
-const TURN_NS = 4_000_000n;
+export const TURN_NS = 4_000_000n;
 
 export interface DriveOptions {
   readonly clock: Clock;
@@ -88,12 +88,12 @@ function ended(invocation: Invocation, error: Error): Error {
   return error;
 }
 
-function asError(reason: unknown): Error {
+export function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** Comes back early when the signal is aborted. */
-async function unlessAborted(ready: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+export async function unlessAborted(ready: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return ready;
   let stop = () => {};
   const aborted = new Promise<void>((resolve) => {

@@ -51,4 +51,5 @@ export { SystemError } from "./system.ts";
 export { Timer } from "./timers.ts";
 export { ProcessExit } from "./wasi/proc.ts";
 export type { Preopen, WasiOptions } from "./wasi/state.ts";
+export { startsThreads, type ThreadOptions, WasiThreads } from "./wasi/threads.ts";
 export { Wasi } from "./wasi/wasi.ts";

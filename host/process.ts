@@ -10,6 +10,7 @@ import {
   Termination,
   Trap,
   type Accountant,
+  type AtomicWait,
   type Caller,
   type CompiledModule,
   type Instance,
@@ -113,6 +114,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** An answer that came before the call had returned. */
   #early: { readonly values: readonly Value[] } | { readonly error: unknown } | null = null;
   #timer: Timer | null = null;
+  #atomicWait: AtomicWait | null = null;
   #waitsForMessage = false;
   #tags: readonly bigint[] | null = null;
   #tagSet: ReadonlySet<bigint> | null = null;
@@ -264,6 +266,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
           // When code is lowered must not be seen in the schedule.
           return this.runtime.executor.isDeterministic && outcome.reason === "preparing" ? null : TurnEnd.Runnable;
         default:
+          if (outcome.reason === "atomicWait") return this.#waitAtomically(outcome.wait);
           return this.#waiting(invocation, outcome.ready);
       }
     } finally {
@@ -293,6 +296,13 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       executor.unhold();
       if (!this.hasEnded) scheduler.wake(this);
     });
+    return TurnEnd.Waiting;
+  }
+
+  /** Nobody shares its memory, so only time ends the wait. */
+  #waitAtomically(wait: AtomicWait): TurnEnd {
+    this.#atomicWait = wait;
+    if (wait.timeoutNs !== null) this.#arm(Number(wait.timeoutNs) / 1e6);
     return TurnEnd.Waiting;
   }
 
@@ -454,6 +464,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   #timeOver(): void {
+    if (this.#atomicWait !== null) {
+      this.#atomicWait.timeOut();
+      this.#atomicWait = null;
+      this.runtime.scheduler.wake(this);
+      return;
+    }
     if (!this.#waitsForMessage) {
       this.#answer([]);
       return;

@@ -40,7 +40,11 @@ function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
 }
 
 function guestOf(caller: Caller, memory: GuestMemory): Guest {
-  return { memory, charge: (fuel: number) => caller.chargeFuel(fuel) };
+  return {
+    memory,
+    charge: (fuel: number) => caller.chargeFuel(fuel),
+    giveWay: () => caller.giveWay(),
+  };
 }
 
 function tracedCall(

@@ -5,7 +5,16 @@
  * processes, or with grants and limits for them, in processes/main.ts, which takes longer to load.
  */
 
-import { drive, newProgress, type Preopen, type Progress, Wasi } from "../../host/single.ts";
+import {
+  drive,
+  type DriveOptions,
+  newProgress,
+  type Preopen,
+  type Progress,
+  startsThreads,
+  Wasi,
+  WasiThreads,
+} from "../../host/single.ts";
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
@@ -30,6 +39,7 @@ export interface RunOptions {
   readonly slice?: string;
   readonly stats?: string;
   readonly invoke?: string;
+  readonly threads?: string;
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
   readonly maxProcesses?: string;
@@ -41,6 +51,7 @@ interface Limits {
   readonly maxBytes: number;
   readonly timeoutMs?: number;
   readonly slice?: number;
+  readonly maxThreads?: number;
 }
 
 export async function runCommand(file: string, args: readonly string[], options: RunOptions): Promise<number> {
@@ -80,7 +91,7 @@ export async function runCommand(file: string, args: readonly string[], options:
 
 /** A guest that imports more than WASI, or one whose imports and processes the options speak of. */
 function needsProcesses(module: CompiledModule, options: RunOptions): boolean {
-  if (options.invoke !== undefined) return false;
+  if (options.invoke !== undefined || options.threads !== undefined) return false;
   if (options.allow !== undefined || options.deny !== undefined || options.maxProcesses !== undefined) return true;
   return module.imports.some((each) => /^(?:lunatic|perilune)::/.test(each.module));
 }
@@ -109,6 +120,9 @@ async function runAlone(
   limits: Limits,
   interruptions: Interruptions,
 ): Promise<RunStats> {
+  if (startsThreads(module) && limits.maxThreads === undefined) {
+    throw new UsageError("the program starts threads: let it with --threads N");
+  }
   const clock = new NodeClock();
   const wasi = new Wasi({
     args: [file, ...(options.invoke === undefined ? args : [])],
@@ -128,6 +142,7 @@ function limitsOf(options: RunOptions): Limits {
     ...(options.fuel === undefined ? {} : { maxFuel: parseCount("--fuel", options.fuel) }),
     ...(options.timeout === undefined ? {} : { timeoutMs: parseDuration("--timeout", options.timeout) }),
     ...(options.slice === undefined ? {} : { slice: parseCount("--slice", options.slice) }),
+    ...(options.threads === undefined ? {} : { maxThreads: parseCount("--threads", options.threads) }),
     maxBytes: options.maxMemory === undefined ? Number.MAX_SAFE_INTEGER : parseBytes("--max-memory", options.maxMemory),
   };
 }
@@ -155,6 +170,8 @@ class LoneRun {
   readonly #clock: NodeClock;
   readonly #progress: Progress = newProgress();
   readonly #accountant: PeakAccountant;
+  /** If the program may start any. */
+  #threads: WasiThreads | null = null;
 
   constructor(name: string, module: CompiledModule, limits: Limits, interruptions: Interruptions, clock: NodeClock) {
     this.#name = name;
@@ -170,6 +187,7 @@ class LoneRun {
     let end: End;
     try {
       const store = new Store({ accountant: this.#accountant });
+      this.#threads = this.#threadsOf(store, wasi);
       const instance = await this.#instantiate(store, wasi);
       await this.#start(instance, args, invoke);
       end = { exitCode: 0, reason: "returned" };
@@ -180,13 +198,21 @@ class LoneRun {
         process.stderr.write(`${errorReport(this.#name, error)}\n`);
       }
     } finally {
+      this.#threads?.end();
       await wasi.dispose();
     }
     return { ...end, ...this.#progress, memoryBytes: this.#accountant.peakBytes };
   }
 
+  #threadsOf(store: Store, { imports }: Wasi): WasiThreads | null {
+    const { maxThreads } = this.#limits;
+    if (maxThreads === undefined) return null;
+    const options = { ...this.#driveOptions(), store, module: this.#module, imports, maxThreads };
+    return new WasiThreads(options, this.#progress);
+  }
+
   async #instantiate(store: Store, wasi: Wasi): Promise<Instance> {
-    const { instance, invocation } = store.instantiation(this.#module, wasi.imports);
+    const { instance, invocation } = store.instantiation(this.#module, this.#threads?.imports ?? wasi.imports);
     await this.#drive(invocation);
     return instance;
   }
@@ -222,14 +248,18 @@ class LoneRun {
 
   /** The fuel limit is for all invocations of the run together: they count in one progress. */
   #drive(invocation: Invocation): Promise<readonly Value[]> {
+    if (this.#threads !== null) return this.#threads.drive(invocation);
+    return drive(invocation, this.#driveOptions(), this.#progress);
+  }
+
+  #driveOptions(): DriveOptions {
     const { maxFuel, slice } = this.#limits;
-    const options = {
+    return {
       clock: this.#clock,
       eventLoop: NODE_EVENT_LOOP,
       signal: this.#interruptions.signal,
       ...(slice === undefined ? {} : { slice }),
       ...(maxFuel === undefined ? {} : { maxFuel }),
     };
-    return drive(invocation, options, this.#progress);
   }
 }

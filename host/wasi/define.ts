@@ -28,6 +28,8 @@ export interface Guest {
   readonly memory: GuestMemory;
   /** Adds to the fuel that the call costs. */
   charge(fuel: number): void;
+  /** Lets others have their turn when the call is done. */
+  giveWay(): void;
 }
 
 /** What is left to do in guest memory after waiting. It may come to have to wait again. */

@@ -77,6 +77,8 @@ export class TestGuest {
   readonly files = MemoryDirectory.create(this.clock, 1_000_000);
   readonly state: WasiState;
   fuel = 0;
+  /** Times that it gave way. */
+  yields = 0;
 
   constructor(options: Partial<WasiOptions> = {}, pages = 1) {
     this.memory = new FakeMemory(pages);
@@ -98,7 +100,10 @@ export class TestGuest {
     const charge = (fuel: number) => {
       this.fuel += fuel;
     };
-    const answer = callWasi(this.state, definition, { memory: this.memory, charge }, args);
+    const giveWay = () => {
+      this.yields++;
+    };
+    const answer = callWasi(this.state, definition, { memory: this.memory, charge, giveWay }, args);
     return answer instanceof Promise ? complete(this.memory, answer) : answer;
   }
 

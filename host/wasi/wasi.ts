@@ -38,7 +38,11 @@ function hostFunction(state: WasiState, definition: WasiFunction): HostDefinitio
     results,
     call(caller, ...args: (number | bigint)[]) {
       const memory = caller.memory();
-      const guest = { memory, charge: (fuel: number) => caller.chargeFuel(fuel) };
+      const guest = {
+        memory,
+        charge: (fuel: number) => caller.chargeFuel(fuel),
+        giveWay: () => caller.giveWay(),
+      };
       const answer = callWasi(state, definition, guest, args);
       return answer instanceof Promise ? complete(memory, answer) : answer;
     },

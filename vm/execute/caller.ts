@@ -36,4 +36,9 @@ export class Caller {
   chargeFuel(fuel: number): void {
     this.#invocation.charge(fuel);
   }
+
+  /** Lets the guest's turn end when this function returns. */
+  giveWay(): void {
+    this.#invocation.giveWay();
+  }
 }

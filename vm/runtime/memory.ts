@@ -106,7 +106,7 @@ export class Memory {
   /** Gives its bytes back: for a memory that no instance has got. */
   discard(): void {
     this.store.accountant.release("memory", this.byteLength);
-    this.store.allocator.free(this.#block);
+    this.dispose();
   }
 
   /** Whether its addresses are i64. */
