@@ -4,7 +4,7 @@
  * than delivering it.
  */
 
-import { Termination } from "../vm/index.ts";
+import { Termination, type Memory } from "../vm/index.ts";
 import { Account, type Group } from "./group.ts";
 
 /** The result of `receive` for each kind. */
@@ -176,6 +176,18 @@ export class DataMessage extends Message {
     const end = Math.min(start + maxLength, this.byteLength);
     this.cursor = Math.max(this.cursor, end);
     return this.#chunk.subarray(start, end);
+  }
+
+  /** As {@link append}, from guest memory. Throws `Trap` out of bounds. */
+  appendFrom(memory: Pick<Memory, "readInto">, address: number, byteLength: number): void {
+    memory.readInto(address, this.room(byteLength), this.byteLength, byteLength);
+    this.byteLength += byteLength;
+  }
+
+  /** As {@link take}, of so many bytes that are there, to guest memory. Throws `Trap` out of bounds. */
+  takeInto(memory: Pick<Memory, "writeFrom">, address: number, byteLength: number): void {
+    memory.writeFrom(address, this.#chunk, this.cursor, byteLength);
+    this.cursor += byteLength;
   }
 
   /** A copy of all bytes. */

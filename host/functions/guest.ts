@@ -92,6 +92,12 @@ export class Guest {
     });
   }
 
+  /** Bytes that were written without {@link changeBytes} count as an effect of the call too. */
+  changed(address: number, byteLength: number): void {
+    if (this.effects === null) return;
+    this.memory.withBytes(address, byteLength, (bytes) => this.effects?.write(address, bytes));
+  }
+
   /** Traps when the text is not UTF-8 or longer than `maxBytes`. */
   readText(address: number, byteLength: number, maxBytes = MAX_TEXT_BYTES): string {
     this.checkRange(address, byteLength);

@@ -56,16 +56,18 @@ function continuation(fn: HostFunction, step: Continuation) {
   };
 }
 
-function toArgs(meanings: readonly Meaning[], values: readonly Value[]): Arg[] {
-  const args: Arg[] = [];
-  for (let i = 0; i < meanings.length; i++) args.push(toArg(meanings[i]!, values[i]));
-  return args;
+/** In place: these calls are many. */
+function toArgs(meanings: readonly Meaning[], values: Value[]): Arg[] {
+  for (let i = 0; i < meanings.length; i++) values[i] = toArg(meanings[i]!, values[i]);
+  return values as Arg[];
 }
 
 function finish(fn: HostFunction, guest: Guest, result: Result): HostResult | typeof SUSPEND | FrameRequest {
   const { effects, process } = guest;
-  if (effects !== null && typeof result === "symbol") process.pendingCall = { name: fn.fullName, effects };
-  else if (effects !== null && !(result instanceof FrameRequest)) {
+  // The engine takes undefined for nothing.
+  if (effects === null) return result as HostResult;
+  if (typeof result === "symbol") process.pendingCall = { name: fn.fullName, effects };
+  else if (!(result instanceof FrameRequest)) {
     effects.result(result);
     const { pid, environment, runtime } = process;
     runtime.trace?.({ kind: "call", pid, environment: environment.id, name: fn.fullName, effects: effects.value });

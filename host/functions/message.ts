@@ -55,7 +55,8 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
       if (message.byteLength + length > MAX_MESSAGE_BYTES) {
         throw guest.trap(`${TOO_LARGE}: ${message.byteLength} and ${length} bytes`);
       }
-      guest.useBytes(address, length, (bytes) => message.append(bytes));
+      guest.chargeBytes(length);
+      message.appendFrom(guest.memory, address, length);
       return length;
     },
   ),
@@ -74,7 +75,9 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
         throw guest.trap(`${BEYOND_END}: ${message.cursor} of ${message.byteLength} bytes`);
       }
       const count = Math.min(length, message.byteLength - message.cursor);
-      guest.changeBytes(address, count, (target) => target.set(message.take(count)));
+      guest.chargeBytes(count);
+      message.takeInto(guest.memory, address, count);
+      guest.changed(address, count);
       return count;
     },
   ),
