@@ -1094,6 +1094,38 @@ export function run(x: Machine): Exit {
           pc += 5;
           continue;
         }
+        case Reg.I64AddMulK: {
+          const a = fp + code[pc + 2]!;
+          const b = fp + code[pc + 3]!;
+          const d = fp + code[pc + 1]!;
+          const aLow = I[b]!;
+          const bLow = code[pc + 4]!;
+          const low = Math.imul(aLow, bLow);
+          const carry = (((aLow >>> 0) * (bLow >>> 0) - (low >>> 0)) * TWO_POW_MINUS_32 + 0.5) >>> 0;
+          const high = (carry + Math.imul(aLow, code[pc + 5]!) + Math.imul(I[b + 1]!, bLow)) | 0;
+          const sum = (I[a]! + low) | 0;
+          I[d + 1] = (I[a + 1]! + high + (sum >>> 0 < low >>> 0 ? 1 : 0)) | 0;
+          I[d] = sum;
+          pc += 6;
+          continue;
+        }
+        case Reg.I64RotlMulK: {
+          const a = fp + code[pc + 2]!;
+          const d = fp + code[pc + 1]!;
+          const k = code[pc + 3]!;
+          const first = k < 32 ? I[a]! : I[a + 1]!;
+          const second = k < 32 ? I[a + 1]! : I[a]!;
+          const isWhole = (k & 31) === 0;
+          const aLow = isWhole ? first : (first << k) | (second >>> -k);
+          const aHigh = isWhole ? second : (second << k) | (first >>> -k);
+          const bLow = code[pc + 4]!;
+          const low = Math.imul(aLow, bLow);
+          const carry = (((aLow >>> 0) * (bLow >>> 0) - (low >>> 0)) * TWO_POW_MINUS_32 + 0.5) >>> 0;
+          I[d + 1] = (carry + Math.imul(aLow, code[pc + 5]!) + Math.imul(aHigh, bLow)) | 0;
+          I[d] = low;
+          pc += 6;
+          continue;
+        }
         case Reg.F64MulAdd: {
           const d = (fp + code[pc + 1]!) >> 1;
           const r = D[(fp + code[pc + 2]!) >> 1]! + D[(fp + code[pc + 3]!) >> 1]! * D[(fp + code[pc + 4]!) >> 1]!;
@@ -1130,6 +1162,17 @@ export function run(x: Machine): Exit {
         case Reg.F64Mul3: {
           const d = (fp + code[pc + 1]!) >> 1;
           const r = D[(fp + code[pc + 2]!) >> 1]! * (D[(fp + code[pc + 3]!) >> 1]! * D[(fp + code[pc + 4]!) >> 1]!);
+          D[d] = r;
+          if (r !== r) {
+            I[d << 1] = 0;
+            I[(d << 1) + 1] = CANONICAL_F64_HIGH;
+          }
+          pc += 5;
+          continue;
+        }
+        case Reg.F64Add3: {
+          const d = (fp + code[pc + 1]!) >> 1;
+          const r = D[(fp + code[pc + 2]!) >> 1]! + (D[(fp + code[pc + 3]!) >> 1]! + D[(fp + code[pc + 4]!) >> 1]!);
           D[d] = r;
           if (r !== r) {
             I[d << 1] = 0;
@@ -1179,6 +1222,14 @@ export function run(x: Machine): Exit {
         case Reg.F32SubMul: {
           const d = fp + code[pc + 1]!;
           const r = Math.fround(S[fp + code[pc + 2]!]! - Math.fround(S[fp + code[pc + 3]!]! * S[fp + code[pc + 4]!]!));
+          S[d] = r;
+          if (r !== r) I[d] = CANONICAL_F32;
+          pc += 5;
+          continue;
+        }
+        case Reg.F32Add3: {
+          const d = fp + code[pc + 1]!;
+          const r = Math.fround(S[fp + code[pc + 2]!]! + Math.fround(S[fp + code[pc + 3]!]! + S[fp + code[pc + 4]!]!));
           S[d] = r;
           if (r !== r) I[d] = CANONICAL_F32;
           pc += 5;

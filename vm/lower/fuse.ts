@@ -20,8 +20,8 @@ function pairs(entries: readonly (readonly [second: Reg, first: Reg, fused: Reg]
   return map;
 }
 
-/** The first computes the right operand: `d left firstA firstB`. */
-export const RIGHT = pairs([
+/** The first computes either operand. */
+const COMMUTING: Parameters<typeof pairs>[0] = [
   [Reg.I32Add, Reg.I32ShlK, Reg.I32AddShl],
   [Reg.I32Add, Reg.I32Add, Reg.I32Add3],
   [Reg.I32Xor, Reg.I32ShlK, Reg.I32XorShl],
@@ -29,35 +29,35 @@ export const RIGHT = pairs([
   [Reg.I32Xor, Reg.I32RotlK, Reg.I32XorRotl],
   [Reg.I32Or, Reg.I32ShlK, Reg.I32OrShl],
   [Reg.I64Xor, Reg.I64ShrUK, Reg.I64XorShrU],
+  [Reg.I64Add, Reg.I64MulK, Reg.I64AddMulK],
   [Reg.F64Add, Reg.F64Mul, Reg.F64MulAdd],
-  [Reg.F64Sub, Reg.F64Mul, Reg.F64SubMul],
+  [Reg.F64Add, Reg.F64Add, Reg.F64Add3],
   [Reg.F64Mul, Reg.F64Mul, Reg.F64Mul3],
   [Reg.F32Add, Reg.F32Mul, Reg.F32MulAdd],
+  [Reg.F32Add, Reg.F32Add, Reg.F32Add3],
+];
+
+/** The first computes the right operand: `d left`, then what the first reads. */
+export const RIGHT = pairs([
+  ...COMMUTING,
+  [Reg.F64Sub, Reg.F64Mul, Reg.F64SubMul],
   [Reg.F32Sub, Reg.F32Mul, Reg.F32SubMul],
 ]);
 
-/** The first computes the left operand, and the right one is read like its left: all but subtractions commute. */
+/** The first computes the left operand: `d right`, then what the first reads. */
 export const LEFT = pairs([
-  [Reg.I32Add, Reg.I32ShlK, Reg.I32AddShl],
-  [Reg.I32Add, Reg.I32Add, Reg.I32Add3],
-  [Reg.I32Xor, Reg.I32ShlK, Reg.I32XorShl],
-  [Reg.I32Xor, Reg.I32ShrUK, Reg.I32XorShrU],
-  [Reg.I32Xor, Reg.I32RotlK, Reg.I32XorRotl],
-  [Reg.I32Or, Reg.I32ShlK, Reg.I32OrShl],
-  [Reg.I64Xor, Reg.I64ShrUK, Reg.I64XorShrU],
-  [Reg.F64Add, Reg.F64Mul, Reg.F64MulAdd],
+  ...COMMUTING,
   [Reg.F64Sub, Reg.F64Mul, Reg.F64MulSub],
-  [Reg.F64Mul, Reg.F64Mul, Reg.F64Mul3],
-  [Reg.F32Add, Reg.F32Mul, Reg.F32MulAdd],
   [Reg.F32Sub, Reg.F32Mul, Reg.F32MulSub],
 ]);
 
-/** The second has a constant: `d firstA firstB constant`. */
+/** The second has a constant: `d firstA firstB`, then the constant, of two words for i64. */
 export const CONSTANT = pairs([
   [Reg.I32AddK, Reg.I32Add, Reg.I32AddAddK],
   [Reg.I32AddK, Reg.I32ShlK, Reg.I32ShlAddK],
   [Reg.I32AddK, Reg.I32MulK, Reg.I32MulAddK],
   [Reg.I32AndK, Reg.I32ShrUK, Reg.I32ShrUAndK],
+  [Reg.I64MulK, Reg.I64RotlK, Reg.I64RotlMulK],
 ]);
 
 /** The first computes the address: loads `d firstA firstB offset`, stores `firstA value firstB offset`. */

@@ -66,10 +66,13 @@ const RANGES: readonly (readonly [layout: string, first: Reg, last: Reg])[] = [
   ["d a k k", Reg.I32ShlAddK, Reg.I32ShrUAndK],
   // a ^ (b << k), and the like
   ["d a b k", Reg.I32XorShl, Reg.I64XorShrU],
-  // a + b * c, b * c - a, a - b * c, a * (b * c)
-  ["d a b c", Reg.F64MulAdd, Reg.F64Mul3],
+  // a + b * k, rotl(a, k) * k
+  ["d a b k k", Reg.I64AddMulK, Reg.I64AddMulK],
+  ["d a k k k", Reg.I64RotlMulK, Reg.I64RotlMulK],
+  // a + b * c, b * c - a, a - b * c, a * (b * c), a + (b + c)
+  ["d a b c", Reg.F64MulAdd, Reg.F64Add3],
   ["d a x", Reg.F64AddK, Reg.F64MulK],
-  ["d a b c", Reg.F32MulAdd, Reg.F32SubMul],
+  ["d a b c", Reg.F32MulAdd, Reg.F32Add3],
   // Addresses a + k, a + b, a + (b << k)
   ["d m k o", Reg.I32LoadAddK, Reg.F64LoadAddK],
   ["d m m o", Reg.I32LoadAdd, Reg.F64LoadAdd],

@@ -116,14 +116,18 @@ export abstract class ValueLowering extends ControlLowering {
     if (fused === undefined) return false;
     const firstA = words[last + 2]!;
     const firstB = words[last + 3]!;
+    const firstC = words[last + 4]!;
+    const hasLongConstant = words[last] === Reg.I64MulK;
     this.rewind();
     const left = this.read(other);
-    this.emit4(fused, this.operands.pushSlot(result), left, firstA, firstB);
+    const d = this.operands.pushSlot(result);
+    if (hasLongConstant) this.emit5(fused, d, left, firstA, firstB, firstC);
+    else this.emit4(fused, d, left, firstA, firstB);
     return true;
   }
 
-  /** The same for an operation with a constant. */
-  protected fuseConstant(reg: Reg, operand: number, constant: number): boolean {
+  /** The same for an operation with a constant, of two words for i64. */
+  protected fuseConstant(reg: Reg, operand: number, constant: number, high: number, result: Category): boolean {
     const last = this.last;
     if (last < 0 || !this.isFresh(operand)) return false;
     const { words } = this.code;
@@ -138,7 +142,9 @@ export abstract class ValueLowering extends ControlLowering {
     const a = words[last + 2]!;
     const b = words[last + 3]!;
     this.rewind();
-    this.emit4(fused, this.operands.pushSlot(Category.I32), a, b, constant);
+    const d = this.operands.pushSlot(result);
+    if (result === Category.I64) this.emit5(fused, d, a, b, constant, high);
+    else this.emit4(fused, d, a, b, constant);
     return true;
   }
 
@@ -181,7 +187,7 @@ export abstract class ValueLowering extends ControlLowering {
       default:
         break;
     }
-    if (this.fuseConstant(reg, operand, low)) return;
+    if (this.fuseConstant(reg, operand, low, high, result)) return;
     const a = this.read(operand);
     const d = this.operands.pushSlot(result);
     if (result === Category.I64 && !isShift) this.emit4(reg, d, a, low, high);
