@@ -55,7 +55,7 @@ export class Group {
   readonly depth: number;
   readonly #limits: Float64Array;
   readonly #used = new Float64Array(ACCOUNTS);
-  #children = 0;
+  readonly #children = new Set<Group>();
   #named: Map<string, Group> | null = null;
   #disposed = false;
 
@@ -76,7 +76,7 @@ export class Group {
       options.maxDescriptors ?? none,
       options.maxLogBytes ?? none,
     );
-    if (parent !== null) parent.#children++;
+    if (parent !== null) parent.#children.add(this);
   }
 
   #metrics: Metrics | null = null;
@@ -147,6 +147,15 @@ export class Group {
     for (let group: Group | null = this; group !== null; group = group.parent) group.#used[account]! -= amount;
   }
 
+  /** What outlives its processes and goes with the group: messages that wait for their time. */
+  readonly pending = new Set<{ cancel(): void }>();
+
+  /** Cancels what is pending here and in all groups inside. */
+  cancelPending(): void {
+    for (const item of [...this.pending]) item.cancel();
+    for (const child of this.#children) child.cancelPending();
+  }
+
   /** Whether it is `other` or inside it. */
   isWithin(other: Group): boolean {
     for (let group: Group | null = this; group !== null; group = group.parent) if (group === other) return true;
@@ -157,10 +166,11 @@ export class Group {
   dispose(): void {
     if (this.#disposed) return;
     for (const group of this.#named?.values() ?? []) group.dispose();
-    if (this.#used[Account.Processes]! > 0 || this.#children > 0) throw new TypeError("the group is in use");
+    if (this.#used[Account.Processes]! > 0 || this.#children.size > 0) throw new TypeError("the group is in use");
     this.#disposed = true;
+    this.cancelPending();
     this.release(Account.Memory, GROUP_BYTES * (this.#named?.size ?? 0));
     this.share.dispose();
-    if (this.parent !== null) this.parent.#children--;
+    if (this.parent !== null) this.parent.#children.delete(this);
   }
 }

@@ -286,6 +286,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       await empty;
     }
     this.#stopIdleHook();
+    this.group.cancelPending();
     this.group.share.dispose();
   }
 

@@ -1,6 +1,6 @@
 /**
  * Messages that wait for their time. A timer is counted in its creator's group and outlives its
- * creator; a message that finds no room at its receiver stays counted until there is room, so no
+ * creator, but not its group; a message that finds no room at its receiver stays counted until there is room, so no
  * guest can fill a mailbox with timers.
  */
 
@@ -22,6 +22,7 @@ export class PendingMessage implements SuspendedSender {
   readonly #runtime: Process["runtime"];
   readonly #timer = new Timer(() => this.#fire());
   readonly #forget: () => void;
+  #isSent = false;
   #isOver = false;
 
   constructor(process: Process, target: BasicProcess | null, message: Message, forget: () => void) {
@@ -33,12 +34,14 @@ export class PendingMessage implements SuspendedSender {
   }
 
   start(delayMs: number): void {
+    this.#group.pending.add(this);
     if (delayMs !== Number.POSITIVE_INFINITY) this.#runtime.executor.arm(this.#timer, delayMs);
   }
 
-  /** Drops the message. */
+  /** Drops the message, unless it has been sent. */
   cancel(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isSent) return;
+    this.#forget();
     this.#runtime.executor.disarm(this.#timer);
     this.#message.drop();
     this.#end();
@@ -46,6 +49,7 @@ export class PendingMessage implements SuspendedSender {
 
   #fire(): void {
     this.#forget();
+    this.#isSent = true;
     const target = this.#target;
     const message = this.#message;
     if (target === null || target.hasEnded) {
@@ -69,6 +73,7 @@ export class PendingMessage implements SuspendedSender {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#group.pending.delete(this);
     this.#group.release(Account.Timers, 1);
     this.#group.release(Account.Memory, TIMER_BYTES);
   }

@@ -45,6 +45,21 @@ cells("timer::send_after", {
     expect(host.runtime.group.used(Account.Timers)).to.equal(0);
     expect(host.runtime.group.used(Account.Memory)).to.equal(0);
   },
+  "timers go with their runtime": async () => {
+    const host = new TestHost();
+    host.run(
+      mainOf(`(local $i i32) (loop $next ${message(3)} (drop ${after(SELF, -1)}) ${message(3)} (drop ${after(SELF, -1)})
+      (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000))))
+      (call $process::kill ${SELF}) (call $process::sleep_ms (i64.const -1))`),
+    );
+    expect(host.runtime.group.used(Account.Timers)).to.equal(2_000);
+    const disposed = host.runtime.dispose();
+    await host.settle();
+    await disposed;
+    expect(host.runtime.group.used(Account.Timers)).to.equal(0);
+    expect(host.runtime.group.used(Account.Memory)).to.equal(0);
+    expect(host.executor.armedTimers).to.equal(0);
+  },
   "a delay of 2^64 - 1 never comes": () => {
     const host = new TestHost();
     host.run(mainOf(`${message(1)} (drop ${after(SELF, -1)}) ${RECEIVE}`));
