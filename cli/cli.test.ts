@@ -295,6 +295,16 @@ describe("perilune", function () {
     });
   });
 
+  it("accepts proposals that are named", async () => {
+    const text = '(module (func (export "f") (result i64 i64) (i64.mul_wide_u (i64.const -1) (i64.const 2))))';
+    const option = "--proposal=wide-arithmetic";
+    const run = await perilune(["run", option, "--invoke", "f", "-"], { input: text });
+    expect(run).to.deep.include({ code: 0, stdout: "-2\n1\n" });
+    expect((await perilune(["validate", option, "-"], { input: text })).stdout).to.contain("valid");
+    expect((await perilune(["validate", "-"], { input: text })).code).to.equal(2);
+    expect((await perilune(["validate", "--proposal=none", "-"], { input: text })).stderr).to.contain("--proposal is");
+  });
+
   describe("run --invoke", () => {
     const MATH = `(module
       (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))

@@ -4,6 +4,7 @@
  */
 
 import { readFile, stat } from "node:fs/promises";
+import type { Proposal } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 
 /** The largest file that is read at all; the engine's limit on modules is the same. */
@@ -30,7 +31,7 @@ export function displayName(path: string): string {
  * The bytes of a binary module; text is translated. Throws a UsageError for what is no module at
  * all, and a CompileError for text that is malformed. The binary itself is not looked at further.
  */
-export async function readModule(path: string): Promise<Uint8Array> {
+export async function readModule(path: string, proposals: ReadonlySet<Proposal> = new Set()): Promise<Uint8Array> {
   const bytes = await readBytes(path);
   if (bytes.length === 0) throw new UsageError("the file is empty, not a WebAssembly module");
   if (hasMagic(bytes)) {
@@ -45,7 +46,7 @@ export async function readModule(path: string): Promise<Uint8Array> {
     throw new UsageError("neither a WebAssembly binary (magic header not detected) nor its text format");
   }
   const { textToBinary } = await import("../vm/text/to-binary.ts");
-  return textToBinary(text);
+  return textToBinary(text, { proposals });
 }
 
 /** The content of a file, or of standard input for "-". Throws a UsageError when it cannot be read. */

@@ -1,5 +1,6 @@
 /** The values of options: numbers with units, directories, variables. Each throws a UsageError that names the option. */
 
+import { defaultEngine, Engine, PROPOSALS } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 
 /** A whole number from `least` up; underscores may group digits, and 1e6 is a million. */
@@ -45,6 +46,17 @@ export function parseDuration(option: string, text: string): number {
     throw new UsageError(`${option} needs a duration such as 500ms, 2s or 5m, not '${text}'`);
   }
   return milliseconds;
+}
+
+/** An engine that accepts the named proposals; the common one if there are none. */
+export function engineWith(names: readonly string[] = []): Engine {
+  if (names.length === 0) return defaultEngine();
+  const proposals = names.map((name) => {
+    const known = PROPOSALS.find((proposal) => proposal === name);
+    if (known === undefined) throw new UsageError(`--proposal is ${PROPOSALS.join(" or ")}, not '${name}'`);
+    return known;
+  });
+  return new Engine({ proposals });
 }
 
 export interface DirectoryOption {

@@ -5,6 +5,8 @@ import { EXIT_USAGE } from "./exit.ts";
 
 const COMMANDS = ["run", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
 
+const PROPOSAL_HELP = "accept a proposal: custom-page-sizes, wide-arithmetic; may be repeated";
+
 const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
 
 function program(): Command {
@@ -46,6 +48,7 @@ function addRun(root: Command): void {
     .option("--allow <pattern>", "let it import more than WASI: 'lunatic::*', 'lunatic::process::spawn'", collect)
     .option("--deny <pattern>", "end it when it calls such an import, even if allowed", collect)
     .option("--wait-forever", "go on waiting when nothing can wake any process")
+    .option("--proposal <name>", PROPOSAL_HELP, collect)
     .option("--slice <n>", "fuel between two looks at the event loop")
     .option("--stats [=json]", "say on stderr what it used, with =json for machines")
     .option("--invoke <name>", "call this exported function with the arguments and print its results")
@@ -144,10 +147,11 @@ function addValidate(root: Command): void {
     .summary("check modules")
     .description("Decodes and validates each module. One line each; the exit code is 2 if one is not valid.")
     .argument("<files...>", "binary or text; '-' is standard input")
+    .option("--proposal <name>", PROPOSAL_HELP, collect)
     .addHelpText("after", "\nExample:\n  perilune validate a.wasm b.wat")
-    .action(async (files: string[]) => {
+    .action(async (files: string[], options) => {
       const { validateCommand } = await import("./commands/validate.ts");
-      process.exitCode = await validateCommand(files);
+      process.exitCode = await validateCommand(files, options);
     });
 }
 
@@ -159,6 +163,7 @@ function addInspect(root: Command): void {
     .argument("<file>", "binary or text; '-' is standard input")
     .option("--wat", "print the module as text instead")
     .option("--json", "print for machines")
+    .option("--proposal <name>", PROPOSAL_HELP, collect)
     .addHelpText(
       "after",
       "\nExamples:\n  perilune inspect program.wasm\n  perilune inspect --wat program.wasm > program.wat",

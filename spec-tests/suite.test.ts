@@ -30,6 +30,10 @@ const EXECUTED = [
   "start",
   "table_copy",
   "traps",
+  "supplement/threads/atomic.wast",
+  "supplement/threads/wait_notify.wast",
+  "proposals/custom-page-sizes/custom-page-sizes.wast",
+  "wide-arithmetic",
 ];
 
 const VALIDATED = ["annotations", "binary", "custom", "func", "names", "type-rec", "simd_const", "ref"];

@@ -4,6 +4,7 @@ import type { CompiledModule } from "../../vm/index.ts";
 import { compile } from "../../vm/index.ts";
 import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
+import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
 import { type SectionHeader, sectionsOf } from "../sections.ts";
 import { exportType, externText, subTypeText } from "../types.ts";
@@ -11,13 +12,15 @@ import { exportType, externText, subTypeText } from "../types.ts";
 export interface InspectOptions {
   readonly wat?: boolean;
   readonly json?: boolean;
+  readonly proposal?: readonly string[];
 }
 
 export async function inspectCommand(file: string, options: InspectOptions): Promise<number> {
   const name = displayName(file);
   try {
-    const bytes = await readModule(file);
-    const module = await compile(bytes);
+    const engine = engineWith(options.proposal);
+    const bytes = await readModule(file, engine.proposals);
+    const module = await compile(bytes, { engine });
     if (options.wat === true) {
       const { printModule } = await import("../../vm/text/print.ts");
       process.stdout.write(`${printModule(module.data).trimEnd()}\n`);

@@ -23,7 +23,7 @@ import { type End, endOf, noStart } from "../end.ts";
 import { EXIT_USAGE, Interrupted, UsageError } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
-import { environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
+import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
 import { PeakAccountant, printStats, type RunStats, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
@@ -40,6 +40,7 @@ export interface RunOptions {
   readonly stats?: string;
   readonly invoke?: string;
   readonly threads?: string;
+  readonly proposal?: readonly string[];
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
   readonly maxProcesses?: string;
@@ -66,7 +67,9 @@ export async function runCommand(file: string, args: readonly string[], options:
     let stats: RunStats;
     let compileMs = 0;
     try {
-      const module = await compile(await readModule(file), { signal: interruptions.signal });
+      const engine = engineWith(options.proposal);
+      const bytes = await readModule(file, engine.proposals);
+      const module = await compile(bytes, { engine, signal: interruptions.signal });
       compileMs = performance.now() - started;
       stats = needsProcesses(module, options)
         ? await runProcesses(name, module, [file, ...args], options, interruptions)
@@ -186,7 +189,7 @@ class LoneRun {
   async execute(args: readonly string[], invoke: string | undefined, wasi: Wasi): Promise<RunStats> {
     let end: End;
     try {
-      const store = new Store({ accountant: this.#accountant });
+      const store = new Store({ engine: this.#module.engine, accountant: this.#accountant });
       this.#threads = this.#threadsOf(store, wasi);
       const instance = await this.#instantiate(store, wasi);
       await this.#start(instance, args, invoke);

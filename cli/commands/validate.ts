@@ -3,14 +3,20 @@
 import { compile } from "../../vm/index.ts";
 import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
+import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
 
-export async function validateCommand(files: readonly string[]): Promise<number> {
+export interface ValidateOptions {
+  readonly proposal?: readonly string[];
+}
+
+export async function validateCommand(files: readonly string[], options: ValidateOptions): Promise<number> {
   let exitCode = 0;
   for (const file of files) {
     const name = displayName(file);
     try {
-      await compile(await readModule(file));
+      const engine = engineWith(options.proposal);
+      await compile(await readModule(file, engine.proposals), { engine });
       process.stdout.write(`${field(name)}: valid\n`);
     } catch (error) {
       process.stderr.write(`${errorReport(name, error)}\n`);

@@ -141,6 +141,39 @@ describe("atomic wait and notify", () => {
     for (const result of results) expect(result).to.deep.equal(results[0]);
   });
 
+  it("keeps what the waiting frames refer to while others collect", () => {
+    const store = new Store();
+    const instance = instanceOf(
+      wat`(module
+        (memory 1 1 shared)
+        (type $point (struct (field i32)))
+        (type $block (array i64))
+        (func (export "wait") (param externref) (result i32 externref) (local (ref null $point) i32)
+          (local.set 1 (struct.new $point (i32.const 42)))
+          (struct.new $point (i32.const 5))
+          (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))
+          (local.set 2)
+          (struct.get $point 0)
+          (i32.add (struct.get $point 0 (local.get 1)))
+          (local.get 0))
+        (func (export "allocate") (param i32)
+          (loop $again
+            (drop (array.new_default $block (i32.const 1000)))
+            (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+        (func (export "notify") (result i32) (memory.atomic.notify (i32.const 0) (i32.const 9))))`,
+      {},
+      store,
+    );
+    const held = { name: "held" };
+    for (const options of [{}, { fuel: 2, exact: true }]) {
+      const waiting = instance.invoke("wait", [held]);
+      waitOf(waiting, options);
+      instance.callSync("allocate", [1_000]);
+      expect(instance.callSync("notify")).to.deep.equal([1]);
+      expect(valuesOf(waiting)).to.deep.equal([47, held]);
+    }
+  });
+
   it("calls by promises wait beside each other, with timers for timeouts", async () => {
     const { instances } = threads();
     const waiting = instances[0].call("wait", [0, 0, -1n]);

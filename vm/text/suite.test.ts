@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { decodeModule } from "../binary/decode.ts";
 import { encodeModule } from "../binary/encode.ts";
 import { CompileError } from "../errors.ts";
+import { PROPOSALS } from "../proposals.ts";
 import { parseModule } from "./parser.ts";
 import { printModule } from "./print.ts";
 import { type Command, parseScript } from "./script.ts";
@@ -26,6 +27,9 @@ const FOLDERS = [
   "simd",
   "custom",
 ];
+/** Their texts need to be asked for. */
+const PROPOSED = PROPOSALS.map((name) => `proposals/${name}`);
+const ALL = { proposals: new Set(PROPOSALS) };
 const SUPPLEMENTS = ["supplement/spec-main", "supplement/threads"];
 
 interface Located {
@@ -37,7 +41,8 @@ function commandsOf(folders: readonly string[]): Located[] {
   const listed = JSON.parse(readFileSync(join(ROOT, "folders.json"), "utf8")) as Record<string, string[]>;
   return folders.flatMap((folder) =>
     (listed[folder] ?? []).flatMap((file) => {
-      const waiting = [...parseScript(readFileSync(join(ROOT, file))).commands];
+      const options = folder.startsWith("proposals/") ? ALL : {};
+      const waiting = [...parseScript(readFileSync(join(ROOT, file)), options).commands];
       const commands: Located[] = [];
       for (let command = waiting.shift(); command !== undefined; command = waiting.shift()) {
         commands.push({ place: `${file}:${command.line}`, command });
@@ -138,6 +143,17 @@ describe("official suite, texts", () => {
       const text = printModule(decodeModule(encode()));
       expect(printModule(decodeModule(encodeModule(parseModule(text)))), place).to.equal(text);
     }
+  });
+
+  it("of proposals give the same binary when it is printed and parsed", () => {
+    let count = 0;
+    for (const { place, encode } of modules(commandsOf(PROPOSED), VALID)) {
+      const text = printModule(decodeModule(encode(), ALL.proposals));
+      const again = encodeModule(parseModule(text, ALL));
+      expect(printModule(decodeModule(again, ALL.proposals)), place).to.equal(text);
+      count++;
+    }
+    expect(count).to.be.above(40);
   });
 
   it("of simd and bulk-memory are accepted by the host's engine", () => {
