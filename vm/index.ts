@@ -50,6 +50,14 @@ export {
   type PlainDefinition,
 } from "./runtime/func.ts";
 export { warmUp } from "./execute/training.ts";
+export {
+  allocateGlobal,
+  allocateMemory,
+  allocateTable,
+  type GlobalOptions,
+  type MemoryOptions,
+  type TableOptions,
+} from "./runtime/allocate.ts";
 export { Global, Tag } from "./runtime/global.ts";
 export { HeapObject } from "./runtime/heap-object.ts";
 export { Instance, type Extern } from "./runtime/instance.ts";
