@@ -7,6 +7,7 @@ import type { Store } from "./store.ts";
 import { Table } from "./table.ts";
 import { encodeValue, type Value } from "./values.ts";
 
+/** What a memory is made of. */
 export interface MemoryOptions {
   /** Pages of 64 KiB. */
   readonly minPages: number;
@@ -18,6 +19,7 @@ export interface MemoryOptions {
   readonly shared?: boolean;
 }
 
+/** What a table is made of. */
 export interface TableOptions {
   /** A reference type as the text format names it: "funcref", "externref". */
   readonly element: string;
@@ -29,6 +31,7 @@ export interface TableOptions {
   readonly initial?: Value;
 }
 
+/** What a global is made of, besides its value. */
 export interface GlobalOptions {
   /** A value type as the text format names it: "i32", "externref". */
   readonly type: string;
