@@ -37,8 +37,12 @@ export function atomic(x: Machine): number {
   const at = aligned(memory, address, WIDTHS[op]!);
   const d = fp + code[pc + 1]!;
   const b = fp + code[pc + 3]!;
-  if (op === Op.MemoryAtomicNotify) words[d] = memory.waiters.wake(address, words[b]! >>> 0);
-  else access(words, op, memory.view, at, d, b, fp + code[pc + 4]!);
+  if (op === Op.MemoryAtomicNotify) {
+    const woken = memory.waiters.wake(address, words[b]! >>> 0);
+    words[d] = woken;
+    // Each is paid for: there may be many.
+    x.fuel = (x.fuel - woken) | 0;
+  } else access(words, op, memory.view, at, d, b, fp + code[pc + 4]!);
   return pc + 9;
 }
 

@@ -76,10 +76,14 @@ describe("atomic wait and notify", () => {
     ];
     for (const invocation of [c, a, b]) waitOf(invocation);
     expect(instances[0].callSync("notify", [0, 0])).to.deep.equal([0]);
-    expect(instances[0].callSync("notify", [0, 2])).to.deep.equal([2]);
+    const waking = instances[0].invoke("notify", [0, 2]);
+    expect(valuesOf(waking)).to.deep.equal([2]);
     expect([a, b, c].map(valuesOf)).to.deep.equal([[0], "waiting", [0]]);
     expect(instances[0].callSync("notify", [0, -1])).to.deep.equal([1]);
     expect(valuesOf(b)).to.deep.equal([0]);
+    const nobody = instances[0].invoke("notify", [0, -1]);
+    expect(valuesOf(nobody)).to.deep.equal([0]);
+    expect(waking.fuelUsed - nobody.fuelUsed).to.equal(2);
   });
 
   it("another value than expected is no reason to wait, nor is a timeout of 0", () => {
