@@ -270,3 +270,37 @@ describe("lunatic::process::get_or_spawn", () => {
     expect(host.notes).to.deep.equal([0]);
   });
 });
+
+describe("host calls in a start function", () => {
+  const receive = (ms: number) =>
+    `(call $test::i32 (call $message::receive (i32.const 0) (i32.const 0) (i64.const ${ms})))`;
+  const self = "(call $process::process_id)";
+  const create = "(call $message::create_data (i64.const 0) (i64.const 0))";
+  const starting = (calls: string) => {
+    const host = new TestHost();
+    const { end } = host.run(`(start $s) (func $s ${calls}) (func (export "main") (call $test::i32 (i32.const 1)))`);
+    return { host, notes: host.notes, end };
+  };
+
+  it("may wait: the entry runs afterwards", () => {
+    expect(starting(`${receive(10)} ${SLEEP(5)}`).notes).to.deep.equal([9027, 1]);
+  });
+
+  it("see nobody by the own number yet: messages to it are dropped, now or later", () => {
+    const calls = `(call $test::i32 (call $process::exists ${self})) ${create} (drop (call $message::send ${self}))
+      ${create} (drop (call $timer::send_after ${self} (i64.const 1))) ${receive(10)}`;
+    expect(starting(calls).notes).to.deep.equal([0, 9027, 1]);
+  });
+
+  it("kill nobody by the own number either", () => {
+    expect(starting(`(call $process::kill ${self}) ${SLEEP(1000)}`).notes).to.deep.equal([1]);
+  });
+
+  it("that wait for ever are ended from outside", () => {
+    const { end, host } = starting(receive(-1));
+    expect(end).to.equal("waiting");
+    const disposed = host.runtime.dispose();
+    host.executor.runUntilIdle();
+    return disposed.then(() => expect(host.runtime.group.used(Account.Memory)).to.equal(0));
+  });
+});

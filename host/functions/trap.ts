@@ -9,7 +9,7 @@ const define = functionsOf("lunatic::trap");
 /** The export that is called. */
 const CALLBACK = "_lunatic_catch_trap";
 /** Fuel of a trap that is caught: unwinding costs microseconds. */
-const CAUGHT_FUEL = 4_000;
+const CAUGHT_FUEL = 10_000;
 const NO_CALLBACK = "no `_lunatic_catch_trap`, or one that returns no i32";
 
 export const TRAP_FUNCTIONS: readonly HostFunction[] = [
