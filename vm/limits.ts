@@ -56,7 +56,7 @@ export const MAX_BACKTRACE_FRAMES = 64;
 /** Slots of 8 bytes of one invocation's frame stack, unless the store says otherwise. */
 export const DEFAULT_FRAME_SLOTS = 1_048_576;
 /** Slots a frame stack starts with. */
-export const INITIAL_FRAME_SLOTS = 256;
+export const INITIAL_FRAME_SLOTS = 128;
 /** Fuel between two safe points of straight-line code. */
 export const STRAIGHT_LINE_FUEL = 1_000;
 /** Price of one instruction, as configured. */

@@ -1,6 +1,6 @@
 /** What a host function sees of the guest that calls it, valid during the call. */
 
-import type { Func } from "../runtime/func.ts";
+import type { Func, HostFunc } from "../runtime/func.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
@@ -11,14 +11,13 @@ export class Caller {
   readonly store: Store;
   /** The instance whose code calls; null when the embedder calls the host function itself. */
   readonly instance: Instance | null;
-  /** The host function that is called. */
-  readonly func: Func;
+  readonly #host: HostFunc;
   readonly #invocation: Invocation;
 
-  constructor(store: Store, instance: Instance | null, func: Func, invocation: Invocation) {
+  constructor(store: Store, instance: Instance | null, host: HostFunc, invocation: Invocation) {
     this.store = store;
     this.instance = instance;
-    this.func = func;
+    this.#host = host;
     this.#invocation = invocation;
   }
 
@@ -30,6 +29,11 @@ export class Caller {
     const memory = this.instance?.export(name);
     if (!(memory instanceof Memory)) throw new TypeError(`the caller exports no memory ${JSON.stringify(name)}`);
     return memory;
+  }
+
+  /** The host function that is called. */
+  get func(): Func {
+    return this.store.funcAt(this.#host.address);
   }
 
   /** Adds `fuel` to what the guest has used. More than it has left is paid off in later turns. Throws `RangeError`. */

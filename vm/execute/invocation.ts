@@ -410,6 +410,7 @@ export class Invocation {
     this.#error = error ?? new InternalError("a host function threw nothing");
     this.store.invocations.delete(this);
     this.store.accountant.release("frames", this.#machine.words.byteLength);
+    this.#machine.retire();
   }
 
   #ended(): Outcome {
@@ -646,11 +647,20 @@ export class Invocation {
     const args = this.#decode(type.params, argsAt, false);
     const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
     this.#hostParams = type.params;
-    this.#hostStep(host, argsAt, () => call.call(definition, this.#caller(host), ...args));
+    this.#machine.argsAt = argsAt;
+    this.#next = Next.Host;
+    let result: unknown;
+    try {
+      result = call.call(definition, this.#caller(host), ...args);
+    } catch (error) {
+      this.#trapped(error);
+      return;
+    }
+    this.#hostReturned(host, argsAt, result);
   }
 
   #caller(host: HostFunc): Caller {
-    return new Caller(this.store, this.#callerInstance, this.store.funcAt(host.address), this);
+    return new Caller(this.store, this.#callerInstance, host, this);
   }
 
   /** Runs one step of a host function and does what it wants next. */
@@ -664,8 +674,20 @@ export class Invocation {
       this.#trapped(error);
       return;
     }
-    if (result instanceof FrameRequest && host.definition.kind === "frame") {
+    this.#hostReturned(host, argsAt, result);
+  }
+
+  #hostReturned(host: HostFunc, argsAt: number, result: unknown): void {
+    if (typeof result === "object" && result instanceof FrameRequest && host.definition.kind === "frame") {
       this.#request(host, argsAt, result);
+      return;
+    }
+    const { results } = host.type;
+    // What most calls come to: a number, or nothing.
+    const isNothing = results.length === 0 && (result === undefined || (Array.isArray(result) && result.length === 0));
+    if (isNothing || (results.length === 1 && (typeof result === "number" || typeof result === "bigint"))) {
+      if (!isNothing) encodeValue(this.store, results[0]!, result, this.#machine.words, argsAt);
+      this.#next = Next.Return;
       return;
     }
     const pending = { host, argsAt };
@@ -768,6 +790,7 @@ export class Invocation {
         this.#next = Next.Done;
         this.store.invocations.delete(this);
         this.store.accountant.release("frames", x.words.byteLength);
+        x.retire();
         return;
       case "call":
         this.#activations.pop();
@@ -846,21 +869,22 @@ export class Invocation {
 
   #encode(types: readonly ValType[], values: readonly Value[], at: number, bits: boolean): void {
     const { words } = this.#machine;
-    const encode = bits ? encodeBits : encodeValue;
-    types.forEach((type, i) => {
-      encode(this.store, type, values[i], words, at);
+    for (let i = 0; i < types.length; i++) {
+      const type = types[i]!;
+      if (bits) encodeBits(this.store, type, values[i], words, at);
+      else encodeValue(this.store, type, values[i], words, at);
       at += 2 * slotsOf(type);
-    });
+    }
   }
 
   #decode(types: readonly ValType[], at: number, bits: boolean): Value[] {
     const { words } = this.#machine;
-    const decode = bits ? decodeBits : decodeValue;
-    return types.map((type) => {
-      const value = decode(this.store, type, words, at);
+    const values: Value[] = [];
+    for (const type of types) {
+      values.push(bits ? decodeBits(this.store, type, words, at) : decodeValue(this.store, type, words, at));
       at += 2 * slotsOf(type);
-      return value;
-    });
+    }
+    return values;
   }
 }
 

@@ -8,6 +8,7 @@ import type { FuncType } from "../types.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Waiter } from "../runtime/waiters.ts";
+import { INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { ModuleCode } from "../lower/code.ts";
 
 /** Why the hot loop came back to its driver. */
@@ -73,6 +74,23 @@ export type Activation =
       readonly called: FuncType | null;
     };
 
+/** One buffer under three views. */
+interface Frames {
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  readonly floats: Float32Array;
+}
+
+function framesOf(slots: number): Frames {
+  const buffer = new ArrayBuffer(slots * 8);
+  return { words: new Int32Array(buffer), doubles: new Float64Array(buffer), floats: new Float32Array(buffer) };
+}
+
+const NO_FRAMES = framesOf(0);
+/** Zeroed frames of the initial size that nobody uses: making them takes longer than a short run. */
+const idle: Frames[] = [];
+const MAX_IDLE_FRAMES = 256;
+
 export class Machine {
   /** One buffer under three views: slots of 8 bytes, addressed by word. */
   words: Int32Array;
@@ -110,11 +128,25 @@ export class Machine {
   entries: Int32Array = NO_CODE.entries;
 
   constructor(slots: number) {
-    const buffer = new ArrayBuffer(slots * 8);
-    this.words = new Int32Array(buffer);
-    this.doubles = new Float64Array(buffer);
-    this.floats = new Float32Array(buffer);
+    const { words, doubles, floats } = (slots === INITIAL_FRAME_SLOTS ? idle.pop() : undefined) ?? framesOf(slots);
+    this.words = words;
+    this.doubles = doubles;
+    this.floats = floats;
     this.limitWords = slots * 2;
+  }
+
+  /** Gives the frames to whoever begins next. Nothing runs on this machine any more. */
+  retire(): void {
+    const { words, doubles, floats } = this;
+    if (words.length === INITIAL_FRAME_SLOTS * 2 && idle.length < MAX_IDLE_FRAMES) {
+      words.fill(0);
+      idle.push({ words, doubles, floats });
+    }
+    this.words = NO_FRAMES.words;
+    this.doubles = NO_FRAMES.doubles;
+    this.floats = NO_FRAMES.floats;
+    this.#lanes = null;
+    this.limitWords = 0;
   }
 
   /** Moves the frames to a larger buffer. Nothing in them is absolute. */

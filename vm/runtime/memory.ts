@@ -68,8 +68,8 @@ export class Memory {
       throw new Termination("host out of memory", `a memory of ${min} pages`);
     }
     this.#block = block;
-    this.view = new DataView(block.buffer);
-    this.bytes = new Uint8Array(block.buffer);
+    this.view = block.view ?? new DataView(block.buffer);
+    this.bytes = block.bytes ?? new Uint8Array(block.buffer);
     this.base = block.base;
     this.byteLength = byteLength;
     store.addMemory(this);
@@ -110,6 +110,12 @@ export class Memory {
   }
 
   /** Whether its addresses are i64. */
+  /** Whether several stores use it. */
+  get isUsedElsewhere(): boolean {
+    return this.#users !== null && this.#users.size > 1;
+  }
+
+  /** Whether its addresses have 64 bits. */
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;
   }
@@ -197,7 +203,7 @@ export class Memory {
     const comfortable = Math.min(ceiling, Math.ceil((this.byteLength * GROWTH) / PAGE_BYTES) * PAGE_BYTES);
     const block = allocator.allocate(Math.max(needed, comfortable)) ?? allocator.allocate(needed);
     if (block === null) throw new Termination("host out of memory", `a memory of ${needed} bytes`);
-    return { block, bytes: new Uint8Array(block.buffer), copied: 0 };
+    return { block, bytes: block.bytes ?? new Uint8Array(block.buffer), copied: 0 };
   }
 
   /** Copies the rest at once: whoever reads or writes the memory while it moves must call this first. */

@@ -85,7 +85,7 @@ describe("the accountant", () => {
     expect(ledger.of("frames"), "instantiation has ended").to.equal(0);
 
     const invocation = instance.invoke("g", [2_000]);
-    expect(ledger.of("frames")).to.equal(2_048);
+    expect(ledger.of("frames")).to.equal(1_024);
     invocation.run({ fuel: 5_000 });
     expect(ledger.of("frames")).to.equal(invocation.frameByteLength);
     expect(ledger.of("frames")).to.be.above(16_000);

@@ -47,7 +47,7 @@ export function decodeValue(store: Store, type: ValType, words: Int32Array, at: 
     case Num.I32:
       return words[at]!;
     case Num.I64:
-      return BigInt.asIntN(64, bits64(words, at));
+      return signed64(words, at);
     case Num.F32:
       scratch.setInt32(0, words[at]!, true);
       return canonical(scratch.getFloat32(0, true));
@@ -105,13 +105,27 @@ export function decodeBits(store: Store, type: ValType, words: Int32Array, at: n
   }
 }
 
+/** Halves and wholes of one number: much quicker than arithmetic with bigints. Both halves are in the frames' byte order. */
+const halves = new Int32Array(2);
+const unsigned = new BigUint64Array(halves.buffer);
+const signed = new BigInt64Array(halves.buffer);
+
 function bits64(words: Int32Array, at: number): bigint {
-  return (BigInt(words[at + 1]! >>> 0) << 32n) | BigInt(words[at]! >>> 0);
+  halves[0] = words[at]!;
+  halves[1] = words[at + 1]!;
+  return unsigned[0]!;
+}
+
+function signed64(words: Int32Array, at: number): bigint {
+  halves[0] = words[at]!;
+  halves[1] = words[at + 1]!;
+  return signed[0]!;
 }
 
 function setHalves(words: Int32Array, at: number, value: bigint): void {
-  words[at] = Number(BigInt.asIntN(32, value));
-  words[at + 1] = Number(BigInt.asIntN(32, value >> 32n));
+  signed[0] = value;
+  words[at] = halves[0]!;
+  words[at + 1] = halves[1]!;
 }
 
 /** Which payload a NaN keeps as a JavaScript number depends on what V8 has compiled: so it keeps none. */
