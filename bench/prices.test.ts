@@ -3,7 +3,7 @@ import { encodeModule } from "../vm/binary/encode.ts";
 import { parseModule } from "../vm/text/parser.ts";
 import { INSTRUCTIONS } from "../vm/opcodes.ts";
 import { compileSync } from "../vm/index.ts";
-import { allCases } from "./price-cases.ts";
+import { allCases, PRICED_ENGINE } from "./price-cases.ts";
 
 describe("bench:prices", () => {
   it("measures every instruction of the table or says why not", () => {
@@ -15,7 +15,10 @@ describe("bench:prices", () => {
   it("writes a valid module for each case", () => {
     for (const { cases } of allCases()) {
       for (const { mnemonic, operands, text } of cases) {
-        expect(() => compileSync(encodeModule(parseModule(text))), `${mnemonic} ${operands}`).to.not.throw();
+        expect(
+          () => compileSync(encodeModule(parseModule(text, PRICED_ENGINE)), { engine: PRICED_ENGINE }),
+          `${mnemonic} ${operands}`,
+        ).to.not.throw();
       }
     }
   });

@@ -11,7 +11,7 @@ import { INSTRUCTIONS } from "../vm/opcodes.ts";
 import { parseModule } from "../vm/text/parser.ts";
 import { UNLIMITED } from "./engines.ts";
 import { circumstances, circumstancesText, median, short, tableText, writeJson } from "./harness.ts";
-import { allCases, LOOP_FUEL, type PriceCase } from "./price-cases.ts";
+import { allCases, PRICED_ENGINE, LOOP_FUEL, type PriceCase } from "./price-cases.ts";
 
 const MOST_TIMES_MEDIAN = 25;
 /** Above so many other instructions in one repetition, the time is theirs as well, and their fuel counts. */
@@ -82,11 +82,11 @@ process.exitCode = tooCheap.length === 0 ? 0 : 1;
 function runnable(priceCase: PriceCase): Runnable {
   let module: CompiledModule;
   try {
-    module = compileSync(encodeModule(parseModule(priceCase.text)));
+    module = compileSync(encodeModule(parseModule(priceCase.text, PRICED_ENGINE)), { engine: PRICED_ENGINE });
   } catch (error) {
     throw new Error(`${priceCase.mnemonic} ${priceCase.operands}: ${(error as Error).message}`, { cause: error });
   }
-  const makeInstance = () => new Store({}).instantiateSync(module, {});
+  const makeInstance = () => new Store({ engine: PRICED_ENGINE }).instantiateSync(module, {});
   const fresh = priceCase.roundsOfFreshInstance;
   const kept = fresh === null ? makeInstance() : null;
   return {
