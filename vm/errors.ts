@@ -334,6 +334,32 @@ export class SuspendError extends Error {
   override readonly name = "SuspendError";
 }
 
+/**
+ * Why a snapshot cannot be made or used. `unsavable`: something stands in its way. `damaged`: it is incomplete or changed.
+ * `version`: another version of the format or other prices. `mismatch`: a module or import that was given is not the one
+ * it needs, or is missing. `invalid`: it describes a state that cannot be.
+ */
+export type SnapshotErrorKind = "unsavable" | "damaged" | "version" | "mismatch" | "invalid";
+
+const SNAPSHOT_ERROR_TEXTS: Readonly<Record<SnapshotErrorKind, string>> = {
+  unsavable: "no snapshot can be taken",
+  damaged: "damaged snapshot",
+  version: "foreign snapshot",
+  mismatch: "the snapshot needs something else",
+  invalid: "invalid snapshot",
+};
+
+/** A snapshot cannot be taken, or is refused before anything was touched. */
+export class SnapshotError extends Error {
+  override readonly name = "SnapshotError";
+  readonly kind: SnapshotErrorKind;
+
+  constructor(kind: SnapshotErrorKind, detail: string) {
+    super(`${SNAPSHOT_ERROR_TEXTS[kind]}: ${detail}`);
+    this.kind = kind;
+  }
+}
+
 /** Our own fault: cannot happen with valid code. */
 export class InternalError extends Error {
   override readonly name = "InternalError";

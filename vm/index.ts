@@ -21,11 +21,13 @@ export {
   GuestExit,
   InternalError,
   LinkError,
+  SnapshotError,
   SuspendError,
   Termination,
   Trap,
   type BacktraceFrame,
   type CompileErrorKind,
+  type SnapshotErrorKind,
   type TerminationReason,
   type TrapMessage,
 } from "./errors.ts";
@@ -73,6 +75,7 @@ export {
 } from "./runtime/resources.ts";
 export { PROPOSALS, type Proposal } from "./proposals.ts";
 export { Store, type StoreOptions } from "./runtime/store.ts";
+export { moduleHash, type Restored, type RestoreOptions, type SnapshotOptions } from "./snapshot/index.ts";
 export { Table } from "./runtime/table.ts";
 export type { Value } from "./runtime/values.ts";
 export type { AtomicWait } from "./runtime/waiters.ts";

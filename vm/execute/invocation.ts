@@ -19,7 +19,7 @@ import {
 import { Head, Link, Reg } from "../lower/code.ts";
 import { RootKind } from "../lower/source.ts";
 import { Op } from "../opcodes.ts";
-import { FrameRequest, SUSPEND, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
+import { FrameRequest, SUSPEND, type Func, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
@@ -30,6 +30,7 @@ import { Caller } from "./caller.ts";
 import { switchCode } from "./exact.ts";
 import { run } from "./interpreter.ts";
 import { Exit, Machine, type Activation } from "./machine.ts";
+import { Next, type Answer, type InvocationRecord } from "./record.ts";
 import type { InvocationState } from "./roots.ts";
 import { calleeIn, funcReference } from "./slow.ts";
 import { warmUp } from "./training.ts";
@@ -88,31 +89,10 @@ export interface Entry {
   readonly type: FuncType;
 }
 
-/** What happens next, between two pieces of guest code. */
-const enum Next {
-  /** Go on with the machine's code. */
-  Run,
-  /** Enter `callee` with its arguments at `argsAt`. */
-  Call,
-  /** The callee of the topmost activation has returned; its results are at `argsAt`. */
-  Return,
-  /** The host function in `pending` has to be answered. */
-  Answer,
-  /** The frame function of the topmost activation goes on, without having called anything or with a trap. */
-  Continue,
-  /** A host function is running. */
-  Host,
-  /** The machine's waiter has to be woken. */
-  Wait,
-  Done,
-}
-
 /** Words between the arguments of a frame function and those of the function it calls. */
-const HOST_FRAME_WORDS = 4;
+export const HOST_FRAME_WORDS = 4;
 /** Bytes of one word of code. */
 const WORD_BYTES = 4;
-
-type Answer = { readonly values: readonly Value[] } | { readonly error: unknown };
 
 /** Fuel that guests of this isolate may still use before the hot loop is trained; infinite afterwards. */
 let untrainedFuel = TRAINING_FUEL;
@@ -136,8 +116,8 @@ let active: Invocation | null = null;
 /** A call that is run turn by turn, with fuel for each turn. (spec: embed-func-invoke) */
 export class Invocation {
   readonly store: Store;
-  readonly #machine: Machine;
-  readonly #type: FuncType;
+  #machine: Machine;
+  #type: FuncType;
   readonly #entryAddress: number;
   readonly #bits: boolean;
   /** Where control goes when callees return, outermost first. */
@@ -189,6 +169,60 @@ export class Invocation {
       this.#end(error);
       throw error;
     }
+  }
+
+  /** All that it remembers; null while it runs, and after its end. */
+  get record(): InvocationRecord | null {
+    if (this.#isRunning() || this.#next === Next.Done || this.#next === Next.Host) return null;
+    return {
+      machine: this.#machine,
+      type: this.#type,
+      entryAddress: this.#entryAddress,
+      bits: this.#bits,
+      activations: this.#activations,
+      next: this.#next,
+      pending: this.#pending,
+      answer: this.#answer,
+      hostParams: this.#hostParams,
+      isInside: this.#isInside,
+      usedBefore: this.#usedBefore,
+      debt: this.#debt,
+      gaveWay: this.#gaveWay,
+      outcome: this.#outcome,
+      callerInstance: this.#callerInstance,
+      maxWords: this.#maxWords,
+    };
+  }
+
+  /** An invocation that goes on where another one paused. The record is valid. Throws `Termination`. */
+  static restored(store: Store, record: InvocationRecord): Invocation {
+    const entry = { address: record.entryAddress, type: { params: [], results: [] } };
+    const invocation = new Invocation(store, entry, [], { bits: record.bits });
+    const added = record.machine.words.byteLength - invocation.#machine.words.byteLength;
+    if (added > 0) store.reserve("frames", added);
+    invocation.#machine.retire();
+    invocation.#machine = record.machine;
+    invocation.#type = record.type;
+    invocation.#activations.splice(0, 1, ...record.activations);
+    invocation.#next = record.next;
+    invocation.#pending = record.pending;
+    invocation.#answer = record.answer;
+    invocation.#hostParams = record.hostParams;
+    invocation.#isInside = record.isInside;
+    invocation.#usedBefore = record.usedBefore;
+    invocation.#debt = record.debt;
+    invocation.#gaveWay = record.gaveWay;
+    invocation.#outcome = record.outcome;
+    invocation.#callerInstance = record.callerInstance;
+    invocation.#maxWords = record.maxWords;
+    return invocation;
+  }
+
+  /** The host function that waits for {@link resume} or {@link fail}, with its arguments if it was called just once. */
+  get pendingCall(): { readonly func: Func; readonly args: readonly Value[] } | null {
+    if (this.#next !== Next.Answer || this.#pending === null || this.#answer !== null) return null;
+    const { host, argsAt } = this.#pending;
+    return { func: this.store.funcAt(host.address), args: this.#decode(this.#hostParams, argsAt, false) };
   }
 
   /** Fuel used so far: the price of every instruction that ran, and what host functions charged. */

@@ -37,7 +37,6 @@ export type Imports =
 export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Instance {
   const { data } = module;
   if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
-  if (module.unsupported !== null) throw module.unsupported;
   if (imports instanceof LinkPlan) return linkPlanned(store, module, imports);
   const resolve = resolverOf(imports);
   const funcs: number[] = [];
@@ -106,7 +105,7 @@ function allocate(
 }
 
 /** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */
-function bytesOfSegments({ data }: CompiledModule): number {
+export function bytesOfSegments({ data }: CompiledModule): number {
   let bytes = data.elements.length + data.data.length;
   for (const { items } of data.elements) if (items.kind === "exprs") bytes += items.exprs.length * HANDLE_BYTES;
   return bytes;
@@ -147,7 +146,7 @@ function allocateParts(
   return instance;
 }
 
-function resolverOf(imports: Imports): Resolver {
+export function resolverOf(imports: Imports): Resolver {
   if (typeof imports === "function") return imports;
   if (imports instanceof Map) return (module, name) => imports.get(module)?.get(name);
   const record = imports as { readonly [module: string]: { readonly [name: string]: ImportValue } };
@@ -166,7 +165,7 @@ function asExtern(store: Store, value: ImportValue, name: string): Extern {
 }
 
 /** Why an external value does not match the import's type (spec: match-externtype), or null. */
-function compare(module: CompiledModule, expected: ExternType, actual: Extern): string | null {
+export function compare(module: CompiledModule, expected: ExternType, actual: Extern): string | null {
   if (expected.kind !== actual.kind) return `expected a ${expected.kind}, got a ${actual.kind}`;
   switch (expected.kind) {
     case "func":

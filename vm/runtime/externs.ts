@@ -45,6 +45,27 @@ export class Externs {
     return handle;
   }
 
+  /** Each value with its index, in the order of their arrival. */
+  *entries(): Generator<readonly [number, unknown], void> {
+    for (const [value, handle] of this.#handles) yield [externIndex(handle), value];
+  }
+
+  /** Puts values back at their indices. False for one that is there twice. Throws `Termination`. */
+  restore(values: ReadonlyMap<number, unknown>, length: number): boolean {
+    if (!this.#accountant.reserve("externs", values.size * EXTERN_BYTES)) {
+      throw new Termination("memory limit", `${values.size * EXTERN_BYTES} bytes for externs`);
+    }
+    for (const [index, value] of values) {
+      if (this.#handles.has(value)) return false;
+      this.#handles.set(value, externHandle(index));
+    }
+    for (let index = 0; index < length; index++) {
+      this.#values.push(values.get(index));
+      if (!values.has(index)) this.#free.push(index);
+    }
+    return true;
+  }
+
   valueOf(handle: number): unknown {
     return this.#values[externIndex(handle)];
   }

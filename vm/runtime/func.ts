@@ -75,6 +75,12 @@ interface HostDefinitionBase {
 }
 
 /** Returns its results, or {@link SUSPEND}. */
+  /**
+   * What a snapshot does with a call that waits. `resumable`: it waits again, for whoever restores it to answer with
+   * `Invocation.resume` or `fail`. `reissue`: it is called again with the same arguments, which must do no harm. `opaque`,
+   * the default: no snapshot can be taken meanwhile.
+   */
+  readonly saved?: "resumable" | "reissue" | "opaque";
 export interface PlainDefinition extends HostDefinitionBase {
   readonly kind?: "plain";
   call(caller: Caller, ...args: never[]): HostResult;

@@ -145,6 +145,43 @@ export class HeapPages {
     if (page < this.#firstFree) this.#firstFree = page;
   }
 
+  /** Puts a page of small objects back, of which `words` are in use: the next one of its space. False if it is taken. */
+  restoreSmall(page: number, words: Int32Array): boolean {
+    if (!this.#restoreRange(page, 1, this.space)) return false;
+    const size = this.spacePages.length === 0 ? pageSize(words.length) : PAGE_WORDS;
+    const restored = newWords(size);
+    restored.set(words);
+    this.words[page] = restored;
+    this.tops[page] = words.length;
+    this.spacePages.push(page);
+    this.#page = page;
+    return true;
+  }
+
+  /** Puts a large object back. False if one of its pages is taken. */
+  restoreLarge(firstPage: number, words: Int32Array): boolean {
+    const pageCount = Math.ceil(words.length / PAGE_WORDS);
+    if (!this.#restoreRange(firstPage, pageCount, PageUse.Large)) return false;
+    for (let i = 0; i < pageCount; i++) {
+      this.words[firstPage + i] = words.subarray(i * PAGE_WORDS, (i + 1) * PAGE_WORDS);
+    }
+    this.larges.set(firstPage, { firstPage, pageCount, byteLength: words.length * 4 });
+    return true;
+  }
+
+  #restoreRange(first: number, count: number, use: PageUse): boolean {
+    const { uses } = this;
+    if (first < 1 || count > MAX_HEAP_PAGES - first) return false;
+    while (uses.length < first + count) {
+      uses.push(PageUse.Free);
+      this.words.push(NO_WORDS);
+      this.tops.push(0);
+    }
+    for (let page = first; page < first + count; page++) if (uses[page] !== PageUse.Free) return false;
+    uses.fill(use, first, first + count);
+    return true;
+  }
+
   /** Keeps no more unused pages than so many bytes need. */
   keepSpare(byteLength: number): void {
     const count = Math.ceil(byteLength / (PAGE_WORDS * 4));

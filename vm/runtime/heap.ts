@@ -238,8 +238,8 @@ export class Heap {
   }
 
   /** Keeps the object alive until {@link release} was called as often. */
-  retain(object: HeapObject): void {
-    this.#retained.set(object, (this.#retained.get(object) ?? 0) + 1);
+  retain(object: HeapObject, count = 1): void {
+    this.#retained.set(object, (this.#retained.get(object) ?? 0) + count);
   }
 
   release(object: HeapObject): void {

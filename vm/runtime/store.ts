@@ -13,6 +13,7 @@ import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
 import { traceRoots } from "../execute/roots.ts";
 import type { LinkPlan } from "../execute/link-plan.ts";
+import { restoreStore, saveStore, type Restored, type RestoreOptions, type SnapshotOptions } from "../snapshot/index.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
@@ -141,6 +142,32 @@ export class Store {
   typeIdOf(address: number): number {
     const owner = this.ownerOf(address);
     return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;
+  /** The engine's id of the type of the function at an address. */
+  /** Whatever has addresses, in their order; those of a plan come first. */
+  get owners(): readonly (Instance | HostFunc)[] {
+    return [...this.#planned, ...this.#owners];
+  }
+
+  /** How many host functions a plan has given. */
+  get plannedCount(): number {
+    return this.#planned.length;
+  }
+
+  /** The first address that belongs to nobody. */
+  get nextAddress(): number {
+    return this.#nextAddress;
+  }
+
+  /** How many globals the store has. */
+  get globalCount(): number {
+    return this.#globalCount;
+  }
+
+  /** Whether anything has needed {@link heap}. */
+  get hasHeap(): boolean {
+    return this.#heap !== null;
+  }
+
   }
 
   /** The one `Func` of an address. */
@@ -208,6 +235,23 @@ export class Store {
   dispose(): void {
     for (const memory of this.#memories) memory.dispose(this);
     this.#memories.length = 0;
+  /**
+   * Everything the store holds, as bytes that {@link restore} takes here or elsewhere: docs/snapshot.md. `invocations` are
+   * those that are to go on there; others are left out. Nothing changes here. Throws `SnapshotError` that names what stands in
+   * the way.
+   */
+  snapshot(invocations: readonly Invocation[] = [...this.invocations], options: SnapshotOptions = {}): Uint8Array {
+    return saveStore(this, invocations, options);
+  }
+
+  /**
+   * A new store from a snapshot. What goes on there uses the same fuel, pauses at the same places and gives the same
+   * results. Throws `SnapshotError`, having touched nothing; `Termination` when the accountant refuses.
+   */
+  static restore(bytes: Uint8Array, options: RestoreOptions): Restored {
+    return restoreStore(bytes, options);
+  }
+
     this.#heap = null;
   }
 

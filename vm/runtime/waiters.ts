@@ -76,6 +76,11 @@ export class WaiterQueue {
     if (waiters?.delete(waiter) === true && waiters.size === 0) this.#waiters.delete(waiter.address);
   }
 
+  /** Everybody who waits: those at one address in the order of their arrival. */
+  all(): Waiter[] {
+    return [...this.#waiters.values()].flatMap((waiters) => [...waiters]);
+  }
+
   /** Wakes those that have waited longest at the address, at most `count`; how many they were. */
   wake(address: number, count: number): number {
     let woken = 0;

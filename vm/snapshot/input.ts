@@ -1,0 +1,116 @@
+/** Reads what output.ts writes. Nothing that is read sizes an allocation before it is known to be there. */
+
+import { SnapshotError } from "../errors.ts";
+import { WORDS_BLOCK_BYTES } from "./output.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export class Input {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  position = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.position;
+  }
+
+  /** Throws `SnapshotError` when so many bytes are not there. */
+  #take(count: number): number {
+    if (count > this.remaining) throw new SnapshotError("damaged", `it ends too early, at byte ${this.#bytes.length}`);
+    const at = this.position;
+    this.position += count;
+    return at;
+  }
+
+  u8(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  flag(): boolean {
+    const byte = this.u8();
+    if (byte > 1) throw this.invalid(`flag ${byte}`);
+    return byte === 1;
+  }
+
+  /** A whole number up to `max`. */
+  count(max = Number.MAX_SAFE_INTEGER): number {
+    let value = 0;
+    for (let factor = 1; factor < 2 ** 53; factor *= 0x80) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * factor;
+      if (byte > 0x7f) continue;
+      if (value > max) throw this.invalid(`${value}, at most ${max} expected`);
+      return value;
+    }
+    throw this.invalid("a number of more than 53 bits");
+  }
+
+  /** How many items follow, of which each takes a byte or more. */
+  items(max = Number.MAX_SAFE_INTEGER): number {
+    const count = this.count(max);
+    if (count > this.remaining) throw this.invalid(`${count} items in ${this.remaining} bytes`);
+    return count;
+  }
+
+  /** A number below `end`. */
+  index(end: number, what: string): number {
+    const index = this.count();
+    if (index >= end) throw this.invalid(`${what} ${index} of ${end}`);
+    return index;
+  }
+
+  word(): number {
+    return this.#view.getInt32(this.#take(4), true);
+  }
+
+  words(words: Int32Array, at: number, count: number): void {
+    for (let i = 0; i < count; i++) words[at + i] = this.word();
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
+  /** A view of the snapshot. */
+  raw(count: number): Uint8Array {
+    const at = this.#take(count);
+    return this.#bytes.subarray(at, at + count);
+  }
+
+  text(): string {
+    const bytes = this.raw(this.count());
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      throw this.invalid("a text that is not UTF-8");
+    }
+  }
+
+  /** Gives the runs of bytes that are not zero, with the offset of each. */
+  sparse(byteLength: number, blockBytes: number, write: (offset: number, bytes: Uint8Array) => void): void {
+    const blocks = Math.ceil(byteLength / blockBytes);
+    for (let block = 0; block < blocks; ) {
+      block += this.count(blocks - block);
+      const others = this.count(blocks - block);
+      const offset = block * blockBytes;
+      block += others;
+      const end = Math.min(byteLength, block * blockBytes);
+      if (others > 0) write(offset, this.raw(end - offset));
+      else if (block < blocks) throw this.invalid("an empty run");
+    }
+  }
+
+  sparseWords(words: Int32Array): void {
+    const target = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    this.sparse(target.length, WORDS_BLOCK_BYTES, (offset, bytes) => target.set(bytes, offset));
+  }
+
+  invalid(detail: string): SnapshotError {
+    return new SnapshotError("invalid", `at byte ${this.position}: ${detail}`);
+  }
+}

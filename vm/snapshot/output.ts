@@ -1,0 +1,105 @@
+/** What a snapshot is written with: numbers of variable length, texts, and bytes of which zeros cost nothing. */
+
+const utf8 = new TextEncoder();
+const INITIAL_BYTES = 1_024;
+
+export class Output {
+  #bytes = new Uint8Array(INITIAL_BYTES);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What was written; valid until more is. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.bytes);
+    this.#bytes = larger;
+  }
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  flag(value: boolean): void {
+    this.u8(value ? 1 : 0);
+  }
+
+  /** A whole number from 0 to 2^53 - 1: seven bits a byte, the lowest first. */
+  count(value: number): void {
+    this.#reserve(8);
+    let rest = value;
+    while (rest > 0x7f) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  /** 32 bits. */
+  word(value: number): void {
+    this.#reserve(4);
+    new DataView(this.#bytes.buffer).setInt32(this.#length, value, true);
+    this.#length += 4;
+  }
+
+  words(words: Int32Array, at: number, count: number): void {
+    for (let i = 0; i < count; i++) this.word(words[at + i]!);
+  }
+
+  f64(value: number): void {
+    this.#reserve(8);
+    new DataView(this.#bytes.buffer).setFloat64(this.#length, value, true);
+    this.#length += 8;
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  text(value: string): void {
+    const bytes = utf8.encode(value);
+    this.count(bytes.length);
+    this.raw(bytes);
+  }
+
+  /**
+   * Bytes whose number the reader knows, in runs: how many blocks of zeros, how many others, and those. The last
+   * block may be incomplete.
+   */
+  sparse(bytes: Uint8Array, blockBytes: number): void {
+    const blocks = Math.ceil(bytes.length / blockBytes);
+    for (let block = 0; block < blocks; ) {
+      const first = block;
+      while (block < blocks && isZero(bytes, block * blockBytes, blockBytes)) block++;
+      this.count(block - first);
+      const from = block;
+      while (block < blocks && !isZero(bytes, block * blockBytes, blockBytes)) block++;
+      this.count(block - from);
+      this.raw(bytes.subarray(from * blockBytes, block * blockBytes));
+    }
+  }
+
+  sparseWords(words: Int32Array): void {
+    this.sparse(new Uint8Array(words.buffer, words.byteOffset, words.byteLength), WORDS_BLOCK_BYTES);
+  }
+}
+
+/** Blocks of handles, and of heap objects. */
+export const WORDS_BLOCK_BYTES = 16;
+
+function isZero(bytes: Uint8Array, from: number, count: number): boolean {
+  const end = Math.min(bytes.length, from + count);
+  for (let at = from; at < end; at++) if (bytes[at] !== 0) return false;
+  return true;
+}

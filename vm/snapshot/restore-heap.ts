@@ -1,0 +1,167 @@
+/**
+ * Reads what save-heap.ts writes. First all objects are put where they lay, their sizes and types checked; then
+ * every reference in them is, when it is known where objects begin.
+ */
+
+import type { Engine } from "../engine.ts";
+import { ARRAY_HEADER_WORDS, arrayWords, type Layout } from "../layouts.ts";
+import { MAX_HEAP_PAGES } from "../limits.ts";
+import type { Heap } from "../runtime/heap.ts";
+import type { HeapObject } from "../runtime/heap-object.ts";
+import { PAGE_MASK, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
+import { isRefType, type ValType } from "../types.ts";
+import type { Input } from "./input.ts";
+import type { ReferenceCheck } from "./references.ts";
+import type { TypeNames } from "./types.ts";
+
+/** Bits of a page: one for each unit of 8 bytes. */
+const UNITS_BYTES = PAGE_WORDS / 2 / 8;
+
+export class HeapReader {
+  readonly #input: Input;
+  readonly #heap: Heap;
+  readonly #engine: Engine;
+  readonly #types: TypeNames;
+  /** By page: where objects begin. */
+  readonly #starts = new Map<number, Uint8Array>();
+  readonly #handles: number[] = [];
+  #typeIds: number[] = [];
+  /** Arrays of which only the first elements are set, and how many. Nothing but the operation that makes one knows it. */
+  readonly unfinished = new Map<number, number>();
+  readonly #retained: (readonly [number, number])[] = [];
+  #bytesLeft = 0;
+
+  constructor(input: Input, heap: Heap, engine: Engine, types: TypeNames) {
+    this.#input = input;
+    this.#heap = heap;
+    this.#engine = engine;
+    this.#types = types;
+  }
+
+  /** Throws `SnapshotError`, `Termination`. */
+  read(): void {
+    const input = this.#input;
+    const heap = this.#heap;
+    const [liveBytes, newBytes, objectBytes, reservedBytes] = [input.count(), input.count(), input.count(), input.count()];
+    if (reservedBytes < objectBytes) throw input.invalid(`${reservedBytes} bytes of heap for ${objectBytes}`);
+    heap.restoreCounters({ liveBytes, newBytes, objectBytes, reservedBytes });
+    heap.collectionCount = input.count();
+    this.#bytesLeft = objectBytes;
+    this.#typeIds = Array.from({ length: input.items() }, () => this.#types.readId(input));
+    for (const typeId of this.#typeIds) {
+      if (this.#engine.types.comp(typeId).kind === "func") throw input.invalid("an object of a function type");
+    }
+    for (let left = input.items(); left > 0; left--) this.unfinished.set(input.word(), input.count());
+    for (let left = input.items(); left > 0; left--) this.#smallPage();
+    for (let left = input.items(); left > 0; left--) this.#large();
+    if (this.#bytesLeft !== 0) throw input.invalid(`${this.#bytesLeft} bytes of objects are missing`);
+    for (let left = input.items(); left > 0; left--) this.#retained.push([input.word(), input.count()]);
+  }
+
+  #words(): Int32Array {
+    const length = this.#input.count(MAX_HEAP_PAGES * PAGE_WORDS);
+    if (length === 0 || length % 2 !== 0) throw this.#input.invalid(`${length} words of objects`);
+    this.#bytesLeft -= length * 4;
+    if (this.#bytesLeft < 0) throw this.#input.invalid("more objects than their bytes");
+    const words = new Int32Array(length);
+    this.#input.sparseWords(words);
+    return words;
+  }
+
+  #smallPage(): void {
+    const page = this.#input.count(MAX_HEAP_PAGES - 1);
+    const words = this.#words();
+    if (words.length > PAGE_WORDS) throw this.#input.invalid(`${words.length} words in a page`);
+    for (let at = 0; at < words.length; ) at += this.#object(words, at, page);
+    if (!this.#heap.pages.restoreSmall(page, words)) throw this.#input.invalid(`page ${page} twice`);
+  }
+
+  #large(): void {
+    const page = this.#input.count(MAX_HEAP_PAGES - 1);
+    const words = this.#words();
+    if (this.#object(words, 0, page) !== words.length) throw this.#input.invalid("a large object of another size");
+    if (!this.#heap.pages.restoreLarge(page, words)) throw this.#input.invalid(`page ${page} twice`);
+  }
+
+  /** Gives the object at `words[at]` its type. Returns its words, which are all there. */
+  #object(words: Int32Array, at: number, page: number): number {
+    const typeId = this.#typeIds[words[at]!];
+    if (typeId === undefined) throw this.#input.invalid(`object type ${words[at]}`);
+    const layout = this.#heap.layouts.of(typeId);
+    const size = layout.elementBytes === 0 ? layout.words : arrayWords(layout, (words[at + 1] ?? 0) >>> 0);
+    if (size > words.length - at) throw this.#input.invalid("an object that does not fit");
+    words[at] = typeId;
+    layout.masks.forEach((mask, i) => {
+      words[at + layout.offsets[i]!]! &= mask;
+    });
+    let starts = this.#starts.get(page);
+    if (starts === undefined) {
+      starts = new Uint8Array(UNITS_BYTES);
+      this.#starts.set(page, starts);
+    }
+    starts[at >> 4]! |= 1 << ((at >> 1) & 7);
+    this.#handles.push((page * PAGE_WORDS + at) << 1);
+    return size;
+  }
+
+  /** Whether an object begins at a handle, and is complete. */
+  isObjectAt(handle: number): boolean {
+    return this.#beginsAt(handle) && !this.unfinished.has(handle);
+  }
+
+  #beginsAt(handle: number): boolean {
+    const w = handle >>> 1;
+    const at = w & PAGE_MASK;
+    const starts = this.#starts.get(w >>> PAGE_SHIFT);
+    return (handle & 3) === 0 && starts !== undefined && ((starts[at >> 4]! >> ((at >> 1) & 7)) & 1) === 1;
+  }
+
+  /** Checks every reference in objects, when everything is there. Throws `SnapshotError`. */
+  check(references: ReferenceCheck): HeapObject[] {
+    const heap = this.#heap;
+    const input = this.#input;
+    for (const [handle, progress] of this.unfinished) {
+      if (!this.#beginsAt(handle)) throw input.invalid("no array where one is made");
+      const { kind } = heap.layoutOf(heap.word(handle, 0));
+      if (kind !== "array" || progress === 0 || progress >= heap.arrayLength(handle)) {
+        throw input.invalid(`${progress} elements of an array that is made`);
+      }
+    }
+    for (const handle of this.#handles) this.#checkObject(handle, references);
+    return this.#retained.map(([handle, count]) => {
+      if (!this.isObjectAt(handle) || count === 0) throw input.invalid("no object where one is retained");
+      const object = heap.wrap(handle);
+      heap.retain(object, count);
+      return object;
+    });
+  }
+
+  #checkObject(handle: number, references: ReferenceCheck): void {
+    const heap = this.#heap;
+    const typeId = heap.word(handle, 0);
+    const comp = this.#engine.types.comp(typeId);
+    const layout = heap.layouts.of(typeId);
+    if (comp.kind === "struct") {
+      comp.fields.forEach(({ storage }, i) => {
+        if (isRefType(storage)) references.check(this.#input, heap.word(handle, layout.offsets[i]!), storage);
+      });
+    } else if (comp.kind === "array" && isRefType(comp.field.storage)) {
+      this.#checkElements(handle, comp.field.storage, references);
+    }
+  }
+
+  #checkElements(handle: number, type: ValType, references: ReferenceCheck): void {
+    const length = this.#heap.arrayLength(handle);
+    const progress = this.unfinished.get(handle) ?? length;
+    for (let i = 0; i < length; i++) {
+      references.check(this.#input, this.#heap.word(handle, ARRAY_HEADER_WORDS + i), type, i >= progress);
+    }
+  }
+
+  /** The layout of an array that is being made; undefined if none is made there. */
+  unfinishedLayout(handle: number): { readonly typeId: number; readonly layout: Layout } | undefined {
+    if (!this.unfinished.has(handle)) return undefined;
+    const typeId = this.#heap.word(handle, 0);
+    return { typeId, layout: this.#heap.layouts.of(typeId) };
+  }
+}

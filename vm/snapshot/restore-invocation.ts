@@ -1,0 +1,499 @@
+/**
+ * Reads what save-invocation.ts writes. A frame may stand only where its function can pause, its callee only where it
+ * has made a call that takes such results, and every slot holds what the stack map says; where frames lie follows
+ * from that and is not part of a snapshot.
+ */
+
+import { Trap, type BacktraceFrame, type TrapMessage } from "../errors.ts";
+import { HOST_FRAME_WORDS, Invocation } from "../execute/invocation.ts";
+import { type Activation, Machine } from "../execute/machine.ts";
+import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
+import { INITIAL_FRAME_SLOTS, MAX_BACKTRACE_FRAMES } from "../limits.ts";
+import { Head, Link, Reg } from "../lower/code.ts";
+import { instantiationIndex } from "../lower/instantiation.ts";
+import type { FrameState, GuestOutcome, HostFunc } from "../runtime/func.ts";
+import type { Instance } from "../runtime/instance.ts";
+import { decodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
+import type { Waiter, WaitResult } from "../runtime/waiters.ts";
+import type { FuncType, ValType } from "../types.ts";
+import { ActivationKind, ErrorKind, FrameKind } from "./format.ts";
+import { frameTypesAt, type Slot } from "./frame-types.ts";
+import { type Place, PlaceKind, type PlaceMap, placesOf } from "./places.ts";
+import { readPlain } from "./plain.ts";
+import type { StoreReader } from "./restore.ts";
+
+/** Slots that arguments and results of an entry may need whatever the limit of depth is. */
+const MIN_SLOTS = 4_096;
+const NO_TYPE: FuncType = { params: [], results: [] };
+
+/** The innermost of the frames that were read, and what lies above it. */
+interface Segment {
+  readonly instance: Instance;
+  readonly fp: number;
+  readonly pc: number;
+  readonly place: Place;
+  /** Where the next frame begins, and the results that it must leave. */
+  readonly callTop: number;
+  readonly results: readonly ValType[];
+}
+
+interface Wait {
+  readonly machine: Machine;
+  readonly address: number;
+  readonly timeoutNs: bigint | null;
+  readonly result: WaitResult | null;
+  readonly memory: number;
+}
+
+export class InvocationReader {
+  readonly #reader: StoreReader;
+  readonly #invocations: Invocation[] = [];
+  readonly #hostStates: FrameState[] = [];
+  readonly #waits = new Map<number, Wait>();
+  /** Arrays in the making that an operation has claimed. */
+  readonly #claimed = new Set<number>();
+
+  constructor(reader: StoreReader) {
+    this.#reader = reader;
+  }
+
+  read(): { readonly invocations: Invocation[]; readonly hostStates: FrameState[] } {
+    const { input, memories } = this.#reader;
+    for (let left = input.items(); left > 0; left--) {
+      const one = new OneInvocation(this.#reader, this.#claimed);
+      const { invocation, hostState, wait } = one.read();
+      if (wait !== null) this.#waits.set(this.#invocations.length, wait);
+      this.#invocations.push(invocation);
+      this.#hostStates.push(hostState);
+    }
+    memories.forEach((memory, number) => {
+      for (let left = input.items(); left > 0; left--) {
+        const index = input.count();
+        const wait = this.#waits.get(index);
+        if (wait?.memory !== number || wait.result !== null) throw input.invalid(`invocation ${index} does not wait`);
+        wait.machine.waiter = memory.waiters.add(wait.address, wait.timeoutNs);
+        this.#waits.delete(index);
+      }
+    });
+    for (const { machine, address, timeoutNs, result, memory } of this.#waits.values()) {
+      if (result === null) throw input.invalid("a wait in no queue");
+      const waiter: Waiter = memories[memory]!.waiters.add(address, timeoutNs);
+      waiter.end(result);
+      machine.waiter = waiter;
+    }
+    return { invocations: this.#invocations, hostStates: this.#hostStates };
+  }
+}
+
+class OneInvocation {
+  readonly #reader: StoreReader;
+  readonly #claimed: Set<number>;
+  #machine!: Machine;
+  #maxWords = 0;
+  #entryAddress = 0;
+  #isInside = false;
+  #wait: Wait | null = null;
+  readonly #activations: Activation[] = [];
+  /** Where the next frame begins. */
+  #base = 0;
+  /** The results that whatever runs above must leave there. */
+  #expected: readonly ValType[] = [];
+
+  constructor(reader: StoreReader, claimed: Set<number>) {
+    this.#reader = reader;
+    this.#claimed = claimed;
+  }
+
+  read(): { readonly invocation: Invocation; readonly hostState: FrameState; readonly wait: Wait | null } {
+    const { input, store } = this.#reader;
+    this.#entryAddress = input.count();
+    const type = this.#entryType();
+    const bits = input.flag();
+    const usedBefore = input.count();
+    const debt = input.count();
+    const gaveWay = input.flag();
+    this.#maxWords = input.count(store.maxFrameSlots * 2);
+    const slots = input.count(Math.max(store.maxFrameSlots, MIN_SLOTS));
+    if (slots < INITIAL_FRAME_SLOTS) throw input.invalid(`${slots} slots of frames`);
+    const x = new Machine(slots);
+    this.#machine = x;
+    x.isExact = input.flag();
+    const callerInstance = this.#instanceOrNull();
+    const next: Next = input.u8();
+    this.#expected = type.results;
+    for (let left = input.items(); left > 0; left--) this.#activation(left === 1 && next === Next.Return);
+    const top = this.#activations[this.#activations.length - 1];
+    if (top === undefined) throw input.invalid("no activation");
+    x.argsAt = this.#base;
+    let pending: InvocationRecord["pending"] = null;
+    let answer: Answer | null = null;
+    let hostParams: readonly ValType[] = [];
+    let hostState: FrameState = null;
+    let outcome: GuestOutcome | null = null;
+    switch (next) {
+      case Next.Run:
+      case Next.Wait:
+        this.#machineFrames(next);
+        break;
+      case Next.Call:
+        x.callee = input.count();
+        this.#values(this.#calleeParams(type, top));
+        break;
+      case Next.Return:
+        if (top.kind === "host" && top.called === null) throw input.invalid("a return to where nothing was called");
+        if (top.kind !== "call") this.#values(this.#expected);
+        break;
+      case Next.Answer: {
+        const host = this.#hostAt(input.count());
+        this.#checkResults(host.type.results);
+        pending = { host, argsAt: this.#base };
+        if (input.flag()) answer = this.#answer(host);
+        else {
+          if (host.definition.saved !== "resumable") throw input.invalid("a call that waits, and is not resumable");
+          hostState = readPlain(input);
+          if (input.flag()) {
+            hostParams = host.type.params;
+            this.#values(hostParams);
+          }
+        }
+        break;
+      }
+      case Next.Continue:
+        if (top.kind !== "host") throw input.invalid("no frame function to continue");
+        if (input.flag()) outcome = { kind: "trapped", error: this.#error() };
+        if ((outcome === null) !== (top.called === null)) throw input.invalid("an outcome without a call");
+        break;
+      default:
+        throw input.invalid(`state ${next}`);
+    }
+    if (top.kind === "host" && top.called === null && next !== Next.Continue) {
+      throw input.invalid("a call that was not made");
+    }
+    const record: InvocationRecord = {
+      machine: x,
+      type,
+      entryAddress: this.#entryAddress,
+      bits,
+      activations: this.#activations,
+      next,
+      pending,
+      answer,
+      hostParams,
+      isInside: this.#isInside,
+      usedBefore,
+      debt,
+      gaveWay,
+      outcome,
+      callerInstance,
+      maxWords: this.#maxWords,
+    };
+    return { invocation: Invocation.restored(store, record), hostState, wait: this.#wait };
+  }
+
+  #entryType(): FuncType {
+    const { input, store } = this.#reader;
+    if (this.#isInstantiation(this.#entryAddress)) return NO_TYPE;
+    if (!this.#reader.isFuncAt(this.#entryAddress)) throw input.invalid(`function ${this.#entryAddress}`);
+    return store.funcAt(this.#entryAddress).type;
+  }
+
+  /** Whether an address is that of the synthetic function that instantiates a module. */
+  #isInstantiation(address: number): boolean {
+    const { store } = this.#reader;
+    if (address <= 0 || address >= store.nextAddress) return false;
+    const owner = store.ownerOf(address);
+    return !("definition" in owner) && address - owner.funcsAt === instantiationIndex(owner.module.data);
+  }
+
+  #instanceOrNull(): Instance | null {
+    const { input, instances } = this.#reader;
+    const number = input.index(instances.length + 1, "instance");
+    return number === 0 ? null : instances[number - 1]!;
+  }
+
+  #hostAt(address: number): HostFunc {
+    const { input, store } = this.#reader;
+    const owner = this.#reader.isFuncAt(address) ? store.ownerOf(address) : null;
+    if (owner === null || !("definition" in owner)) throw input.invalid(`host function ${address}`);
+    return owner;
+  }
+
+  /** What leaves `results` may be called where the present ones are expected. */
+  #checkResults(results: readonly ValType[]): void {
+    const { input, store } = this.#reader;
+    const expected = this.#expected;
+    const { types } = store.engine;
+    if (results.length === expected.length && results.every((type, i) => types.matchesVal(type, expected[i]!))) return;
+    throw input.invalid("a function with other results than its caller takes");
+  }
+
+  #reserve(top: number): void {
+    if (top > this.#machine.limitWords) throw this.#reader.input.invalid(`a frame up to word ${top}`);
+  }
+
+  /** Values that belong to no frame. */
+  #values(types: readonly ValType[]): void {
+    const { input, references } = this.#reader;
+    let at = this.#base;
+    this.#reserve(at + 2 * slotCount(types));
+    for (const type of types) {
+      references.read(input, type, this.#machine.words, at);
+      at += 2 * slotsOf(type);
+    }
+  }
+
+  #activation(hasReturned: boolean): void {
+    const { input } = this.#reader;
+    const kind = input.u8();
+    if ((kind === ActivationKind.Entry) !== (this.#activations.length === 0)) throw input.invalid("an entry inside");
+    switch (kind) {
+      case ActivationKind.Entry:
+        this.#activations.push({ kind: "entry" });
+        return;
+      case ActivationKind.Call: {
+        const { instance, fp, pc, place, callTop, results } = this.#frames(false, hasReturned);
+        this.#activations.push({ kind: "call", instance, pc, fp, position: place.fuel });
+        this.#base = callTop;
+        this.#expected = results;
+        return;
+      }
+      case ActivationKind.Host:
+        this.#hostFrame();
+        return;
+      default:
+        throw input.invalid(`activation of kind ${kind}`);
+    }
+  }
+
+  #hostFrame(): void {
+    const { input, types } = this.#reader;
+    const top = this.#activations[this.#activations.length - 1];
+    if (top?.kind === "host" && top.called === null) throw input.invalid("a call that was not made");
+    const host = this.#hostAt(input.count());
+    this.#checkResults(host.type.results);
+    const caller = this.#instanceOrNull();
+    const continuation = input.text();
+    const { definition, type } = host;
+    if (definition.kind !== "frame" || !Object.hasOwn(definition.continuations, continuation)) {
+      throw input.invalid(`no continuation ${JSON.stringify(continuation)}`);
+    }
+    const state = readPlain(input);
+    const called = input.flag() ? { params: [], results: types.readList(input) } : null;
+    this.#activations.push({ kind: "host", host, caller, argsAt: this.#base, continuation, state, called });
+    this.#expected = called?.results ?? [];
+    const own = Math.max(slotCount(type.params), slotCount(type.results)) * 2;
+    this.#reserve(this.#base + own);
+    this.#base += own + HOST_FRAME_WORDS;
+    this.#reserve(this.#base + 2 * slotCount(this.#expected));
+  }
+
+  /** Reads frames of one instance, outermost first. `isMachine`: the last one runs; else it stands behind a call. */
+  #frames(isMachine: boolean, hasReturned: boolean): Segment {
+    const { input } = this.#reader;
+    const instance = this.#instanceOrNull();
+    if (instance === null) throw input.invalid("frames of no instance");
+    let left = input.items();
+    if (left === 0) throw input.invalid("no frames");
+    const x = this.#machine;
+    let segment: Segment | null = null;
+    for (; left > 0; left--) {
+      const isLast = left === 1;
+      const fp = this.#base;
+      const { funcIndex, place, places, pc } = this.#position(instance, isMachine && isLast, segment === null);
+      if (this.#isInstantiation(instance.funcsAt + funcIndex)) this.#checkResults([]);
+      else this.#checkResults(instance.module.funcType(funcIndex).results);
+      const head = pc - place.codePosition;
+      const link = instance.code.words[head + Head.Link]!;
+      const top = fp + instance.code.words[head + Head.FrameWords]!;
+      if (top > this.#maxWords) throw input.invalid("more frames than are allowed");
+      this.#reserve(top);
+      const { locals, operands, callTop } = frameTypesAt(instance.module, funcIndex, place, places.frame);
+      const results = operands.slice(operands.length - place.results);
+      const isComplete = isLast && (isMachine || hasReturned);
+      const live = isComplete ? operands : operands.slice(0, operands.length - place.results);
+      this.#slots(locals, fp);
+      this.#slots(live, fp);
+      if (segment !== null) {
+        x.words[fp + link + Link.ReturnPosition] = segment.pc;
+        x.words[fp + link + Link.CallerDistance] = fp - segment.fp;
+        x.words[fp + link + Link.ReturnP] = segment.place.fuel;
+      }
+      this.#base = fp + callTop;
+      this.#expected = results.map(({ type }) => type);
+      segment = { instance, fp, pc, place, callTop: this.#base, results: this.#expected };
+    }
+    return segment!;
+  }
+
+  #slots(slots: readonly Slot[], fp: number): void {
+    const { input, references } = this.#reader;
+    for (const { type, at, mayBeNull } of slots) references.read(input, type, this.#machine.words, fp + at, mayBeNull);
+  }
+
+  /** Reads where a frame stands. */
+  #position(
+    instance: Instance,
+    isRunning: boolean,
+    isFirst: boolean,
+  ): { readonly funcIndex: number; readonly place: Place; readonly places: PlaceMap; readonly pc: number } {
+    const { input } = this.#reader;
+    const { module, code, funcsAt } = instance;
+    const funcIndex = input.count();
+    const isInstantiation = funcIndex === instantiationIndex(module.data);
+    const isOutermost = isFirst && this.#activations.length === 1;
+    const isHere = isInstantiation
+      ? isOutermost && funcsAt + funcIndex === this.#entryAddress
+      : funcIndex < module.data.funcs.length && !instance.isImported(funcIndex);
+    if (!isHere) throw input.invalid(`a frame of function ${funcIndex}`);
+    // Instantiation fills segments that only a forged snapshot has dropped before.
+    if (isInstantiation) fillDropped(instance);
+    const kind = input.u8();
+    const byteOffset = input.count();
+    const isExact = kind === FrameKind.Boundary || this.#machine.isExact;
+    const places = placesOf(module, funcIndex, isExact);
+    let place: Place | null | undefined;
+    if (kind === FrameKind.SafePoint) place = places.places[input.count()];
+    else if (kind === FrameKind.Boundary && isRunning) place = places.boundaryBefore(byteOffset);
+    if (!place || place.byteOffset !== byteOffset || (!isRunning && place.kind !== PlaceKind.AfterCall)) {
+      throw input.invalid(`function ${funcIndex} cannot stand at ${byteOffset}`);
+    }
+    module.lower(funcIndex, isExact);
+    const entry = (isExact ? code.exactEntries : code.entries)[funcIndex]!;
+    return { funcIndex, place, places, pc: entry - Head.Length + place.codePosition };
+  }
+
+  #machineFrames(next: Next): void {
+    const { input } = this.#reader;
+    const x = this.#machine;
+    const { instance, fp, pc, place } = this.#frames(true, true);
+    x.enter(instance);
+    x.fp = fp;
+    x.pc = pc;
+    x.position = place.fuel;
+    this.#isInside = place.kind === PlaceKind.Inside;
+    if (this.#isInside) this.#inside(instance, place);
+    if ((next === Next.Wait) !== (this.#wait !== null)) throw input.invalid("a wait that nobody waits for");
+  }
+
+  /** The state of an operation that has begun. */
+  #inside(instance: Instance, place: Place): void {
+    const { input } = this.#reader;
+    const x = this.#machine;
+    const code = instance.code.words;
+    const a = x.fp + code[x.pc + 1]!;
+    x.hasCollected = input.flag();
+    x.isInsideBulk = input.flag();
+    if (x.isInsideBulk) {
+      if (place.reg !== Reg.MemoryGrow && place.reg !== Reg.TableGrow) throw input.invalid("growth of nothing");
+      const countAt = place.reg === Reg.TableGrow ? a + 2 : a;
+      x.words[countAt + 1] = input.count(x.words[countAt]! >>> 0);
+    }
+    x.object = input.word();
+    x.progress = input.count();
+    if (x.object !== 0) this.#unfinishedArray(place, code[x.pc + 2]!, a);
+    else if (x.progress !== 0) throw input.invalid("progress of nothing");
+    if (!input.flag()) return;
+    if (place.reg !== Reg.AtomicWait) throw input.invalid("a wait elsewhere");
+    this.#readWait(instance, code[x.pc + 4]!);
+  }
+
+  #readWait(instance: Instance, memoryIndex: number): void {
+    const { input, memories } = this.#reader;
+    const memory = instance.memories[memoryIndex]!;
+    const address = input.count();
+    const text = input.text();
+    if (!/^\d{0,20}$/.test(text)) throw input.invalid("a time");
+    const result = input.u8();
+    if (!memory.isShared || address >= memory.byteLength || result > 3) throw input.invalid("a wait");
+    this.#wait = {
+      machine: this.#machine,
+      address,
+      timeoutNs: text === "" ? null : BigInt(text),
+      result: result === 0 ? null : result - 1,
+      memory: memories.indexOf(memory),
+    };
+  }
+
+  /** The array that the operation makes is of its type and length. */
+  #unfinishedArray(place: Place, typeId: number, a: number): void {
+    const { input, heap, store } = this.#reader;
+    const x = this.#machine;
+    const found = heap?.unfinishedLayout(x.object);
+    if (found === undefined || found.typeId !== typeId || heap!.unfinished.get(x.object) !== x.progress) {
+      throw input.invalid("another array than the one that is made");
+    }
+    if (this.#claimed.has(x.object)) throw input.invalid("an array that is made twice");
+    this.#claimed.add(x.object);
+    const slotWords = found.layout.elementBytes === 16 ? 4 : 2;
+    const length = lengthAt(place.reg, x.words, a, slotWords);
+    if (length !== store.heap.arrayLength(x.object)) throw input.invalid("an array of another length");
+  }
+
+  #calleeParams(type: FuncType, top: Activation): readonly ValType[] {
+    const { input, store } = this.#reader;
+    const { callee } = this.#machine;
+    const isEntry = top.kind === "entry" && callee === this.#entryAddress;
+    if (!isEntry && !this.#reader.isFuncAt(callee)) throw input.invalid(`function ${callee}`);
+    const { params, results } = isEntry ? type : store.funcAt(callee).type;
+    this.#checkResults(results);
+    this.#reserve(this.#base + 2 * slotCount(results));
+    return params;
+  }
+
+  #answer(host: HostFunc): Answer {
+    const { input, store } = this.#reader;
+    if (!input.flag()) return { error: this.#error() };
+    const { results } = host.type;
+    this.#values(results);
+    let at = this.#base;
+    const values: Value[] = results.map((type) => {
+      const value = decodeValue(store, type, this.#machine.words, at);
+      at += 2 * slotsOf(type);
+      return value;
+    });
+    return { values };
+  }
+
+  #error(): Error {
+    const { input } = this.#reader;
+    if (input.u8() !== ErrorKind.Trap) throw input.invalid("an error");
+    const trap = new Trap(input.text() as TrapMessage);
+    trap.message = input.text();
+    trap.omittedFrames = input.count();
+    const frames: BacktraceFrame[] = [];
+    for (let left = input.count(MAX_BACKTRACE_FRAMES); left > 0; left--) {
+      const funcIndex = input.count();
+      const position = input.count();
+      const names = readPlain(input);
+      const [funcName, moduleName] = Array.isArray(names) ? (names as FrameState[]) : [];
+      frames.push({ funcIndex, position, funcName: textOrNull(funcName), moduleName: textOrNull(moduleName) });
+    }
+    trap.backtrace = frames;
+    return trap;
+  }
+}
+
+function fillDropped({ module, elementItems }: Instance): void {
+  module.data.elements.forEach(({ items }, i) => {
+    if (items.kind === "exprs") elementItems[i] ??= new Int32Array(items.exprs.length);
+  });
+}
+
+function textOrNull(value: FrameState | undefined): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+/** The length that an operation which makes an array in several turns has among its operands; -1 for others. */
+function lengthAt(reg: number, words: Int32Array, a: number, slotWords: number): number {
+  switch (reg) {
+    case Reg.ArrayNew:
+      return words[a + slotWords]! >>> 0;
+    case Reg.ArrayNewDefault:
+      return words[a]! >>> 0;
+    case Reg.ArrayNewData:
+    case Reg.ArrayNewElem:
+      return words[a + 2]! >>> 0;
+    default:
+      return -1;
+  }
+}

@@ -1,0 +1,482 @@
+/**
+ * Reads what save.ts writes, into a store of its own: nothing else is touched, and if the snapshot is refused
+ * whatever it took is given back. Whoever made it may have lied: every index, size, type and reference is checked.
+ */
+
+import type { CompiledModule } from "../compiled-module.ts";
+import { CompileError, SnapshotError } from "../errors.ts";
+import type { Invocation } from "../execute/invocation.ts";
+import { bytesOfSegments, compare, type Imports, resolverOf } from "../execute/link.ts";
+import { DEFAULT_FRAME_SLOTS, MAX_GLOBALS } from "../limits.ts";
+import { GLOBAL_WORDS } from "../lower/source.ts";
+import type { FrameState, HostDefinition, HostFunc } from "../runtime/func.ts";
+import { hostFuncType } from "../runtime/func-type.ts";
+import { Global, Tag } from "../runtime/global.ts";
+import type { HeapObject } from "../runtime/heap-object.ts";
+import { type Extern, Instance } from "../runtime/instance.ts";
+import { Memory } from "../runtime/memory.ts";
+import { type Accountant, type ResourceKind, UNLIMITED } from "../runtime/resources.ts";
+import { Store, type StoreOptions } from "../runtime/store.ts";
+import { Table } from "../runtime/table.ts";
+import { type AddressType, type FuncType, Num, type ValType } from "../types.ts";
+import {
+  CHECKSUM_BYTES,
+  ExternKind,
+  HASH_BYTES,
+  hasPrices,
+  MAGIC,
+  MAX_UNUSED_EXTERNS,
+  MEMORY_BLOCK_BYTES,
+  OwnerKind,
+  VERSION,
+} from "./format.ts";
+import { Input } from "./input.ts";
+import { readPlain } from "./plain.ts";
+import { ReferenceCheck } from "./references.ts";
+import { HeapReader } from "./restore-heap.ts";
+import { InvocationReader } from "./restore-invocation.ts";
+import { moduleHash } from "./save.ts";
+import { hex, sha256 } from "./sha256.ts";
+import { TypeNames } from "./types.ts";
+
+export interface RestoreOptions extends StoreOptions {
+  /** The modules of the instances, in any order; others may be among them. */
+  readonly modules: readonly CompiledModule[];
+  /** The host functions that instances import: definitions. */
+  readonly imports?: Imports;
+  /** A host function that no instance imports, by its name. */
+  readonly hostFunc?: (name: string) => HostDefinition | undefined;
+  /** A host value by the name that it got when it was saved. */
+  readonly extern?: (name: string) => unknown;
+}
+
+/** What has come out of a snapshot. */
+export interface Restored {
+  readonly store: Store;
+  /** In the order in which they were instantiated. */
+  readonly instances: readonly Instance[];
+  /** In the order in which they were given. */
+  readonly invocations: readonly Invocation[];
+  /** For each invocation what `hostState` gave for its call that waits, or null. */
+  readonly hostStates: readonly FrameState[];
+  /** Heap objects that the embedder had retained, as often as it had. */
+  readonly retained: readonly HeapObject[];
+}
+
+/** Throws `SnapshotError`; `Termination` when the accountant or the host has too little memory. */
+export function restoreStore(bytes: Uint8Array, options: RestoreOptions): Restored {
+  const start = MAGIC.length + 2 + CHECKSUM_BYTES;
+  if (bytes.length < start || MAGIC.some((byte, i) => bytes[i] !== byte)) {
+    throw new SnapshotError("damaged", "it does not begin as a snapshot does");
+  }
+  const version = bytes[MAGIC.length]! | (bytes[MAGIC.length + 1]! << 8);
+  if (version !== VERSION) throw new SnapshotError("version", `format ${version}, this is ${VERSION}`);
+  const body = bytes.subarray(start);
+  const checksum = sha256(body);
+  for (let i = 0; i < CHECKSUM_BYTES; i++) {
+    if (checksum[i] !== bytes[MAGIC.length + 2 + i]) throw new SnapshotError("damaged", "its bytes have changed");
+  }
+  const ledger = new Ledger(options.accountant ?? UNLIMITED);
+  const reader = new StoreReader(new Input(body), options, ledger);
+  try {
+    return reader.read();
+  } catch (error) {
+    reader.discard();
+    ledger.giveBack();
+    if (error instanceof CompileError) throw new SnapshotError("invalid", error.message);
+    throw error;
+  }
+}
+
+/** Remembers what was taken until the store is complete. */
+class Ledger implements Accountant {
+  readonly #accountant: Accountant;
+  #taken: Map<ResourceKind, number> | null = new Map();
+
+  constructor(accountant: Accountant) {
+    this.#accountant = accountant;
+  }
+
+  reserve(kind: ResourceKind, byteLength: number): boolean {
+    if (!this.#accountant.reserve(kind, byteLength)) return false;
+    this.#taken?.set(kind, (this.#taken.get(kind) ?? 0) + byteLength);
+    return true;
+  }
+
+  release(kind: ResourceKind, byteLength: number): void {
+    this.#accountant.release(kind, byteLength);
+    this.#taken?.set(kind, (this.#taken.get(kind) ?? 0) - byteLength);
+  }
+
+  giveBack(): void {
+    for (const [kind, byteLength] of this.#taken ?? []) this.#accountant.release(kind, byteLength);
+    this.#taken = null;
+  }
+
+  close(): void {
+    this.#taken = null;
+  }
+}
+
+export class StoreReader {
+  readonly input: Input;
+  readonly references: ReferenceCheck;
+  readonly types: TypeNames;
+  readonly store: Store;
+  readonly instances: Instance[] = [];
+  readonly memories: Memory[] = [];
+  heap: HeapReader | null = null;
+  readonly #options: RestoreOptions;
+  readonly #ledger: Ledger;
+  readonly #modules: CompiledModule[];
+  readonly #tables: Table[] = [];
+  readonly #tags: Tag[] = [];
+  readonly #globals: ({ readonly type: ValType; readonly mutable: boolean } | undefined)[] = [];
+  #globalCount = 0;
+
+  constructor(input: Input, options: RestoreOptions, ledger: Ledger) {
+    this.input = input;
+    this.#options = options;
+    this.#ledger = ledger;
+    const engine = options.engine ?? options.modules[0]?.engine;
+    this.store = new Store({ ...options, ...(engine === undefined ? {} : { engine }), ...this.#head(engine) });
+    this.#modules = this.#readModules();
+    this.types = new TypeNames(this.#modules);
+    this.references = new ReferenceCheck(this.store);
+  }
+
+  /** What the store itself is made with. */
+  #head(engine: StoreOptions["engine"]): { accountant: Accountant; maxFrameSlots: number } {
+    const { input } = this;
+    const store = new Store(engine === undefined ? {} : { engine });
+    if (!hasPrices(input, store.engine)) throw new SnapshotError("version", "its engine had other prices");
+    const limit = this.#options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
+    const maxFrameSlots = input.count();
+    if (maxFrameSlots > limit) {
+      throw new SnapshotError("mismatch", `it wants ${maxFrameSlots} slots of frames, at most ${limit} are allowed`);
+    }
+    return { accountant: this.#ledger, maxFrameSlots };
+  }
+
+  #readModules(): CompiledModule[] {
+    const given = new Map(this.#options.modules.map((module) => [hex(moduleHash(module)), module]));
+    return Array.from({ length: this.input.items() }, () => {
+      const hash = hex(this.input.raw(HASH_BYTES));
+      const name = this.input.text();
+      const module = given.get(hash);
+      if (module === undefined) {
+        throw new SnapshotError("mismatch", `the module ${name === "" ? "" : `${name} `}of SHA-256 ${hash}`);
+      }
+      if (module.engine !== this.store.engine) throw new TypeError("a module of another engine");
+      return module;
+    });
+  }
+
+  read(): Restored {
+    const { input, store, references } = this;
+    this.#readHostParts();
+    this.#readOwners();
+    references.isFuncAt = (address) => this.isFuncAt(address);
+    let retained: HeapObject[] = [];
+    if (input.flag()) {
+      this.heap = new HeapReader(input, store.heap, store.engine, this.types);
+      this.heap.read();
+      this.#readExterns();
+      references.isObjectAt = (handle) => this.heap!.isObjectAt(handle);
+      retained = this.heap.check(references);
+    }
+    this.#readContents();
+    const { invocations, hostStates } = new InvocationReader(this).read();
+    if (input.remaining > 0) throw input.invalid(`${input.remaining} bytes too many`);
+    this.#ledger.close();
+    return { store, instances: this.instances, invocations, hostStates, retained };
+  }
+
+  /** Gives the blocks of memories back. */
+  discard(): void {
+    this.store.dispose();
+  }
+
+  /** Whether an address is that of a function, and not of an import's place among an instance's. */
+  isFuncAt(address: number): boolean {
+    if (address <= 0 || address >= this.store.nextAddress) return false;
+    const owner = this.store.ownerOf(address);
+    if ("definition" in owner) return owner.address === address;
+    const index = address - owner.funcsAt;
+    return index < owner.module.data.funcs.length && !owner.isImported(index);
+  }
+
+  #readHostParts(): void {
+    const { input, store, types } = this;
+    for (let left = input.items(); left > 0; left--) {
+      const element = types.readRef(input);
+      this.#tables.push(new Table(store, { element, address: this.#addressType(), limits: this.#limits() }));
+    }
+    for (let left = input.items(); left > 0; left--) {
+      const address = this.#addressType();
+      const shared = input.flag();
+      this.memories.push(new Memory(store, { address, shared, limits: this.#limits() }));
+    }
+    for (let left = input.items(); left > 0; left--) {
+      const typeId = types.readId(input);
+      if (store.engine.types.comp(typeId).kind !== "func") throw input.invalid("a tag without a function type");
+      this.#tags.push(new Tag(store, typeId));
+    }
+    this.#globalCount = input.count(MAX_GLOBALS);
+    store.addGlobals(this.#globalCount);
+    for (let left = input.items(); left > 0; left--) {
+      const number = input.count();
+      const type = types.read(input);
+      this.#addGlobal(number, type, input.flag());
+    }
+  }
+
+  #addressType(): AddressType {
+    const type = this.input.u8();
+    if (type !== Num.I32 && type !== Num.I64) throw this.input.invalid(`address type ${type}`);
+    return type;
+  }
+
+  #limits(): { min: bigint; max: bigint | null } {
+    const min = BigInt(this.input.count());
+    const text = this.input.text();
+    if (!/^\d{0,20}$/.test(text)) throw this.input.invalid("a maximum");
+    const max = text === "" ? null : BigInt(text);
+    if (max !== null && min > max) throw this.input.invalid("a minimum above the maximum");
+    return { min, max };
+  }
+
+  #addGlobal(number: number, type: ValType, mutable: boolean): void {
+    if (number >= this.#globalCount) throw this.input.invalid(`global ${number} of ${this.#globalCount}`);
+    if (this.#globals[number] !== undefined) throw this.input.invalid(`global ${number} twice`);
+    this.#globals[number] = { type, mutable };
+  }
+
+  #readOwners(): void {
+    const { input, store } = this;
+    const planned = input.count();
+    const count = input.items();
+    if (planned > count) throw input.invalid(`${planned} of ${count} owners are planned`);
+    const hosts: HostFunc[] = [];
+    while (hosts.length < planned) {
+      const kind = input.u8();
+      if (kind === OwnerKind.Instance) throw input.invalid("an instance in a plan");
+      hosts.push(this.#hostFunc(kind, hosts.length + 1));
+    }
+    if (planned > 0) store.addPlanned(hosts);
+    for (let i = planned; i < count; i++) {
+      const kind = input.u8();
+      if (kind === OwnerKind.Instance) this.#readInstance();
+      else {
+        const { definition } = this.#hostFunc(kind, store.nextAddress);
+        store.hostFunc(definition);
+      }
+    }
+  }
+
+  #hostFunc(kind: number, address: number): HostFunc {
+    const { input, store } = this;
+    let definition: HostDefinition | undefined;
+    let name: string;
+    if (kind === OwnerKind.Imported) {
+      const module = input.text();
+      name = input.text();
+      definition = this.#importedDefinition(module, name);
+      name = `${module}.${name}`;
+    } else if (kind === OwnerKind.Named) {
+      name = input.text();
+      definition = this.#options.hostFunc?.(name);
+    } else throw input.invalid(`owner of kind ${kind}`);
+    const saved = this.types.readFunc(input);
+    if (definition === undefined) throw new SnapshotError("mismatch", `host function ${name}`);
+    const type = hostFuncType(definition);
+    if (!isSameType(type, saved)) throw new SnapshotError("mismatch", `host function ${name} of its former type`);
+    return { address, typeId: store.engine.funcTypeId(type), type, definition };
+  }
+
+  #importedDefinition(module: string, name: string): HostDefinition | undefined {
+    const resolve = resolverOf(this.#options.imports ?? {});
+    for (const each of this.#modules) {
+      const found = each.data.imports.find((item) => item.module === module && item.name === name);
+      if (found?.type.kind !== "func") continue;
+      const value = resolve(module, name, each.describe(found.type));
+      if (value !== undefined && !("call" in value)) {
+        throw new TypeError(`${module}.${name} must be given as a definition`);
+      }
+      return value;
+    }
+    return undefined;
+  }
+
+  #readInstance(): void {
+    const { input, store } = this;
+    const module = this.#modules[input.index(this.#modules.length, "module")]!;
+    const { data } = module;
+    const funcs: number[] = [];
+    for (let i = 0; i < data.importedFuncs; i++) {
+      const address = input.count();
+      if (!this.isFuncAt(address)) throw input.invalid(`function ${address}`);
+      funcs.push(address);
+    }
+    const tables = this.#imported(data.importedTables, this.#tables, "table");
+    const memories = this.#imported(data.importedMemories, this.memories, "memory");
+    const globals = Array.from({ length: data.importedGlobals }, () => this.#importedGlobal());
+    const tags = this.#imported(data.importedTags, this.#tags, "tag");
+    this.#compare(module, funcs, tables, memories, globals, tags);
+    for (const table of tables) table.own();
+    store.addModule(module);
+    store.reserve("segments", bytesOfSegments(module));
+    const images: Table[] = [];
+    for (let i = data.importedTables; i < data.tables.length; i++) {
+      const { type } = data.tables[i]!;
+      const min = this.#size(type.limits);
+      const image = input.flag() ? module.images.of(i) : null;
+      if (image === undefined || (image !== null && image.length !== Number(min))) throw input.invalid("a table image");
+      const limits = { ...type.limits, min };
+      const table = new Table(store, { ...type, limits, element: module.canonical(type.element) }, image);
+      if (image !== null) images.push(table);
+      tables.push(table);
+      this.#tables.push(table);
+    }
+    for (let i = data.importedMemories; i < data.memories.length; i++) {
+      const type = data.memories[i]!;
+      const memory = new Memory(store, { ...type, limits: { ...type.limits, min: this.#size(type.limits) } });
+      memories.push(memory);
+      this.memories.push(memory);
+    }
+    const ownGlobalsAt = input.count();
+    const globalsAt = globals.map(({ at }) => at);
+    for (let i = data.importedGlobals; i < data.globals.length; i++) {
+      const { type, mutable } = data.globals[i]!.type;
+      const number = ownGlobalsAt + i - data.importedGlobals;
+      this.#addGlobal(number, module.canonical(type), mutable);
+      globalsAt.push(number * GLOBAL_WORDS);
+    }
+    for (let i = data.importedTags; i < data.tags.length; i++) {
+      const tag = new Tag(store, module.typeIds[data.tags[i]!]!);
+      tags.push(tag);
+      this.#tags.push(tag);
+    }
+    const parts = { importedFuncs: Int32Array.from(funcs), tables, memories, globalsAt: Int32Array.from(globalsAt), tags };
+    const instance = new Instance(store, module, parts);
+    for (const table of images) table.share(instance);
+    this.instances.push(instance);
+  }
+
+  /** At least the declared minimum. */
+  #size({ min, max }: { readonly min: bigint; readonly max: bigint | null }): bigint {
+    const size = BigInt(this.input.count());
+    if (size < min || (max !== null && size > max)) throw this.input.invalid(`size ${size}`);
+    return size;
+  }
+
+  #imported<T>(count: number, all: readonly T[], what: string): T[] {
+    return Array.from({ length: count }, () => all[this.input.index(all.length, what)]!);
+  }
+
+  #importedGlobal(): Global {
+    const number = this.input.count();
+    const type = this.#globals[number];
+    if (type === undefined) throw this.input.invalid(`global ${number}`);
+    return new Global(this.store, type, number * GLOBAL_WORDS);
+  }
+
+  /** As linking does. */
+  #compare(
+    module: CompiledModule,
+    funcs: readonly number[],
+    tables: readonly Table[],
+    memories: readonly Memory[],
+    globals: readonly Global[],
+    tags: readonly Tag[],
+  ): void {
+    const next = { func: 0, table: 0, memory: 0, global: 0, tag: 0 };
+    const all: { [kind: string]: (index: number) => Extern | undefined } = {
+      func: (index) => this.store.funcAt(funcs[index]!),
+      table: (index) => tables[index],
+      memory: (index) => memories[index],
+      global: (index) => globals[index],
+      tag: (index) => tags[index],
+    };
+    for (const { module: from, name, type } of module.data.imports) {
+      const extern = all[type.kind]!(next[type.kind]++)!;
+      const mismatch = compare(module, type, extern);
+      if (mismatch !== null) throw this.input.invalid(`import ${from}.${name}: ${mismatch}`);
+    }
+  }
+
+  #readExterns(): void {
+    const { input, store, references } = this;
+    const length = input.count();
+    const count = input.items();
+    if (length > count + MAX_UNUSED_EXTERNS) throw input.invalid(`${length} places of host values`);
+    const values = new Map<number, unknown>();
+    for (let i = 0; i < count; i++) {
+      const index = input.index(length, "host value");
+      if (values.has(index)) throw input.invalid(`host value ${index} twice`);
+      values.set(index, this.#extern());
+    }
+    if (!store.heap.externs.restore(values, length)) throw new SnapshotError("mismatch", "different host values");
+    references.isExternAt = (index) => values.has(index);
+  }
+
+  #extern(): unknown {
+    const { input, store } = this;
+    switch (input.u8()) {
+      case ExternKind.Unused:
+        return Symbol("a host value that nobody refers to");
+      case ExternKind.Undefined:
+        return undefined;
+      case ExternKind.Plain:
+        return readPlain(input);
+      case ExternKind.Func: {
+        const address = input.count();
+        if (!this.isFuncAt(address)) throw input.invalid(`function ${address}`);
+        return store.funcAt(address);
+      }
+      case ExternKind.Named: {
+        const name = input.text();
+        const value = this.#options.extern?.(name);
+        if (value === undefined) throw new SnapshotError("mismatch", `the host value named ${JSON.stringify(name)}`);
+        return value;
+      }
+      default:
+        throw input.invalid("a host value");
+    }
+  }
+
+  #readContents(): void {
+    const { input, store, references } = this;
+    for (const memory of this.memories) {
+      input.sparse(memory.byteLength, MEMORY_BLOCK_BYTES, (offset, bytes) => memory.write(offset, bytes));
+    }
+    for (const table of this.#tables) {
+      if (table.imageOf !== null) continue;
+      input.sparseWords(table.items.subarray(0, table.length));
+      for (let i = 0; i < table.length; i++) references.check(input, table.items[i]!, table.element, true);
+    }
+    for (let number = 0; number < this.#globalCount; number++) {
+      const type = this.#globals[number];
+      if (type !== undefined) references.read(input, type.type, store.globalWords, number * GLOBAL_WORDS, true);
+    }
+    for (const { module, elementItems, droppedElements, droppedData } of this.instances) {
+      for (let i = 0; i < droppedData.length; i++) droppedData[i] = input.flag() ? 1 : 0;
+      module.data.elements.forEach(({ type }, i) => {
+        droppedElements[i] = input.flag() ? 1 : 0;
+        if (droppedElements[i] === 1) elementItems[i] = null;
+        const items = elementItems[i];
+        if (!items) return;
+        input.sparseWords(items);
+        const canonical = module.canonical(type);
+        for (const handle of items) references.check(input, handle, canonical, true);
+      });
+    }
+  }
+}
+
+function isSameType(a: FuncType, b: FuncType): boolean {
+  const isSame = (x: readonly ValType[], y: readonly ValType[]) =>
+    x.length === y.length && x.every((type, i) => type === y[i]);
+  return isSame(a.params, b.params) && isSame(a.results, b.results);
+}
+

@@ -1,0 +1,297 @@
+/** Writes paused invocations: where each frame stands, in terms of its module's text, and its live slots. */
+
+import { InternalError, Trap } from "../errors.ts";
+import type { Invocation } from "../execute/invocation.ts";
+import type { Activation } from "../execute/machine.ts";
+import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
+import { Head, Link, Reg } from "../lower/code.ts";
+import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
+import type { Instance } from "../runtime/instance.ts";
+import type { Store } from "../runtime/store.ts";
+import { encodeValue, slotCount, slotsOf } from "../runtime/values.ts";
+import type { ValType } from "../types.ts";
+import { ActivationKind, ErrorKind, FrameKind } from "./format.ts";
+import { frameTypesAt, type Slot } from "./frame-types.ts";
+import type { Output } from "./output.ts";
+import { type Place, placesOf } from "./places.ts";
+import { describe, writePlain } from "./plain.ts";
+import type { References } from "./references.ts";
+import { type Numbers, type SnapshotOptions, unsavable } from "./save.ts";
+import type { TypeNames } from "./types.ts";
+
+interface Frame {
+  readonly funcIndex: number;
+  readonly fp: number;
+  readonly place: Place;
+}
+
+export class InvocationWriter {
+  readonly #store: Store;
+  readonly #numbers: Numbers;
+  readonly #types: TypeNames;
+  readonly #references: References;
+  readonly #options: SnapshotOptions;
+
+  constructor(
+    store: Store,
+    numbers: Numbers,
+    types: TypeNames,
+    references: References,
+    options: SnapshotOptions,
+  ) {
+    this.#store = store;
+    this.#numbers = numbers;
+    this.#types = types;
+    this.#references = references;
+    this.#options = options;
+  }
+
+  write(out: Output, invocations: readonly Invocation[]): void {
+    out.count(invocations.length);
+    for (const invocation of invocations) this.#invocation(out, invocation, invocation.record!);
+    // Who waits at which address, in the order of arrival.
+    const waiters = new Map(invocations.map((invocation, index) => [invocation.record!.machine.waiter, index]));
+    for (const memory of this.#numbers.memories.keys()) {
+      const queue = memory.isShared ? memory.waiters.all().filter((waiter) => waiters.has(waiter)) : [];
+      out.count(queue.length);
+      for (const waiter of queue) out.count(waiters.get(waiter)!);
+    }
+  }
+
+  #invocation(out: Output, invocation: Invocation, record: InvocationRecord): void {
+    const { machine: x, activations } = record;
+    const next = this.#next(record);
+    out.count(record.entryAddress);
+    out.flag(record.bits);
+    out.count(record.usedBefore);
+    out.count(record.debt);
+    out.flag(record.gaveWay);
+    out.count(record.maxWords);
+    out.count(x.limitWords / 2);
+    out.flag(x.isExact);
+    out.count(this.#instanceNumber(record.callerInstance));
+    out.u8(next);
+    out.count(activations.length);
+    activations.forEach((activation, index) => {
+      const isTop = index === activations.length - 1;
+      this.#activation(out, record, activation, isTop && next === Next.Return);
+    });
+    switch (next) {
+      case Next.Run:
+      case Next.Wait:
+        this.#machineFrames(out, record);
+        break;
+      case Next.Call:
+        out.count(record.next === Next.Call ? x.callee : record.pending!.host.address);
+        this.#values(out, record, this.#paramsOf(record), x.argsAt);
+        break;
+      case Next.Return:
+        this.#values(out, record, this.#resultsAt(record), x.argsAt);
+        break;
+      case Next.Answer:
+        this.#pending(out, invocation, record);
+        break;
+      case Next.Continue:
+        this.#outcome(out, record.outcome, activations);
+        break;
+      default:
+        throw new InternalError(`an invocation cannot be saved in state ${next}`);
+    }
+  }
+
+  /** A call that is issued again is one that has not been made. */
+  #next({ next, pending, answer, hostParams }: InvocationRecord): Next {
+    if (next !== Next.Answer || pending === null || answer !== null) return next;
+    const { definition, type } = pending.host;
+    if (definition.saved === "resumable") return next;
+    // After a continuation of a frame function its arguments are gone.
+    const hasArguments = hostParams === type.params;
+    if (definition.saved === "reissue" && hasArguments) return Next.Call;
+    throw unsavable(`the call of ${nameOf(pending.host)} waits, and is opaque`);
+  }
+
+  #instanceNumber(instance: Instance | null): number {
+    return instance === null ? 0 : this.#numbers.instances.get(instance)! + 1;
+  }
+
+  #activation(out: Output, record: InvocationRecord, activation: Activation, hasReturned: boolean): void {
+    switch (activation.kind) {
+      case "entry":
+        out.u8(ActivationKind.Entry);
+        return;
+      case "call": {
+        out.u8(ActivationKind.Call);
+        const frames = this.#callers(record, activation.instance, activation.fp, activation.pc);
+        this.#frames(out, record, activation.instance, frames, hasReturned);
+        return;
+      }
+      case "host": {
+        out.u8(ActivationKind.Host);
+        out.count(activation.host.address);
+        out.count(this.#instanceNumber(activation.caller));
+        out.text(activation.continuation);
+        writePlain(out, activation.state, `the state of ${nameOf(activation.host)}`);
+        out.flag(activation.called !== null);
+        if (activation.called !== null) this.#types.writeList(out, activation.called.results);
+        return;
+      }
+      default:
+        throw unsavable(`a frame of kind ${(activation as { kind: string }).kind}`);
+    }
+  }
+
+  /** The frame that stands behind a call at `pc` and those below it in the same instance, innermost first. */
+  #callers({ machine: x }: InvocationRecord, instance: Instance, fp: number, pc: number): Frame[] {
+    const { code, module } = instance;
+    const frames: Frame[] = [];
+    while (pc !== 0) {
+      const { start, funcIndex, isExact } = code.rangeAt(pc);
+      const place = placesOf(module, funcIndex, isExact).returnAt(pc - start);
+      if (place === null) throw new InternalError(`no call before ${pc - start} of function ${funcIndex}`);
+      frames.push({ funcIndex, fp, place });
+      const link = fp + code.words[start + Head.Link]!;
+      pc = x.words[link + Link.ReturnPosition]!;
+      fp -= x.words[link + Link.CallerDistance]!;
+    }
+    return frames;
+  }
+
+  #machineFrames(out: Output, record: InvocationRecord): void {
+    const { machine: x, isInside } = record;
+    const instance = x.instance!;
+    const { start, funcIndex, isExact } = instance.code.rangeAt(x.pc);
+    const places = placesOf(instance.module, funcIndex, isExact);
+    const place = places.safePointAt(x.pc - start, isInside, x.position) ?? places.boundaryAt(x.pc - start);
+    if (place === null) throw new InternalError(`no place to pause at ${x.pc - start} of function ${funcIndex}`);
+    const link = x.fp + instance.code.words[start + Head.Link]!;
+    const callers = this.#callers(
+      record,
+      instance,
+      x.fp - x.words[link + Link.CallerDistance]!,
+      x.words[link + Link.ReturnPosition]!,
+    );
+    this.#frames(out, record, instance, [{ funcIndex, fp: x.fp, place }, ...callers], true);
+    if (!isInside) return;
+    out.flag(x.hasCollected);
+    out.flag(x.isInsideBulk);
+    if (x.isInsideBulk) {
+      const a = x.fp + instance.code.words[x.pc + 1]!;
+      out.count(x.words[a + (place.reg === Reg.TableGrow ? 3 : 1)]! >>> 0);
+    }
+    out.word(x.object);
+    out.count(x.progress);
+    out.flag(x.waiter !== null);
+    if (x.waiter === null) return;
+    const { address, timeoutNs, result } = x.waiter;
+    out.count(address);
+    out.text(timeoutNs === null ? "" : String(timeoutNs));
+    out.u8(result === null ? 0 : result + 1);
+  }
+
+  /** `isComplete`: the operands of the innermost frame are all its own; else the topmost are its callee's. */
+  #frames(out: Output, record: InvocationRecord, instance: Instance, frames: readonly Frame[], isComplete: boolean) {
+    const { machine: x } = record;
+    out.count(this.#instanceNumber(instance));
+    out.count(frames.length);
+    for (let i = frames.length - 1; i >= 0; i--) {
+      const { funcIndex, fp, place } = frames[i]!;
+      const layout = placesOf(instance.module, funcIndex, false).frame;
+      const { locals, operands } = frameTypesAt(instance.module, funcIndex, place, layout);
+      out.count(funcIndex);
+      out.u8(place.number < 0 ? FrameKind.Boundary : FrameKind.SafePoint);
+      out.count(place.byteOffset);
+      if (place.number >= 0) out.count(place.number);
+      const isInnermost = i === 0 && isComplete;
+      const count = isInnermost ? operands.length : operands.length - place.results;
+      const write = ({ type, at }: Slot) => this.#references.write(out, type, x.words, fp + at);
+      locals.forEach(write);
+      operands.slice(0, count).forEach(write);
+    }
+  }
+
+  #values(out: Output, { machine: x }: InvocationRecord, types: readonly ValType[], at: number): void {
+    for (const type of types) {
+      this.#references.write(out, type, x.words, at);
+      at += 2 * slotsOf(type);
+    }
+  }
+
+  #paramsOf({ machine: x, next, type, entryAddress, pending, activations }: InvocationRecord): readonly ValType[] {
+    if (next === Next.Answer) return pending!.host.type.params;
+    if (activations.length === 1 && x.callee === entryAddress) return type.params;
+    return this.#store.funcAt(x.callee).type.params;
+  }
+
+  /** Types of results that belong to no frame. */
+  #resultsAt({ activations, type }: InvocationRecord): readonly ValType[] {
+    const top = activations[activations.length - 1];
+    if (top?.kind === "entry") return type.results;
+    return top?.kind === "host" ? (top.called?.results ?? []) : [];
+  }
+
+  #pending(out: Output, invocation: Invocation, record: InvocationRecord): void {
+    const { host } = record.pending!;
+    out.count(host.address);
+    out.flag(record.answer !== null);
+    if (record.answer !== null) {
+      this.#answer(out, host, record.answer);
+      return;
+    }
+    const state = this.#options.hostState?.(invocation) ?? null;
+    writePlain(out, state, `the state of ${nameOf(host)}`);
+    out.flag(record.hostParams.length > 0);
+    this.#values(out, record, record.hostParams, record.machine.argsAt);
+  }
+
+  #answer(out: Output, host: HostFunc, answer: Answer): void {
+    out.flag("values" in answer);
+    if (!("values" in answer)) {
+      this.#error(out, answer.error, nameOf(host));
+      return;
+    }
+    const { results } = host.type;
+    const words = new Int32Array(2 * slotCount(results));
+    let at = 0;
+    try {
+      if (answer.values.length !== results.length) throw new TypeError(`${answer.values.length} values`);
+      results.forEach((type, i) => {
+        encodeValue(this.#store, type, answer.values[i], words, at);
+        at += 2 * slotsOf(type);
+      });
+    } catch (error) {
+      throw unsavable(`the answer of ${nameOf(host)}: ${String(error)}`);
+    }
+    at = 0;
+    for (const type of results) {
+      this.#references.write(out, type, words, at);
+      at += 2 * slotsOf(type);
+    }
+  }
+
+  #outcome(out: Output, outcome: GuestOutcome | null, activations: readonly Activation[]): void {
+    const top = activations[activations.length - 1];
+    if (top?.kind !== "host") throw new InternalError("no frame function to continue");
+    out.flag(outcome !== null);
+    if (outcome === null) return;
+    if (outcome.kind !== "trapped") throw unsavable(`the outcome of a call by ${nameOf(top.host)}`);
+    this.#error(out, outcome.error, nameOf(top.host));
+  }
+
+  #error(out: Output, error: unknown, name: string): void {
+    if (!(error instanceof Trap)) throw unsavable(`the error that ${name} gets: ${describe(error)}`);
+    out.u8(ErrorKind.Trap);
+    out.text(error.reason);
+    out.text(error.message);
+    out.count(error.omittedFrames);
+    out.count(error.backtrace.length);
+    for (const { funcIndex, funcName, position, moduleName } of error.backtrace) {
+      out.count(funcIndex);
+      out.count(position);
+      writePlain(out, [funcName, moduleName], name);
+    }
+  }
+}
+
+function nameOf({ definition }: HostFunc): string {
+  return `host function ${definition.name ?? "without a name"}`;
+}

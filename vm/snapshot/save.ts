@@ -1,0 +1,364 @@
+/**
+ * Writes a store as data: its instances and what they own, the heap, host values by their names, and invocations
+ * that are paused (save-invocation.ts). docs/snapshot.md describes the format.
+ */
+
+import type { CompiledModule } from "../compiled-module.ts";
+import { SnapshotError } from "../errors.ts";
+import type { Invocation } from "../execute/invocation.ts";
+import { MAX_GLOBALS } from "../limits.ts";
+import { GLOBAL_WORDS } from "../lower/source.ts";
+import { Func, type FrameState, type HostFunc } from "../runtime/func.ts";
+import type { Tag } from "../runtime/global.ts";
+import type { Instance } from "../runtime/instance.ts";
+import type { Memory } from "../runtime/memory.ts";
+import type { Store } from "../runtime/store.ts";
+import type { Table } from "../runtime/table.ts";
+import type { ValType } from "../types.ts";
+import {
+  CHECKSUM_BYTES,
+  ExternKind,
+  MAGIC,
+  MAX_UNUSED_EXTERNS,
+  MEMORY_BLOCK_BYTES,
+  OwnerKind,
+  VERSION,
+  writePrices,
+} from "./format.ts";
+import { Output } from "./output.ts";
+import { describe, writePlain } from "./plain.ts";
+import { References } from "./references.ts";
+import { InvocationWriter } from "./save-invocation.ts";
+import { saveHeap } from "./save-heap.ts";
+import { sha256 } from "./sha256.ts";
+import { TypeNames } from "./types.ts";
+
+export interface SnapshotOptions {
+  /** The name under which a host value that guests refer to can be found again; undefined: it has none. */
+  readonly externName?: (value: unknown) => string | undefined;
+  /** The name of a host function that no instance imports. Default: the name that its definition gives. */
+  readonly hostFuncName?: (func: Func) => string | undefined;
+  /** What a call that waits and is saved as `resumable` has to remember: plain data. */
+  readonly hostState?: (invocation: Invocation) => FrameState;
+}
+
+const hashes = new WeakMap<CompiledModule, Uint8Array>();
+
+/** The hash by which snapshots name a module. */
+export function moduleHash(module: CompiledModule): Uint8Array {
+  let hash = hashes.get(module);
+  if (hash === undefined) {
+    hash = sha256(module.data.bytes);
+    hashes.set(module, hash);
+  }
+  return hash;
+}
+
+/** Throws `SnapshotError` of kind `unsavable` that says what stands in the way. */
+export function saveStore(store: Store, invocations: readonly Invocation[], options: SnapshotOptions): Uint8Array {
+  for (const invocation of invocations) {
+    if (invocation.store !== store) throw new TypeError("an invocation of another store");
+    if (invocation.record === null) throw unsavable("an invocation is running, or has ended");
+  }
+  store.finishCollection();
+  store.moving?.finishMove();
+  return new StoreWriter(store, options).write(invocations);
+}
+
+export function unsavable(detail: string): SnapshotError {
+  return new SnapshotError("unsavable", detail);
+}
+
+/** The numbers of a store's parts in the snapshot. */
+export class Numbers {
+  readonly instances = new Map<Instance, number>();
+  readonly modules: CompiledModule[] = [];
+  readonly tables = new Map<Table, number>();
+  readonly memories = new Map<Memory, number>();
+  readonly tags = new Map<Tag, number>();
+  /** Those that no instance has made. They come first. */
+  readonly hostTables: Table[] = [];
+  readonly hostMemories: Memory[] = [];
+  readonly hostTags: Tag[] = [];
+  /** The types of globals, by number; undefined where no instance refers to one. */
+  readonly globalTypes: ({ readonly type: ValType; readonly mutable: boolean } | undefined)[] = [];
+  /** Numbers of globals that instances refer to and have not made. */
+  readonly hostGlobals: number[] = [];
+
+  constructor(store: Store) {
+    const { types } = store.engine;
+    const own = new Set<Table | Memory | Tag>();
+    for (const owner of store.owners) {
+      if ("definition" in owner) continue;
+      const { module, tables, memories, tags, globalsAt } = owner;
+      const { data } = module;
+      this.instances.set(owner, this.instances.size);
+      if (!this.modules.includes(module)) this.modules.push(module);
+      for (const table of tables.slice(data.importedTables)) own.add(table);
+      for (const memory of memories.slice(data.importedMemories)) own.add(memory);
+      for (const tag of tags.slice(data.importedTags)) own.add(tag);
+      for (let i = data.importedGlobals; i < globalsAt.length; i++) this.#setGlobal(owner, i);
+    }
+    const ownGlobals = new Set<number>();
+    this.globalTypes.forEach((_, number) => ownGlobals.add(number));
+    for (const instance of this.instances.keys()) {
+      const { data } = instance.module;
+      this.hostTables.push(...instance.tables.slice(0, data.importedTables).filter((table) => isNew(own, table)));
+      this.hostMemories.push(...instance.memories.slice(0, data.importedMemories).filter((each) => isNew(own, each)));
+      this.hostTags.push(...instance.tags.slice(0, data.importedTags).filter((tag) => isNew(own, tag)));
+      for (let i = 0; i < data.importedGlobals; i++) {
+        const number = instance.globalsAt[i]! / GLOBAL_WORDS;
+        if (ownGlobals.has(number)) continue;
+        const known = this.globalTypes[number];
+        if (known === undefined) this.hostGlobals.push(number);
+        // Importers may know less of its type than others.
+        const type = instance.module.canonical(data.globals[i]!.type.type);
+        if (known === undefined || types.matchesVal(type, known.type)) this.#setGlobal(instance, i);
+      }
+    }
+    for (const table of this.hostTables) this.tables.set(table, this.tables.size);
+    for (const memory of this.hostMemories) this.memories.set(memory, this.memories.size);
+    for (const tag of this.hostTags) this.tags.set(tag, this.tags.size);
+    for (const { module, tables, memories, tags } of this.instances.keys()) {
+      const { data } = module;
+      for (const table of tables.slice(data.importedTables)) this.tables.set(table, this.tables.size);
+      for (const memory of memories.slice(data.importedMemories)) this.memories.set(memory, this.memories.size);
+      for (const tag of tags.slice(data.importedTags)) this.tags.set(tag, this.tags.size);
+    }
+  }
+
+  #setGlobal({ module, globalsAt }: Instance, index: number): void {
+    const { type, mutable } = module.data.globals[index]!.type;
+    this.globalTypes[globalsAt[index]! / GLOBAL_WORDS] = { type: module.canonical(type), mutable };
+  }
+}
+
+/** True once for each. */
+function isNew<T>(seen: Set<T>, value: T): boolean {
+  if (seen.has(value)) return false;
+  seen.add(value);
+  return true;
+}
+
+class StoreWriter {
+  readonly #store: Store;
+  readonly #options: SnapshotOptions;
+  readonly #numbers: Numbers;
+  readonly #types: TypeNames;
+  readonly #references: References;
+
+  constructor(store: Store, options: SnapshotOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#numbers = new Numbers(store);
+    this.#types = new TypeNames(this.#numbers.modules);
+    this.#references = new References(store);
+  }
+
+  write(invocations: readonly Invocation[]): Uint8Array {
+    const head = this.#head();
+    // Answers of host functions may be new values of the host: so this comes before the heap.
+    const runs = new Output();
+    const writer = new InvocationWriter(this.#store, this.#numbers, this.#types, this.#references, this.#options);
+    writer.write(runs, invocations);
+    const contents = new Output();
+    this.#contents(contents);
+    const heap = new Output();
+    heap.flag(this.#store.hasHeap);
+    const externs = new Output();
+    if (this.#store.hasHeap) {
+      saveHeap(heap, this.#store, this.#types, this.#references);
+      this.#externs(externs);
+    }
+    return assemble([head, heap, externs, contents, runs]);
+  }
+
+  #head(): Output {
+    const out = new Output();
+    const store = this.#store;
+    const { modules, hostTables, hostMemories, hostTags, hostGlobals, globalTypes } = this.#numbers;
+    writePrices(out, store.engine);
+    out.count(store.maxFrameSlots);
+    out.count(modules.length);
+    for (const module of modules) {
+      out.raw(moduleHash(module));
+      out.text(module.names.moduleName ?? "");
+    }
+    out.count(hostTables.length);
+    for (const { type } of hostTables) {
+      this.#types.write(out, type.element);
+      out.u8(type.address);
+      this.#limits(out, type.limits.min, type.limits.max);
+    }
+    out.count(hostMemories.length);
+    for (const { type } of hostMemories) {
+      out.u8(type.address);
+      out.flag(type.shared);
+      this.#limits(out, type.limits.min, type.limits.max);
+    }
+    out.count(hostTags.length);
+    for (const { typeId } of hostTags) this.#types.writeId(out, typeId);
+    if (store.globalCount > MAX_GLOBALS) throw unsavable(`${store.globalCount} globals, at most ${MAX_GLOBALS}`);
+    out.count(store.globalCount);
+    out.count(hostGlobals.length);
+    for (const number of hostGlobals) {
+      const { type, mutable } = globalTypes[number]!;
+      out.count(number);
+      this.#types.write(out, type);
+      out.flag(mutable);
+    }
+    this.#owners(out);
+    return out;
+  }
+
+  #limits(out: Output, min: bigint, max: bigint | null): void {
+    out.count(Number(min));
+    out.text(max === null ? "" : String(max));
+  }
+
+  #owners(out: Output): void {
+    const { owners, plannedCount } = this.#store;
+    const importers = this.#importers();
+    out.count(plannedCount);
+    out.count(owners.length);
+    for (const owner of owners) {
+      if ("definition" in owner) this.#hostFunc(out, owner, importers.get(owner.address));
+      else this.#instance(out, owner);
+    }
+  }
+
+  /** By which import each host function is found again. */
+  #importers(): Map<number, { readonly module: string; readonly name: string }> {
+    const importers = new Map<number, { readonly module: string; readonly name: string }>();
+    for (const instance of this.#numbers.instances.keys()) {
+      let index = 0;
+      for (const { module, name, type } of instance.module.data.imports) {
+        if (type.kind !== "func") continue;
+        const address = instance.funcAddress(index++);
+        if (!importers.has(address)) importers.set(address, { module, name });
+      }
+    }
+    return importers;
+  }
+
+  #hostFunc(out: Output, host: HostFunc, importer: { readonly module: string; readonly name: string } | undefined) {
+    const name = this.#options.hostFuncName?.(this.#store.funcAt(host.address));
+    if (name === undefined && importer !== undefined) {
+      out.u8(OwnerKind.Imported);
+      out.text(importer.module);
+      out.text(importer.name);
+    } else {
+      const known = name ?? host.definition.name;
+      if (known === undefined) throw unsavable(`host function ${host.address} is not imported and has no name`);
+      out.u8(OwnerKind.Named);
+      out.text(known);
+    }
+    this.#types.writeFunc(out, host.type);
+  }
+
+  #instance(out: Output, instance: Instance): void {
+    const { module, tables, memories, tags, globalsAt } = instance;
+    const { data } = module;
+    out.u8(OwnerKind.Instance);
+    out.count(this.#numbers.modules.indexOf(module));
+    for (let i = 0; i < data.importedFuncs; i++) out.count(instance.funcAddress(i));
+    for (const table of tables.slice(0, data.importedTables)) out.count(this.#numbers.tables.get(table)!);
+    for (const memory of memories.slice(0, data.importedMemories)) out.count(this.#numbers.memories.get(memory)!);
+    for (let i = 0; i < data.importedGlobals; i++) out.count(globalsAt[i]! / GLOBAL_WORDS);
+    for (const tag of tags.slice(0, data.importedTags)) out.count(this.#numbers.tags.get(tag)!);
+    for (const table of tables.slice(data.importedTables)) {
+      out.count(table.length);
+      out.flag(table.imageOf !== null);
+    }
+    for (const memory of memories.slice(data.importedMemories)) out.count(memory.pages);
+    out.count(globalsAt.length > data.importedGlobals ? instance.ownGlobalsAt / GLOBAL_WORDS : 0);
+  }
+
+  /** What the parts hold. */
+  #contents(out: Output): void {
+    const { tables, memories, globalTypes, instances } = this.#numbers;
+    for (const [memory, number] of memories) {
+      if (memory.isUsedElsewhere) throw unsavable(`memory ${number} is shared with another store`);
+      const end = memory.base + memory.byteLength;
+      out.sparse(memory.bytes.subarray(memory.base, end), MEMORY_BLOCK_BYTES);
+    }
+    for (const table of tables.keys()) {
+      if (table.imageOf !== null) continue;
+      const items = table.items.subarray(0, table.length);
+      if (this.#references.isTraced(table.element)) for (const handle of items) this.#references.note(handle);
+      out.sparseWords(items);
+    }
+    for (let number = 0; number < this.#store.globalCount; number++) {
+      const type = globalTypes[number];
+      if (type !== undefined) this.#references.write(out, type.type, this.#store.globalWords, number * GLOBAL_WORDS);
+    }
+    for (const { module, elementItems, droppedElements, droppedData } of instances.keys()) {
+      for (const flag of droppedData) out.u8(flag);
+      module.data.elements.forEach(({ type }, index) => {
+        out.u8(droppedElements[index]!);
+        const items = elementItems[index];
+        if (!items) return;
+        if (this.#references.isTraced(module.canonical(type))) for (const handle of items) this.#references.note(handle);
+        out.sparseWords(items);
+      });
+    }
+  }
+
+  #externs(out: Output): void {
+    const { externs } = this.#store.heap;
+    const values = [...externs.entries()];
+    const length = values.reduce((end, [index]) => Math.max(end, index + 1), 0);
+    if (length > MAX_UNUSED_EXTERNS + values.length) throw unsavable("host values are too scattered");
+    out.count(length);
+    out.count(values.length);
+    for (const [index, value] of values) {
+      out.count(index);
+      this.#extern(out, index, value);
+    }
+  }
+
+  #extern(out: Output, index: number, value: unknown): void {
+    const name = isPrimitive(value) ? undefined : this.#options.externName?.(value);
+    if (name !== undefined) {
+      out.u8(ExternKind.Named);
+      out.text(name);
+    } else if (value === undefined) {
+      out.u8(ExternKind.Undefined);
+    } else if (isPrimitive(value)) {
+      out.u8(ExternKind.Plain);
+      writePlain(out, value, "a host value");
+    } else if (value instanceof Func && value.store === this.#store) {
+      out.u8(ExternKind.Func);
+      out.count(value.address);
+    } else if (this.#references.externs.has(index)) {
+      throw unsavable(`a guest refers to a host value without a name: ${describe(value)}`);
+    } else out.u8(ExternKind.Unused);
+  }
+}
+
+function isPrimitive(value: unknown): boolean {
+  switch (typeof value) {
+    case "symbol":
+    case "function":
+      return false;
+    case "object":
+      return value === null;
+    default:
+      return true;
+  }
+}
+
+function assemble(parts: readonly Output[]): Uint8Array {
+  const start = MAGIC.length + 2 + CHECKSUM_BYTES;
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, start));
+  let at = start;
+  for (const part of parts) {
+    bytes.set(part.bytes, at);
+    at += part.length;
+  }
+  bytes.set(MAGIC);
+  bytes[MAGIC.length] = VERSION & 0xff;
+  bytes[MAGIC.length + 1] = VERSION >> 8;
+  bytes.set(sha256(bytes.subarray(start)).subarray(0, CHECKSUM_BYTES), MAGIC.length + 2);
+  return bytes;
+}
