@@ -74,8 +74,8 @@ export {
   type ResourceKind,
 } from "./runtime/resources.ts";
 export { PROPOSALS, type Proposal } from "./proposals.ts";
-export { Store, type StoreOptions } from "./runtime/store.ts";
 export { moduleHash, type Restored, type RestoreOptions, type SnapshotOptions } from "./snapshot/index.ts";
+export { Store, type StoreOptions } from "./runtime/store.ts";
 export { Table } from "./runtime/table.ts";
 export type { Value } from "./runtime/values.ts";
 export type { AtomicWait } from "./runtime/waiters.ts";

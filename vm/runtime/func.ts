@@ -72,15 +72,15 @@ interface HostDefinitionBase {
   readonly results: readonly string[];
   /** For errors and backtraces. */
   readonly name?: string;
-}
-
-/** Returns its results, or {@link SUSPEND}. */
   /**
    * What a snapshot does with a call that waits. `resumable`: it waits again, for whoever restores it to answer with
    * `Invocation.resume` or `fail`. `reissue`: it is called again with the same arguments, which must do no harm. `opaque`,
    * the default: no snapshot can be taken meanwhile.
    */
   readonly saved?: "resumable" | "reissue" | "opaque";
+}
+
+/** Returns its results, or {@link SUSPEND}. */
 export interface PlainDefinition extends HostDefinitionBase {
   readonly kind?: "plain";
   call(caller: Caller, ...args: never[]): HostResult;

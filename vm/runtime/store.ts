@@ -12,8 +12,8 @@ import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
 import { traceRoots } from "../execute/roots.ts";
-import type { LinkPlan } from "../execute/link-plan.ts";
 import { restoreStore, saveStore, type Restored, type RestoreOptions, type SnapshotOptions } from "../snapshot/index.ts";
+import type { LinkPlan } from "../execute/link-plan.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
@@ -139,10 +139,6 @@ export class Store {
   }
 
   /** The engine's id of the type of the function at an address. */
-  typeIdOf(address: number): number {
-    const owner = this.ownerOf(address);
-    return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;
-  /** The engine's id of the type of the function at an address. */
   /** Whatever has addresses, in their order; those of a plan come first. */
   get owners(): readonly (Instance | HostFunc)[] {
     return [...this.#planned, ...this.#owners];
@@ -168,6 +164,10 @@ export class Store {
     return this.#heap !== null;
   }
 
+  /** The engine's id of the type of the function at an address. */
+  typeIdOf(address: number): number {
+    const owner = this.ownerOf(address);
+    return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;
   }
 
   /** The one `Func` of an address. */
@@ -231,10 +231,6 @@ export class Store {
     return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };
   }
 
-  /** Frees the linear memories, whose later use is out of bounds. Nothing of the store can run any more. */
-  dispose(): void {
-    for (const memory of this.#memories) memory.dispose(this);
-    this.#memories.length = 0;
   /**
    * Everything the store holds, as bytes that {@link restore} takes here or elsewhere: docs/snapshot.md. `invocations` are
    * those that are to go on there; others are left out. Nothing changes here. Throws `SnapshotError` that names what stands in
@@ -252,6 +248,10 @@ export class Store {
     return restoreStore(bytes, options);
   }
 
+  /** Frees the linear memories, whose later use is out of bounds. Nothing of the store can run any more. */
+  dispose(): void {
+    for (const memory of this.#memories) memory.dispose(this);
+    this.#memories.length = 0;
     this.#heap = null;
   }
 
