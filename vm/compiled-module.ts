@@ -13,7 +13,6 @@ import { RootMaps } from "./lower/roots.ts";
 import { PositionTables } from "./lower/positions.ts";
 import { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
-import { deferredGroup, INSTRUCTION_BY_NUMBER } from "./opcodes.ts";
 import type { Layouts } from "./layouts.ts";
 import { canonicalVal } from "./type-registry.ts";
 import {
@@ -140,8 +139,6 @@ export class CompiledModule implements InstantiationSource {
   /** Where frames hold references. */
   readonly roots: RootMaps;
   readonly images: TableImages;
-  /** Why it cannot be instantiated by this version, or null. */
-  readonly unsupported: CompileError | null;
   #lowering: Lowering | null = null;
   #names: ModuleNames | null = null;
   #exportsByName: ReadonlyMap<string, Export> | null = null;
@@ -166,7 +163,6 @@ export class CompiledModule implements InstantiationSource {
     this.images = new TableImages(data);
     this.positions = new PositionTables(this);
     this.roots = new RootMaps(this);
-    this.unsupported = unsupportedError(validation);
   }
 
   #isTraced(type: ValType): boolean {
@@ -269,13 +265,6 @@ export class CompiledModule implements InstantiationSource {
         return { kind: "global", type: valTypeText(type.type.type), mutable: type.type.mutable };
     }
   }
-}
-
-function unsupportedError({ context }: Validation): CompileError | null {
-  if (context.deferred === null) return null;
-  const { op, place } = context.deferred;
-  const mnemonic = INSTRUCTION_BY_NUMBER[op]?.mnemonic;
-  return new CompileError("unsupported", `not supported yet: ${deferredGroup(op)}, ${mnemonic}`, place);
 }
 
 function wordsOf(type: ValType): number {

@@ -61,6 +61,7 @@ export {
   type TableOptions,
 } from "./runtime/allocate.ts";
 export { Global, Tag } from "./runtime/global.ts";
+export { GuestException } from "./runtime/guest-exception.ts";
 export { HeapObject } from "./runtime/heap-object.ts";
 export { Instance, type Extern } from "./runtime/instance.ts";
 export { Memory } from "./runtime/memory.ts";

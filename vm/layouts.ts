@@ -109,6 +109,11 @@ function layoutOfFields(types: TypeRegistry, kind: ObjectKind, storage: readonly
   };
 }
 
+/** Words of an exception that carries `params`, its last unit complete. */
+export function exceptionWords(params: readonly ValType[]): number {
+  return evenWords(params.reduce((words, type) => words + fieldWords(type), FIELDS_AT));
+}
+
 /** The layout of an exception that carries `params`. */
 export function exceptionLayout(types: TypeRegistry, { params }: FuncType): Layout {
   return layoutOfFields(types, "exception", params);

@@ -927,20 +927,6 @@ export const INSTRUCTIONS: Readonly<Record<Op, Instruction>> = {
   ...SIMD_INSTRUCTIONS,
 };
 
-/** Groups of instructions that are decoded and validated, but not yet executed. */
-export type DeferredGroup = "exceptions";
-
-const DEFERRED_OPS: ReadonlyMap<number, DeferredGroup> = new Map<number, DeferredGroup>([
-  [Op.Throw, "exceptions"],
-  [Op.ThrowRef, "exceptions"],
-  [Op.TryTable, "exceptions"],
-]);
-
-/** The group that keeps an instruction from being executed by this version, or null. */
-export function deferredGroup(op: number): DeferredGroup | null {
-  return DEFERRED_OPS.get(op) ?? null;
-}
-
 /** The same rows in an array, for lookups by a number that comes from the input. */
 export const INSTRUCTION_BY_NUMBER: readonly (Instruction | undefined)[] = (() => {
   const byNumber: (Instruction | undefined)[] = new Array(0x600).fill(undefined);

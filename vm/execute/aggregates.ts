@@ -21,6 +21,7 @@ import {
   needsCollection,
   writeElement,
 } from "./arrays.ts";
+import { throwAgain, throwNew } from "./exceptions.ts";
 import type { Machine } from "./machine.ts";
 
 export function aggregate(x: Machine): number {
@@ -100,6 +101,10 @@ export function aggregate(x: Machine): number {
       return arrayInitData(x, fp + a, b, c, code[pc + 4]!) ?? pc + 5;
     case Reg.ArrayInitElem:
       return arrayInitElem(x, fp + a, c, code[pc + 4]!) ?? pc + 5;
+    case Reg.Throw:
+      return throwNew(x, fp + a, b, c, code[pc + 4]!);
+    case Reg.ThrowRef:
+      return throwAgain(x, words[fp + a]!, b);
     default:
       throw new InternalError(`no register operation ${code[pc]} at ${pc}`);
   }

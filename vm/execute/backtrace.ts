@@ -1,6 +1,6 @@
 /** Where in the module a fault happened: fuel at the trap, and a bounded backtrace of guest frames. */
 
-import type { BacktraceFrame, Termination, Trap } from "../errors.ts";
+import type { BacktraceFrame } from "../errors.ts";
 import { MAX_BACKTRACE_FRAMES } from "../limits.ts";
 import { Head, Link } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
@@ -13,13 +13,19 @@ export function fuelAtTrap(x: Machine): number {
   return x.fuel - x.instance!.module.positions.of(funcIndex, isExact).fuelAfter(x.pc - start);
 }
 
+/** An error that says where it happened. */
+interface Traced {
+  backtrace: readonly BacktraceFrame[];
+  omittedFrames: number;
+}
+
 /**
  * Adds the guest's frames, innermost first, unless the error has them already. Frames that are left out are
  * counted if the error ends the run; a guest that contains one trap after the other at a great depth must not pay
  * for that with time.
  */
 export function addBacktrace(
-  error: Trap | Termination,
+  error: Traced,
   x: Machine,
   activations: readonly Activation[],
   isInCode: boolean,

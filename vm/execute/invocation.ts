@@ -20,6 +20,8 @@ import { Head, Link, Reg } from "../lower/code.ts";
 import { RootKind } from "../lower/source.ts";
 import { Op } from "../opcodes.ts";
 import { FrameRequest, SUSPEND, type Func, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
+import { GuestException } from "../runtime/guest-exception.ts";
+import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
@@ -31,6 +33,7 @@ import { switchCode } from "./exact.ts";
 import { run } from "./interpreter.ts";
 import { Exit, Machine, type Activation } from "./machine.ts";
 import { Next, type Answer, type InvocationRecord } from "./record.ts";
+import { findHandler, guestException, land } from "./exceptions.ts";
 import type { InvocationState } from "./roots.ts";
 import { calleeIn, funcReference } from "./slow.ts";
 import { warmUp } from "./training.ts";
@@ -128,6 +131,8 @@ export class Invocation {
   #answer: Answer | null = null;
   /** The host function is called for the first time: its arguments, at `argsAt`, keep objects alive until it is done. */
   #hostParams: readonly ValType[] = [];
+  /** Exceptions that host functions have met; they live until the next one is called. */
+  #pinned: HeapObject[] = [];
   /** The machine is in the middle of the operation at its position, which waits for more fuel or a collection. */
   #isInside = false;
   #awaitsCollection = false;
@@ -508,6 +513,10 @@ export class Invocation {
           if (!this.#collect()) return false;
           x.hasCollected = true;
           continue;
+        case Exit.Throw:
+          this.#remaining = x.fuel - x.position;
+          this.#unwind(x.exception, true);
+          return true;
         case Exit.NeedsCode:
           // Entered as a function of another instance is: lowering may take several turns.
           if (x.module.words[x.pc] === Reg.Call) this.#callDirect();
@@ -681,6 +690,7 @@ export class Invocation {
     const args = this.#decode(type.params, argsAt, false);
     const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
     this.#hostParams = type.params;
+    if (this.#pinned.length > 0) this.#pinned = [];
     this.#machine.argsAt = argsAt;
     this.#next = Next.Host;
     let result: unknown;
@@ -857,6 +867,10 @@ export class Invocation {
 
   /** Gives a trap to the frame function that contains it, or ends the run. */
   #trapped(error: unknown, isInCode = false): void {
+    if (error instanceof GuestException && error.exception.isOf(this.store.heap) && !error.exception.isCollected) {
+      this.#unwind(error.exception.handle, false);
+      return;
+    }
     const isContainable = error instanceof Trap || error instanceof GuestExit;
     const contains = isContainable ? this.#activations.findLastIndex(({ kind }) => kind === "host") : -1;
     if (error instanceof Trap || error instanceof Termination) {
@@ -869,6 +883,38 @@ export class Invocation {
     this.#next = Next.Continue;
   }
 
+  /** Gives an exception to whoever catches it: guest code, or the continuation of a frame function. Throws it if nobody does. */
+  #unwind(exception: number, isInCode: boolean): void {
+    const x = this.#machine;
+    const word = this.store.heap.word(exception, 0);
+    let landing = isInCode ? findHandler(x, x.instance!, x.fp, x.pc, word) : null;
+    let top = this.#activations.length - 1;
+    for (; landing === null; top--) {
+      const activation = this.#activations[top];
+      if (activation?.kind === "host") {
+        this.#activations.length = top + 1;
+        const error = guestException(this.store, exception);
+        this.#pinned.push(error.exception);
+        this.#outcome = { kind: "threw", error };
+        this.#next = Next.Continue;
+        return;
+      }
+      if (activation?.kind !== "call") throw this.#uncaught(exception, isInCode);
+      const { instance, fp, pc } = activation;
+      if (pc !== 0) landing = findHandler(x, instance, fp, pc - 1, word);
+    }
+    this.#activations.length = top + 1;
+    this.#isInside = false;
+    this.#next = land(x, landing, exception, this.#remaining) ? Next.Run : Next.Return;
+  }
+
+  #uncaught(exception: number, isInCode: boolean): GuestException {
+    const error = guestException(this.store, exception);
+    addBacktrace(error, this.#machine, this.#activations, isInCode);
+    if (this.#parent?.store === this.store) this.#parent.#pinned.push(error.exception);
+    return error;
+  }
+
   /** Where it stands, for a collection. */
   get state(): InvocationState {
     const next = this.#next;
@@ -878,6 +924,7 @@ export class Invocation {
       inCode: !this.#isInCode() ? null : this.#isInside ? RootKind.Inside : RootKind.At,
       top: next === Next.Return ? RootKind.At : RootKind.During,
       values: this.#typesAtArgs(),
+      pinned: this.#pinned,
     };
   }
 

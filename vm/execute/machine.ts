@@ -37,6 +37,8 @@ export const enum Exit {
   NeedsCollection,
   /** The invocation waits at an address of a shared memory; the same position goes on. */
   AtomicWait,
+  /** `exception` is thrown; the position is that of the instruction. */
+  Throw,
   /** `call_indirect` or `call_ref` could not take the short way; the driver finds out why. */
   IndirectSlow,
 }
@@ -118,6 +120,8 @@ export class Machine {
   /** The array that the paused operation at `pc` makes, and how many of its elements are set. 0: none. */
   object = 0;
   progress = 0;
+  /** What is thrown; nothing may collect before it has landed. */
+  exception = 0;
   /** The allocation at `pc` has had its collection. */
   hasCollected = false;
   /** The atomic wait at `pc` that is under way, or over and not yet answered. */

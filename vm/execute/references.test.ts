@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { compileSync } from "../compiled-module.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
 import { Store } from "../runtime/store.ts";
 
@@ -80,11 +79,5 @@ describe("typed function references", () => {
     expect(results("return")).to.deep.equal([1, 6]);
     expect(instance.callSync("assert", [1])).to.deep.equal([5]);
     expect(() => instance.callSync("assert", [0])).to.throw("null reference");
-  });
-
-  it("modules with typed references are supported", () => {
-    expect(
-      compileSync(wat`(module (func (param funcref) (drop (ref.as_non_null (local.get 0)))))`).unsupported,
-    ).to.equal(null);
   });
 });

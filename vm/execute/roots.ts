@@ -10,6 +10,7 @@ import { Head, Link } from "../lower/code.ts";
 import { NO_ROOT, type RootMap } from "../lower/roots.ts";
 import { RootKind } from "../lower/source.ts";
 import type { Collection } from "../runtime/collector.ts";
+import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { slotsOf } from "../runtime/values.ts";
@@ -27,6 +28,8 @@ export interface InvocationState {
   readonly top: RootKind;
   /** Canonical types of values at `machine.argsAt`, which belong to no frame: arguments or results. */
   readonly values: readonly ValType[];
+  /** Exceptions that host functions hold. */
+  readonly pinned: readonly HeapObject[];
 }
 
 export function* traceRoots(store: Store, collection: Collection): Generator<undefined, void> {
@@ -51,6 +54,7 @@ export function* traceRoots(store: Store, collection: Collection): Generator<und
 
 function* traceInvocation(store: Store, c: Collection, state: InvocationState): Generator<undefined, void> {
   const { machine: x, activations, inCode, top, values } = state;
+  for (const object of state.pinned) c.forward(object.handle);
   if (x.object !== 0) x.object = c.forward(x.object);
   let at = x.argsAt;
   for (const type of values) {

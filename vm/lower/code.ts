@@ -317,6 +317,8 @@ export const enum Reg {
   ArrayCopy, // a type P: array, index, array, index, count
   ArrayInitData, // a type data P: array, index, offset, count
   ArrayInitElem, // a type elem P: array, index, offset, count
+  Throw, // a tag P, P after: the arguments
+  ThrowRef, // a, P after
 }
 
 /** What {@link Reg.TrapNull} says. */
@@ -351,12 +353,35 @@ export const enum Link {
 
 const INITIAL_WORDS = 256;
 
+/** One clause of a `try_table`. */
+export interface Catch {
+  /** Null: it catches everything. */
+  readonly tagIndex: number | null;
+  /** The exception itself follows its arguments. */
+  readonly hasReference: boolean;
+  /** Word offset of the label's first value. */
+  readonly slot: number;
+  /** Where the target stands in the code, in three words as behind a branch; 0: the label is the function's own. */
+  readonly target: number;
+}
+
+/** A `try_table`: what is thrown at positions from `start` to `end` meets its clauses. */
+export interface Handler {
+  readonly start: number;
+  end: number;
+  /** P at its beginning, to which the targets' deltas are added. */
+  readonly position: number;
+  readonly catches: readonly Catch[];
+}
+
 /** Where the code of one function stands: [start, end). */
 export interface CodeRange {
   readonly funcIndex: number;
   readonly start: number;
   readonly end: number;
   readonly isExact: boolean;
+  /** Inner ones before those around them. */
+  readonly handlers: readonly Handler[];
 }
 
 /** The lowered functions of one module, in the order they were needed. */

@@ -3,7 +3,7 @@
 import { EMPTY_BLOCK, readBlockType } from "../binary/read-types.ts";
 import { funcTypeAt } from "../module.ts";
 import { Num, type ValType } from "../types.ts";
-import { Reg, type ModuleCode } from "./code.ts";
+import { Reg, type Handler, type ModuleCode } from "./code.ts";
 import { Emitter } from "./emitter.ts";
 import { COUNTED } from "./fuse.ts";
 import { Where } from "./operands.ts";
@@ -36,6 +36,10 @@ export interface Block {
   fixups: number;
   /** The branch of `if` to its `else`. 0: none. */
   elseFixup: number;
+  /** Of a `try_table`. */
+  handler: Handler | null;
+  /** Exceptions that are caught go on at its end, which is a safe point then. */
+  isLanding: boolean;
 }
 
 const NO_TYPES: readonly ValType[] = [];
@@ -74,7 +78,13 @@ export abstract class ControlLowering extends Emitter {
       startP: this.fuel,
       fixups: 0,
       elseFixup: 0,
+      handler: null,
+      isLanding: false,
     };
+  }
+
+  protected pushBlock(block: Block): void {
+    this.#blocks.push(block);
   }
 
   protected blockType(): { params: readonly ValType[]; results: readonly ValType[] } {
@@ -135,6 +145,11 @@ export abstract class ControlLowering extends Emitter {
 
   protected endBlock(): void {
     const block = this.#blocks.pop()!;
+    if (block.handler !== null) {
+      block.handler.end = this.code.length;
+      this.handlers.push(block.handler);
+      this.last = -1;
+    }
     if (block.kind === BlockKind.Body) {
       if (!this.isDead) this.returnResults();
       return;
@@ -152,6 +167,9 @@ export abstract class ControlLowering extends Emitter {
       at = next;
     }
     this.enterFrom(block, block.results);
+    if (!block.isLanding) return;
+    this.lastCheck = this.fuel;
+    this.safePoint();
   }
 
   /** A block without branches to its end, whose end cannot be reached: what follows cannot either. */

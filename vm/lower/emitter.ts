@@ -10,7 +10,7 @@ import { MAX_BODY_FUEL } from "../limits.ts";
 import { funcTypeAt, type Module } from "../module.ts";
 import { Op } from "../opcodes.ts";
 import { Heap, heapOf, isRefType, type ValType } from "../types.ts";
-import { Head, Link, Reg, type ModuleCode } from "./code.ts";
+import { Head, Link, Reg, type Handler, type ModuleCode } from "./code.ts";
 import { Operands, Where } from "./operands.ts";
 import { categoryOf, RootKind, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
@@ -53,6 +53,8 @@ export abstract class Emitter {
   /** P of the latest safe point in the text. */
   protected lastCheck = 0;
   protected byteOffset = 0;
+  /** Of the `try_table`s that have ended. */
+  protected readonly handlers: Handler[] = [];
   readonly #settle = (index: number): void => this.moveTo(this.operands.slot[index]!, index);
 
   constructor(
@@ -150,7 +152,8 @@ export abstract class Emitter {
     const { code } = this;
     const entries = this.isExact ? code.exactEntries : code.entries;
     entries[this.funcIndex] = this.codeStart + Head.Length;
-    code.ranges.push({ funcIndex: this.funcIndex, start: this.codeStart, end: code.length, isExact: this.isExact });
+    const { funcIndex, isExact, handlers } = this;
+    code.ranges.push({ funcIndex, start: this.codeStart, end: code.length, isExact, handlers });
   }
 
   /** Makes room for an operation of `words` words and returns its position. */

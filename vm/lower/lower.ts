@@ -10,16 +10,17 @@ import { readHeapType, readValType } from "../binary/read-types.ts";
 import { STRAIGHT_LINE_FUEL } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { refType } from "../types.ts";
-import { AggregateLowering, isAggregateOp } from "./aggregates.ts";
+import { isAggregateOp } from "./aggregates.ts";
 import { isAtomicOp } from "./atomics.ts";
 import { isReferenceOp } from "./references.ts";
 import { Head, Reg, type ModuleCode } from "./code.ts";
 import { BlockKind } from "./control.ts";
+import { ExceptionLowering } from "./exceptions.ts";
 import { RootKind, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
 import { Vec } from "./vector-code.ts";
 
-export class Lowering extends AggregateLowering {
+export class Lowering extends ExceptionLowering {
   constructor(
     source: LoweringSource,
     code: ModuleCode,
@@ -162,6 +163,15 @@ export class Lowering extends AggregateLowering {
         return;
       case Op.ReturnCallRef:
         this.returnCallRef();
+        return;
+      case Op.Throw:
+        this.throwTag();
+        return;
+      case Op.ThrowRef:
+        this.throwRef();
+        return;
+      case Op.TryTable:
+        this.tryTable();
         return;
       case Op.Drop:
         operands.pop();

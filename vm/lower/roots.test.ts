@@ -97,7 +97,6 @@ describe("root maps", () => {
           if (error instanceof CompileError) continue;
           throw error;
         }
-        if (module.unsupported !== null) continue;
         const context = contextOf(bytes, module);
         for (let index = module.data.importedFuncs; index < module.data.funcs.length; index++) {
           count += compareFunction(module, context, index);

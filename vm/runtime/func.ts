@@ -7,13 +7,16 @@
 import type { FuncType } from "../types.ts";
 import type { Value } from "./values.ts";
 import type { Caller } from "../execute/caller.ts";
+import type { GuestException } from "./guest-exception.ts";
 import type { Instance } from "./instance.ts";
 import type { Store } from "./store.ts";
 
 /** How a guest call that a frame function asked for has ended. */
 export type GuestOutcome =
   | { readonly kind: "returned"; readonly values: readonly Value[] }
-  | { readonly kind: "trapped"; readonly error: Error };
+  | { readonly kind: "trapped"; readonly error: Error }
+  /** By an exception. To pass it on, throw `error`. */
+  | { readonly kind: "threw"; readonly error: GuestException };
 
 /** Plain data that a frame function keeps across the calls it asks for. */
 export type FrameState =

@@ -1,7 +1,7 @@
 /** A global (spec: syntax-globalinst): a place among the store's words, seen by the embedder as an object. */
 
 import { decodeValue, encodeValue, type Value } from "./values.ts";
-import type { GlobalType } from "../types.ts";
+import type { GlobalType, ValType } from "../types.ts";
 import type { Store } from "./store.ts";
 
 /** A global of a store (spec: syntax-globalinst). */
@@ -41,5 +41,18 @@ export class Tag {
   constructor(store: Store, typeId: number) {
     this.store = store;
     this.typeId = typeId;
+  }
+
+  #word = 0;
+
+  /** What exceptions of the tag begin with in the store's heap. */
+  get word(): number {
+    if (this.#word === 0) this.#word = this.store.addTag(this);
+    return this.#word;
+  }
+
+  /** What its exceptions carry, in the engine's types. */
+  get params(): readonly ValType[] {
+    return this.store.engine.types.funcType(this.typeId).params;
   }
 }

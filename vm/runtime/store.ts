@@ -8,6 +8,7 @@ import { InternalError, Termination } from "../errors.ts";
 import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
 import { FUNCREF, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
 import { defaultEngine, type Engine } from "../engine.ts";
+import { EXCEPTIONS, exceptionLayout } from "../layouts.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
@@ -19,6 +20,7 @@ import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition, type HostFunc } from "./func.ts";
 import { hostFuncType } from "./func-type.ts";
+import type { Tag } from "./global.ts";
 import { Heap as ObjectHeap } from "./heap.ts";
 import { HeapObject } from "./heap-object.ts";
 import type { Instance } from "./instance.ts";
@@ -67,6 +69,8 @@ export class Store {
   #funcs: Map<number, Func> | null = null;
   readonly #memories: Memory[] = [];
   #heap: ObjectHeap | null = null;
+  /** Tags in the order in which their first exceptions came. */
+  readonly #tags: Tag[] = [];
   /** Whatever may hold references to heap objects: instances by their globals and segments, tables, and what runs or is paused. */
   readonly tracedInstances: Instance[] = [];
   readonly tracedTables: Table[] = [];
@@ -220,7 +224,7 @@ export class Store {
   /**
    * Links a module and gives the rest of its instantiation (initial values, segments, the start
    * function) as an invocation. The instance is not to be used before that has returned.
-   * Throws `LinkError`, `CompileError` of kind `unsupported`, `Termination`. (spec: exec-instantiation)
+   * Throws `LinkError`, `Termination`. (spec: exec-instantiation)
    */
   instantiation(
     module: CompiledModule,
@@ -298,6 +302,17 @@ export class Store {
       traceRoots: (collection) => traceRoots(this, collection),
     });
     return this.#heap;
+  }
+
+  /** The first word of the exceptions of a tag that has none yet. */
+  addTag(tag: Tag): number {
+    this.#tags.push(tag);
+    return this.heap.addException(exceptionLayout(this.engine.types, this.engine.types.funcType(tag.typeId)));
+  }
+
+  /** The tag of exceptions with this first word. */
+  tagOf(word: number): Tag {
+    return this.#tags[word - EXCEPTIONS]!;
   }
 
   /** Whether a collection waits for its next step. */

@@ -21,9 +21,6 @@ export class ModuleContext {
   /** 1 for each function that occurs outside of bodies: `ref.func` may name it (spec: valid-ref.func). */
   readonly declaredFuncs: Uint8Array;
 
-  /** The first instruction that this version cannot execute, and where it stands. */
-  deferred: { readonly op: number; readonly place: SourcePlace } | null = null;
-
   constructor(module: Module, registry: TypeRegistry, proposals: Proposals) {
     this.module = module;
     this.registry = registry;

@@ -12,7 +12,7 @@ import { checkLocalCount } from "../binary/skip-expr.ts";
 import { limitExceeded, type CompileError } from "../errors.ts";
 import { MAX_CATCHES } from "../limits.ts";
 import type { Expr } from "../module.ts";
-import { deferredGroup, INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
+import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import {
   EXNREF,
   FUNCREF,
@@ -45,9 +45,6 @@ import {
 
 const MAX_OFFSET_32 = 0xffff_ffff;
 const NONNULL_EXNREF: ValType = refType(Heap.Exn, false);
-
-/** Unprefixed instructions that this version does not execute. */
-const IS_DEFERRED = Uint8Array.from({ length: 0x100 }, (_, op) => (deferredGroup(op) === null ? 0 : 1));
 
 export class FunctionValidator extends Lookups {
   readonly #locals = new Locals();
@@ -118,7 +115,6 @@ export class FunctionValidator extends Lookups {
     while (reader.position < this.pausePosition) {
       this.position = reader.position;
       const byte = reader.u8();
-      if (IS_DEFERRED[byte] === 1) this.#defer(byte);
       this.#instruction(byte);
       if (this.depth === 0) return this.#endOfBody();
     }
@@ -359,10 +355,6 @@ export class FunctionValidator extends Lookups {
   #accepts(op: number): boolean {
     const proposal = INSTRUCTION_BY_NUMBER[op]?.proposal ?? null;
     return proposal === null || this.context.proposals.has(proposal);
-  }
-
-  #defer(op: number): void {
-    this.context.deferred ??= { op, place: this.place };
   }
 
   /** The general case: the row has the type, its immediates need only be read and checked. */
