@@ -50,11 +50,11 @@ class Lanes {
   readonly i16: Int16Array;
   readonly u16: Uint16Array;
 
-  constructor(buffer: ArrayBufferLike) {
-    this.i8 = new Int8Array(buffer);
-    this.u8 = new Uint8Array(buffer);
-    this.i16 = new Int16Array(buffer);
-    this.u16 = new Uint16Array(buffer);
+  constructor({ buffer, byteOffset, byteLength }: Int32Array) {
+    this.i8 = new Int8Array(buffer, byteOffset, byteLength);
+    this.u8 = new Uint8Array(buffer, byteOffset, byteLength);
+    this.i16 = new Int16Array(buffer, byteOffset, byteLength / 2);
+    this.u16 = new Uint16Array(buffer, byteOffset, byteLength / 2);
   }
 }
 
@@ -84,9 +84,29 @@ interface Frames {
 }
 
 function framesOf(slots: number): Frames {
-  const buffer = new ArrayBuffer(slots * 8);
-  return { words: new Int32Array(buffer), doubles: new Float64Array(buffer), floats: new Float32Array(buffer) };
+  const byteLength = slots * 8;
+  if (slots !== INITIAL_FRAME_SLOTS) return framesAt(new ArrayBuffer(byteLength), 0, slots);
+  if (chunkAt === chunk.byteLength) {
+    chunk = new ArrayBuffer(byteLength * CHUNK_FRAMES);
+    chunkAt = 0;
+  }
+  const frames = framesAt(chunk, chunkAt, slots);
+  chunkAt += byteLength;
+  return frames;
 }
+
+function framesAt(buffer: ArrayBuffer, at: number, slots: number): Frames {
+  return {
+    words: new Int32Array(buffer, at, slots * 2),
+    doubles: new Float64Array(buffer, at, slots),
+    floats: new Float32Array(buffer, at, slots * 2),
+  };
+}
+
+/** Frames of the initial size are cut from these: a buffer of its own costs the host's heap far more than they do. */
+let chunk = new ArrayBuffer(0);
+let chunkAt = 0;
+const CHUNK_FRAMES = 256;
 
 const NO_FRAMES = framesOf(0);
 /** Zeroed frames of the initial size that nobody uses: making them takes longer than a short run. */
@@ -167,7 +187,7 @@ export class Machine {
 
   /** Views of the frames that are made when the first instruction needs them. */
   get lanes(): Lanes {
-    this.#lanes ??= new Lanes(this.words.buffer);
+    this.#lanes ??= new Lanes(this.words);
     return this.#lanes;
   }
 
