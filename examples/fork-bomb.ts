@@ -36,6 +36,7 @@ const bombs = new Runtime({
   },
 });
 bombs.spawn(await bombs.compile(guestBytes("fork-bomb")));
+while (made < MAX_PROCESSES) await new Promise(setImmediate);
 const beside = await work();
 const fuel = bombs.group.used(Account.Fuel);
 await bombs.dispose();

@@ -75,7 +75,8 @@ const isPackage = ({ target, ours }: ImportLine): boolean => !ours && !target.st
 const isNode = ({ target, ours }: ImportLine): boolean => !ours && target.startsWith("node:");
 const isVmApi = ({ target }: ImportLine): boolean => target === "vm/index.ts";
 const isTextApi = ({ target }: ImportLine): boolean => target === "vm/text/index.ts";
-const isHostApi = ({ target }: ImportLine): boolean => ["host/index.ts", "host/single.ts"].includes(target) || target.startsWith("host/node/");
+const isHostApi = ({ target }: ImportLine): boolean =>
+  ["host/index.ts", "host/single.ts"].includes(target) || target.startsWith("host/node/");
 
 describe("layers", () => {
   it("vm imports vm and nothing else", () => {
