@@ -333,6 +333,9 @@ describe("perilune", function () {
         [["--invoke", "add", path, "1", "x"], /'x' is no i32/],
         [["--invoke", "sub", path], /exports no function 'sub'/],
         [["--invoke", "g", path], /exports no function 'g'/],
+        [["--invoke", "add", "--deny", "*", path, "1", "2"], /--deny has no effect with --invoke/],
+        [["--invoke", "add", "--allow", "*", path, "1", "2"], /--allow has no effect with --invoke/],
+        [["--threads", "2", "--max-processes", "1", path], /--max-processes has no effect with --threads/],
         [[path], /no '_start' to run: call a function with --invoke NAME \(it exports add, swap, null\)/],
       ];
       await together(cases, async ([args, message]) => {

@@ -61,6 +61,7 @@ export async function runCommand(file: string, args: readonly string[], options:
   let exitCode: number;
   try {
     const format = statsFormat(options.stats);
+    refuseIgnored(options);
     const limits = limitsOf(options);
     const release = interruptions.listen(limits.timeoutMs);
     const started = performance.now();
@@ -90,6 +91,16 @@ export async function runCommand(file: string, args: readonly string[], options:
   await Promise.all([standardOutput().flush(), standardError().flush()]);
   // Standard input may still be open, and would keep the process waiting.
   process.exit(exitCode);
+}
+
+/** What runs alone has neither policies of imports nor processes: nobody may believe that it had. */
+function refuseIgnored({ invoke, threads, allow, deny, maxProcesses }: RunOptions): void {
+  const alone = invoke !== undefined ? "--invoke" : threads !== undefined ? "--threads" : null;
+  if (alone === null) return;
+  const asked = { "--allow": allow, "--deny": deny, "--max-processes": maxProcesses };
+  for (const [option, value] of Object.entries(asked)) {
+    if (value !== undefined) throw new UsageError(`${option} has no effect with ${alone}: leave one of them out`);
+  }
 }
 
 /** A guest that imports more than WASI, or one whose imports and processes the options speak of. */
