@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Config, ConfigDraft, type OnFullMailbox, type Visibility } from "./config.ts";
 import { grantThrough, GrantError, type DirectoryGrant } from "./directory-grants.ts";
-import { decideImport, matchesPattern } from "./import-policy.ts";
+import { decideImport, ImportPolicy, matchesPattern } from "./import-policy.ts";
 import { FakeClock } from "./fakes.ts";
 import { MemoryDirectory } from "./memory-files.ts";
 
@@ -140,5 +140,41 @@ describe("import patterns", () => {
     const start = performance.now();
     expect(matchesPattern(`${"*a".repeat(500)}b`, "a".repeat(5_000))).to.equal(false);
     expect(performance.now() - start).to.be.below(500);
+  });
+
+  it("match as a regular expression does", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 });
+    const pattern = fc.string({ unit: fc.constantFrom("a", "b", "*"), maxLength: 8 });
+    fc.assert(
+      fc.property(pattern, text, (p, t) => {
+        expect(matchesPattern(p, t)).to.equal(new RegExp(`^${p.replaceAll("*", ".*")}$`).test(t));
+      }),
+    );
+  });
+
+  it("cost little for long names, which are denied unseen", () => {
+    const policies = [new ImportPolicy({ deny: new Array<string>(256).fill(`*${"a".repeat(510)}b`) })];
+    const start = performance.now();
+    expect(decideImport(policies, "a".repeat(100_000))).to.equal("denied");
+    expect(performance.now() - start).to.be.below(100);
+    expect(decideImport(policies, "a".repeat(512))).to.equal("granted");
+  });
+
+  it("are counted over the generations", () => {
+    let config = new Config({ imports: { deny: new Array<string>(800).fill("x") } });
+    const draft = Object.assign(new ConfigDraft(), { rules: { deny: new Array<string>(200).fill("x") } });
+    config = config.meet(draft);
+    expect(() => config.meet(draft)).to.throw(GrantError, /patterns/);
+    expect(config.meet(new ConfigDraft()).policies).to.equal(config.policies);
+  });
+});
+
+describe("import policies", () => {
+  it("an outer redirection hides no denial inside, and stands before an inner one", () => {
+    const one = { params: [], results: [], call: () => [] };
+    const other = { ...one };
+    const redirect = (definition: typeof one) => new ImportPolicy({ redirect: { "a::x": definition } });
+    expect(decideImport([redirect(one), new ImportPolicy({ deny: ["a::*"] })], "a::x")).to.equal("denied");
+    expect(decideImport([redirect(one), redirect(other)], "a::x")).to.equal(one);
   });
 });

@@ -6,8 +6,8 @@
 
 import { DEFAULT_MAILBOX, type MailboxLimits } from "./mailbox.ts";
 import type { GroupOptions } from "./group.ts";
-import { ImportPolicy, type ImportRules } from "./import-policy.ts";
-import { grantThrough, type DirectoryGrant } from "./directory-grants.ts";
+import { ImportPolicy, MAX_INHERITED_PATTERNS, type ImportRules } from "./import-policy.ts";
+import { GrantError, grantThrough, type DirectoryGrant } from "./directory-grants.ts";
 
 /** What happens when `maxFuel` is used up: the process ends, or pauses until `addFuel`. */
 export type OnFuelExhausted = "end" | "pause";
@@ -104,7 +104,8 @@ export class Config {
   /**
    * What a child gets when its creator, which has this configuration, asks for `draft`: the lesser
    * of each limit and right, directories reached through the creator's. The same draft gives the
-   * same configuration again. Throws `GrantError` for a directory that the creator cannot reach.
+   * same configuration again. Throws `GrantError` for a directory that the creator cannot reach, and
+   * for too many patterns.
    */
   meet(draft: ConfigDraft): Config {
     const key = draft.key;
@@ -138,11 +139,21 @@ export class Config {
         denied: this.denied,
         visibility: lesser(VISIBILITIES, this.visibility, draft.visibility ?? this.visibility),
       },
-      draft.rules === null ? this.policies : [...this.policies, new ImportPolicy(draft.rules)],
+      this.#narrowed(draft.rules),
     );
     if (this.#children.size >= MAX_INTERNED) this.#children.delete(this.#children.keys().next().value!);
     this.#children.set(key, config);
     return config;
+  }
+
+  /** All policies of a child. Throws `GrantError` when they have too many patterns together. */
+  #narrowed(rules: ImportRules | null): readonly ImportPolicy[] {
+    if (rules === null) return this.policies;
+    const policies = [...this.policies, new ImportPolicy(rules)];
+    if (policies.reduce((sum, { patternCount }) => sum + patternCount, 0) > MAX_INHERITED_PATTERNS) {
+      throw new GrantError(`more than ${MAX_INHERITED_PATTERNS} patterns of imports, those of all creators included`);
+    }
+    return policies;
   }
 }
 

@@ -17,6 +17,11 @@ export interface ImportRules {
 
 export type ImportDecision = "granted" | "denied" | HostDefinition;
 
+/** UTF-16 units of "module::name" that are matched with patterns: longer ones are denied. */
+const MAX_NAME_LENGTH = 512;
+/** Of a configuration and of all that it comes from. */
+export const MAX_INHERITED_PATTERNS = 1_024;
+
 let policies = 0;
 
 export class ImportPolicy {
@@ -38,6 +43,15 @@ export class ImportPolicy {
     return [...(this.#allow ?? []), ...this.#deny].reduce((sum, pattern) => sum + 64 + pattern.length * 2, 64);
   }
 
+  get patternCount(): number {
+    return (this.#allow?.length ?? 0) + this.#deny.length + this.#redirect.length;
+  }
+
+  /** Whether it may grant what nobody else provides. */
+  get redirects(): boolean {
+    return this.#redirect.length > 0;
+  }
+
   decide(name: string): ImportDecision {
     for (const [pattern, definition] of this.#redirect) if (matchesPattern(pattern, name)) return definition;
     if (this.#deny.some((pattern) => matchesPattern(pattern, name))) return "denied";
@@ -46,33 +60,33 @@ export class ImportPolicy {
   }
 }
 
-/** What several policies say together, the outermost first: each may deny, the first redirection counts. */
+/**
+ * What several policies say together, the outermost first: each may deny, the first redirection
+ * counts. Names that are too long are denied unseen.
+ */
 export function decideImport(all: readonly ImportPolicy[], name: string): ImportDecision {
+  if (all.length > 0 && name.length > MAX_NAME_LENGTH) return "denied";
+  let redirection: HostDefinition | null = null;
   for (const policy of all) {
     const decision = policy.decide(name);
-    if (decision !== "granted") return decision;
+    if (decision === "denied") return "denied";
+    if (decision !== "granted") redirection ??= decision;
   }
-  return "granted";
+  return redirection ?? "granted";
 }
 
-/** Whether `text` is `pattern` with each "*" replaced by some text. Takes time in the product of their lengths at most. */
+/** Whether `text` is `pattern` with each "*" replaced by some text. The first place for a part between stars is the best. */
 export function matchesPattern(pattern: string, text: string): boolean {
-  let at = 0;
-  let inText = 0;
-  let star = -1;
-  let retry = 0;
-  while (inText < text.length) {
-    if (at < pattern.length && pattern[at] === "*") {
-      star = at++;
-      retry = inText;
-    } else if (at < pattern.length && pattern[at] === text[inText]) {
-      at++;
-      inText++;
-    } else if (star >= 0) {
-      at = star + 1;
-      inText = ++retry;
-    } else return false;
+  const star = pattern.indexOf("*");
+  if (star < 0) return pattern === text;
+  if (!text.startsWith(pattern.slice(0, star))) return false;
+  let inText = star;
+  const parts = pattern.slice(star + 1).split("*");
+  const last = parts.pop()!;
+  for (const part of parts) {
+    const found = text.indexOf(part, inText);
+    if (found < 0) return false;
+    inText = found + part.length;
   }
-  while (pattern[at] === "*") at++;
-  return at === pattern.length;
+  return inText + last.length <= text.length && text.endsWith(last);
 }

@@ -21,7 +21,7 @@ import { defaultServices } from "./default-services.ts";
 import { Environment } from "./environment.ts";
 import { Executor } from "./executor.ts";
 import { Group, type GroupOptions } from "./group.ts";
-import { decideImport } from "./import-policy.ts";
+import { decideImport, type ImportDecision } from "./import-policy.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
 import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
@@ -210,7 +210,8 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     const key = config.policyKey;
     let plan = plans.get(key);
     if (plan === undefined) {
-      plan = new LinkPlan(module, (from, name, type) => this.#resolve(config, from, name, type));
+      const decisions = new Map<string, ImportDecision>();
+      plan = new LinkPlan(module, (from, name, type) => this.#resolve(config, decisions, from, name, type));
       if (plans.size >= MAX_PLANS) plans.delete(plans.keys().next().value!);
       plans.set(key, plan);
     }
@@ -226,13 +227,25 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return wasiImport(module, name);
   }
 
-  #resolve(config: Config, module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
-    const fullName = `${module}::${name}`;
-    const decision = decideImport(config.policies, fullName);
-    if (typeof decision === "object") return decision;
+  /** Policies are asked for what exists, and once for each name: both the patterns and the imports are a guest's. */
+  #resolve(
+    { policies, denied: whenDenied }: Config,
+    decisions: Map<string, ImportDecision>,
+    module: string,
+    name: string,
+    type: ExternDescriptor,
+  ): HostDefinition | undefined {
     const definition = this.find(module, name, type);
+    if (definition === undefined && !policies.some(({ redirects }) => redirects)) return undefined;
+    const fullName = `${module}::${name}`;
+    let decision = decisions.get(fullName);
+    if (decision === undefined) {
+      decision = decideImport(policies, fullName);
+      decisions.set(fullName, decision);
+    }
+    if (typeof decision === "object") return decision;
     if (decision === "granted" || definition === undefined) return definition;
-    if (config.denied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
+    if (whenDenied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
     return denied(fullName, definition);
   }
 
