@@ -290,7 +290,14 @@ export class Executor {
   }
 
   #fire(nowMs: number): void {
-    for (let timer = this.#wheel.poll(nowMs); timer !== null; timer = this.#wheel.poll(nowMs)) timer.fire(timer);
+    for (let timer = this.#wheel.poll(nowMs); timer !== null; timer = this.#wheel.poll(nowMs)) {
+      try {
+        timer.fire(timer);
+      } catch (error) {
+        if (timer.failed === null) throw error;
+        timer.failed(error);
+      }
+    }
     this.#timersAtMs = this.#wheel.nextMs();
   }
 

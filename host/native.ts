@@ -9,7 +9,7 @@ import { DataMessage, MessageKind, type Message, type ProcessDied } from "./mess
 import { deliverWithRoom } from "./process-handle.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
-import { NORMAL, type ExitReason, type Pid } from "./signal.ts";
+import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import { Timer } from "./timers.ts";
 
 /** A message as TypeScript sees it. */
@@ -64,7 +64,10 @@ export class NativeProcess extends BasicProcess {
   /** What the waiting receive gets at the next turn. */
   #arrived: Message | "timeout" | null = null;
   #ended: ExitReason | null = null;
-  readonly #timer = new Timer(() => this.#timeOver());
+  readonly #timer = new Timer(
+    () => this.#timeOver(),
+    (error) => this.kill(reasonOf(error)),
+  );
   readonly #sleeps = new Set<{ readonly timer: Timer; readonly reject: (error: Error) => void }>();
   #isAway = false;
 

@@ -1,10 +1,14 @@
 import { expect } from "chai";
 import { compileSync } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
+import { guestFunctions } from "./functions/host-definition.ts";
+import { guestText } from "./functions/testing.ts";
 import { Account } from "./group.ts";
 import type { ExitReason } from "./signal.ts";
 import { reasonText } from "./signal.ts";
 import { guest, testRuntime } from "./testing.ts";
 import type { ProcessHandle } from "./process-handle.ts";
+import { Timer } from "./timers.ts";
 
 /** How it has ended by now. */
 function endOf(handle: ProcessHandle): ExitReason | null {
@@ -214,6 +218,42 @@ describe("a guest process", () => {
       expect(reasonText(endOf(handle)!)).to.include("mailbox full");
       expect([runtime.processCount, ends > 0]).to.deep.equal([0, true]);
     }
+  });
+
+  it("leaves nothing that waits when a request to itself traps and it goes on", () => {
+    const { executor, runtime } = testRuntime({ functions: [guestFunctions] });
+    const handle = runtime.spawn(
+      compileSync(
+        textToBinary(
+          guestText(`(memory (export "memory") 1)
+            (func (export "_lunatic_catch_trap") (param i32 i32) (result i32)
+              (call $message::create_data (i64.const 1) (i64.const 0))
+              (drop (call $message::send_receive_skip_search (call $process::process_id) (i64.const 7) (i64.const 20)))
+              (i32.const 5))
+            (func (export "main") (local $i i32)
+              (call $message::create_data (i64.const 1) (i64.const 0))
+              (drop (call $message::send (call $process::process_id)))
+              (drop (call $trap::catch (i32.const 0) (i32.const 0)))
+              (loop $l (br_if $l (i32.ne (i32.const 10_000_000)
+                (local.tee $i (i32.add (local.get $i) (i32.const 1)))))))`),
+        ),
+      ),
+      { entry: "main", config: { mailbox: { maxMessages: 1 } } },
+    );
+    executor.runUntilIdle();
+    expect(endOf(handle)).to.deep.equal({ kind: "normal" });
+    expect(executor.armedTimers).to.equal(0);
+  });
+
+  it("ends alone when its timer fails", () => {
+    const { executor } = testRuntime();
+    const failures: unknown[] = [];
+    const fail = (): never => {
+      throw new Error("broken");
+    };
+    executor.arm(new Timer(fail, (error) => failures.push(error)), 1);
+    executor.runUntilIdle();
+    expect(failures).to.have.length(1);
   });
 
   it("stops at its limits of fuel and memory", () => {

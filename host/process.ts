@@ -459,7 +459,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   #arm(delayMs: number): void {
-    this.#timer ??= new Timer(() => this.#timeOver());
+    this.#timer ??= new Timer(
+      () => this.#timeOver(),
+      (error) => this.kill(reasonOf(error)),
+    );
     this.runtime.executor.arm(this.#timer, delayMs);
   }
 
@@ -518,7 +521,13 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       return SUSPEND;
     }
     this.#expect(waitTag === null ? null : waitTag === 0n ? [] : [waitTag], timeoutMs, ARRIVED_RESULTS);
-    this.#sendTo(target, message);
+    try {
+      this.#sendTo(target, message);
+    } catch (error) {
+      // The guest may go on after a trap: nothing of this call may be left to answer.
+      this.#endExpecting();
+      throw error;
+    }
     return SUSPEND;
   }
 
@@ -542,6 +551,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (timeoutMs !== Number.POSITIVE_INFINITY) this.#arm(timeoutMs);
   }
 
+  #endExpecting(): void {
+    this.#waitsForMessage = false;
+    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
+  }
+
   #accept(message: Message): void {
     message.payBy(this.group);
     this.scratch?.drop();
@@ -555,8 +569,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       if (tag === 0n) return false;
       if (this.#tagSet === null ? !this.#tags.includes(tag) : !this.#tagSet.has(tag)) return false;
     }
-    this.#waitsForMessage = false;
-    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
+    this.#endExpecting();
     this.#forgetSending();
     this.#accept(message);
     this.#answer(this.#kindResults[message.kind]!);
@@ -622,8 +635,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Nobody will make room: the call traps. */
   failSend(): void {
     this.#forgetSending();
-    this.#waitsForMessage = false;
-    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
+    this.#endExpecting();
     this.#answerError(new Trap("host function trapped", "mailbox full: senders wait for each other"));
   }
 
@@ -640,8 +652,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   protected override close(): void {
     if (this.maker instanceof Process) this.maker.children--;
-    if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
-    this.#waitsForMessage = false;
+    this.#endExpecting();
     this.#forgetSending();
     const wait = this.#wait;
     this.#wait = null;

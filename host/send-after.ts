@@ -8,7 +8,7 @@ import type { BasicProcess } from "./basic-process.ts";
 import { Account, type Group } from "./group.ts";
 import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import type { Process } from "./process.ts";
-import type { Pid } from "./signal.ts";
+import { reasonOf, type Pid } from "./signal.ts";
 import { Timer } from "./timers.ts";
 
 /** Bytes of a timer besides its message. */
@@ -20,7 +20,10 @@ export class PendingMessage implements SuspendedSender {
   readonly #message: Message;
   readonly #target: BasicProcess | null;
   readonly #runtime: Process["runtime"];
-  readonly #timer = new Timer(() => this.#fire());
+  readonly #timer = new Timer(
+    () => this.#fire(),
+    (error) => this.#target?.kill(reasonOf(error)),
+  );
   readonly #forget: () => void;
   #isSent = false;
   #isOver = false;

@@ -17,14 +17,17 @@ const HALF_LEVELS = 4;
 /** A timer that can be armed again and again. `fire` is called by whoever polls the wheel. */
 export class Timer {
   readonly fire: (timer: Timer) => void;
+  /** Called with what `fire` threw: ends its owner, so that nobody else is touched. */
+  readonly failed: ((error: unknown) => void) | null;
   deadlineMs = 0;
   /** Where it lies: the index of its slot, or -1 when it is not armed. */
   slot = -1;
   previous: Timer | null = null;
   next: Timer | null = null;
 
-  constructor(fire: (timer: Timer) => void) {
+  constructor(fire: (timer: Timer) => void, failed: ((error: unknown) => void) | null = null) {
     this.fire = fire;
+    this.failed = failed;
   }
 
   get isArmed(): boolean {
