@@ -1,7 +1,10 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Mailbox } from "./mailbox.ts";
+import { Termination } from "../vm/index.ts";
+import { Account } from "./group.ts";
 import { DataMessage, LinkDied, MESSAGE_OVERHEAD, ProcessDied, type Message, type Resource } from "./message.ts";
+import { Runtime } from "./runtime.ts";
 
 const data = (tag: bigint, text = ""): DataMessage => DataMessage.of(new TextEncoder().encode(text), tag);
 
@@ -112,6 +115,19 @@ describe("DataMessage", () => {
       expect(next.bytes).to.have.length(2);
       next.drop();
     }
+  });
+
+  it("is paid for until it is dropped, also a small one, and not when it could not be made", () => {
+    const { group } = new Runtime({ maxMemory: 1_000 });
+    const messages = Array.from({ length: 3 }, () => new DataMessage(1n, 10, group));
+    expect(group.used(Account.Memory)).to.be.at.least(3 * 200);
+    expect(() => new DataMessage(1n, 0, group)).to.throw(Termination, "memory limit");
+    messages.pop()!.drop();
+    const before = group.used(Account.Memory);
+    expect(() => new DataMessage(1n, 4_096, group)).to.throw(Termination, "memory limit");
+    expect(group.used(Account.Memory)).to.equal(before);
+    for (const message of messages) message.drop();
+    expect(group.used(Account.Memory)).to.equal(0);
   });
 
   it("gives resources once, at their index, and closes what was not taken", () => {

@@ -24,6 +24,8 @@ export interface Resource {
 
 /** Counted bytes of a message besides its data, and of each resource in it. */
 export const MESSAGE_OVERHEAD = 64;
+/** What a message of data costs its payer besides a large chunk: the object, its chunk and its places in a mailbox. */
+const MESSAGE_BYTES = 256;
 /** A larger capacity is not believed. */
 const MAX_BELIEVED_CAPACITY = 65_536;
 const SMALL_BYTES = 64;
@@ -131,7 +133,14 @@ export class DataMessage extends Message {
     super(tag);
     this.payer = payer;
     this.#chunk = EMPTY;
-    if (capacity > 0) this.room(Math.min(capacity, MAX_BELIEVED_CAPACITY));
+    if (!this.pay(MESSAGE_BYTES)) throw new Termination("memory limit", "a message");
+    if (capacity === 0) return;
+    try {
+      this.room(Math.min(capacity, MAX_BELIEVED_CAPACITY));
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
   }
 
   /** A message with a copy of these bytes. */
