@@ -85,23 +85,58 @@ function asNumber(position: bigint): number {
   return Number(position);
 }
 
+/**
+ * The system gives a closed descriptor's number to the next file that anybody opens, and operations
+ * that name it by its number would meet that one: it is closed when no operation is under way, and
+ * none begins afterwards.
+ */
+class Holds {
+  #count = 0;
+  #closing: Promise<void> | null = null;
+  #idle: (() => void) | null = null;
+
+  async during<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#closing !== null) throw new SystemError("EBADF");
+    this.#count++;
+    try {
+      return await operation();
+    } finally {
+      this.#count--;
+      if (this.#count === 0) this.#idle?.();
+    }
+  }
+
+  close(close: () => Promise<void>): Promise<void> {
+    return (this.#closing ??= this.#whenIdle().then(close));
+  }
+
+  async #whenIdle(): Promise<void> {
+    if (this.#count > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+}
+
 class NodeFile implements OpenFile {
   readonly kind = "file";
   readonly #handle: FileHandle;
+  readonly #holds = new Holds();
   /** The same file, open for appending: only the system knows where the end is when others write too. */
-  #appender: FileHandle | null = null;
+  #appender: Promise<FileHandle> | null = null;
 
   constructor(handle: FileHandle) {
     this.#handle = handle;
   }
 
-  async read(bytes: Uint8Array, position: bigint): Promise<number> {
-    return (await this.#handle.read(bytes, 0, bytes.length, asNumber(position))).bytesRead;
+  read(bytes: Uint8Array, position: bigint): Promise<number> {
+    return this.#holds.during(
+      async () => (await this.#handle.read(bytes, 0, bytes.length, asNumber(position))).bytesRead,
+    );
   }
 
-  async write(bytes: Uint8Array, position: bigint | null): Promise<number> {
-    if (position === null) return this.#append(bytes);
-    return (await this.#handle.write(bytes, 0, bytes.length, asNumber(position))).bytesWritten;
+  write(bytes: Uint8Array, position: bigint | null): Promise<number> {
+    return this.#holds.during(async () => {
+      if (position === null) return this.#append(bytes);
+      return (await this.#handle.write(bytes, 0, bytes.length, asNumber(position))).bytesWritten;
+    });
   }
 
   async #append(bytes: Uint8Array): Promise<number> {
@@ -109,29 +144,37 @@ class NodeFile implements OpenFile {
       const { size } = await this.#handle.stat({ bigint: true });
       return (await this.#handle.write(bytes, 0, bytes.length, asNumber(size))).bytesWritten;
     }
-    this.#appender ??= await open(`/proc/self/fd/${this.#handle.fd}`, constants.O_WRONLY | constants.O_APPEND);
-    return (await this.#appender.write(bytes, 0, bytes.length, null)).bytesWritten;
+    this.#appender ??= open(`/proc/self/fd/${this.#handle.fd}`, constants.O_WRONLY | constants.O_APPEND);
+    const appender = await this.#appender.catch((error: unknown) => {
+      this.#appender = null;
+      throw error;
+    });
+    return (await appender.write(bytes, 0, bytes.length, null)).bytesWritten;
   }
 
-  async stat(): Promise<FileStat> {
-    return statOf(await this.#handle.stat({ bigint: true }));
+  stat(): Promise<FileStat> {
+    return this.#holds.during(async () => statOf(await this.#handle.stat({ bigint: true })));
   }
 
-  async setSize(size: bigint): Promise<void> {
-    await this.#handle.truncate(asNumber(size));
+  setSize(size: bigint): Promise<void> {
+    return this.#holds.during(async () => this.#handle.truncate(asNumber(size)));
   }
 
-  async setTimes(times: NewTimes): Promise<void> {
-    await this.#handle.utimes(...timesFor(times, await this.#handle.stat({ bigint: true })));
+  setTimes(times: NewTimes): Promise<void> {
+    return this.#holds.during(async () =>
+      this.#handle.utimes(...timesFor(times, await this.#handle.stat({ bigint: true }))),
+    );
   }
 
-  async sync(dataOnly: boolean): Promise<void> {
-    await (dataOnly ? this.#handle.datasync() : this.#handle.sync());
+  sync(dataOnly: boolean): Promise<void> {
+    return this.#holds.during(() => (dataOnly ? this.#handle.datasync() : this.#handle.sync()));
   }
 
-  async close(): Promise<void> {
-    await this.#appender?.close();
-    await this.#handle.close();
+  close(): Promise<void> {
+    return this.#holds.close(async () => {
+      await (await this.#appender)?.close();
+      await this.#handle.close();
+    });
   }
 }
 
@@ -140,6 +183,7 @@ class NodeDirectory implements Directory {
   /** Null where directories cannot be opened or named by descriptor. */
   readonly #handle: FileHandle | null;
   readonly #path: string;
+  readonly #holds = new Holds();
 
   constructor(handle: FileHandle | null, path: string) {
     this.#handle = handle;
@@ -153,7 +197,24 @@ class NodeDirectory implements Directory {
     return `${this.#path}/${name}`;
   }
 
-  async open(name: string, options: OpenOptions): Promise<OpenFile | Directory> {
+  /** An operation from an entry of this directory to one of another. */
+  #onBoth(
+    operation: (from: string, to: string) => Promise<void>,
+    name: string,
+    to: Directory,
+    newName: string,
+  ): Promise<void> {
+    return this.#holds.during(async () => {
+      const other = sameKind(to);
+      await other.#holds.during(() => operation(this.#entry(name), other.#entry(newName)));
+    });
+  }
+
+  open(name: string, options: OpenOptions): Promise<OpenFile | Directory> {
+    return this.#holds.during(() => this.#open(name, options));
+  }
+
+  async #open(name: string, options: OpenOptions): Promise<OpenFile | Directory> {
     const path = this.#entry(name);
     if (options.directory === true) return this.#openDirectory(path);
     let flags = ALWAYS;
@@ -185,50 +246,60 @@ class NodeDirectory implements Directory {
     return new NodeDirectory(null, path);
   }
 
-  async statEntry(name: string): Promise<FileStat> {
-    return statOf(await lstat(this.#entry(name), { bigint: true }));
+  statEntry(name: string): Promise<FileStat> {
+    return this.#holds.during(async () => statOf(await lstat(this.#entry(name), { bigint: true })));
   }
 
   readLink(name: string): Promise<string> {
-    return readlink(this.#entry(name));
+    return this.#holds.during(async () => readlink(this.#entry(name)));
   }
 
-  async list(): Promise<DirectoryEntry[]> {
-    const entries = await readdir(`${this.#path}/`, { withFileTypes: true });
-    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  list(): Promise<DirectoryEntry[]> {
+    return this.#holds.during(async () => {
+      const entries = await readdir(`${this.#path}/`, { withFileTypes: true });
+      return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+    });
   }
 
-  async createDirectory(name: string): Promise<void> {
-    await mkdir(this.#entry(name));
+  createDirectory(name: string): Promise<void> {
+    return this.#holds.during(async () => {
+      await mkdir(this.#entry(name));
+    });
   }
 
   removeDirectory(name: string): Promise<void> {
-    return rmdir(this.#entry(name));
+    return this.#holds.during(async () => rmdir(this.#entry(name)));
   }
 
-  async removeFile(name: string): Promise<void> {
-    await unlink(this.#entry(name)).catch(async (error: NodeJS.ErrnoException) => {
+  removeFile(name: string): Promise<void> {
+    return this.#holds.during(async () => this.#removeFile(this.#entry(name)));
+  }
+
+  async #removeFile(path: string): Promise<void> {
+    await unlink(path).catch(async (error: NodeJS.ErrnoException) => {
       // Systems differ here, guests do not expect it.
-      if (error.code === "EPERM" && (await this.statEntry(name)).kind === "directory") throw new SystemError("EISDIR");
+      if (error.code === "EPERM" && (await lstat(path)).isDirectory()) throw new SystemError("EISDIR");
       throw error;
     });
   }
 
   rename(name: string, to: Directory, newName: string): Promise<void> {
-    return rename(this.#entry(name), sameKind(to).#entry(newName));
+    return this.#onBoth(rename, name, to, newName);
   }
 
   link(name: string, to: Directory, newName: string): Promise<void> {
-    return link(this.#entry(name), sameKind(to).#entry(newName));
+    return this.#onBoth(link, name, to, newName);
   }
 
   createSymlink(name: string, target: string): Promise<void> {
-    return symlink(target, this.#entry(name));
+    return this.#holds.during(async () => symlink(target, this.#entry(name)));
   }
 
-  async setEntryTimes(name: string, times: NewTimes): Promise<void> {
-    const path = this.#entry(name);
-    await lutimes(path, ...timesFor(times, await lstat(path, { bigint: true })));
+  setEntryTimes(name: string, times: NewTimes): Promise<void> {
+    return this.#holds.during(async () => {
+      const path = this.#entry(name);
+      await lutimes(path, ...timesFor(times, await lstat(path, { bigint: true })));
+    });
   }
 
   stat(): Promise<FileStat> {
@@ -239,12 +310,16 @@ class NodeDirectory implements Directory {
     return this.setEntryTimes(".", times);
   }
 
-  async sync(dataOnly: boolean): Promise<void> {
-    await (dataOnly ? this.#handle?.datasync() : this.#handle?.sync());
+  sync(dataOnly: boolean): Promise<void> {
+    return this.#holds.during(async () => {
+      await (dataOnly ? this.#handle?.datasync() : this.#handle?.sync());
+    });
   }
 
-  async close(): Promise<void> {
-    await this.#handle?.close();
+  close(): Promise<void> {
+    return this.#holds.close(async () => {
+      await this.#handle?.close();
+    });
   }
 }
 

@@ -42,6 +42,8 @@ export interface DirectoryDescriptor {
   rights: bigint;
   /** What its descendants may be given. */
   inheritingRights: bigint;
+  /** Walks that began in it go no further. */
+  isClosed: boolean;
 }
 
 export type Descriptor = InputDescriptor | OutputDescriptor | FileDescriptor | DirectoryDescriptor;
@@ -125,5 +127,8 @@ export class DescriptorTable {
 /** Closes what the descriptor holds of the host. Streams belong to whoever passed them in. */
 export async function closeDescriptor(descriptor: Descriptor): Promise<void> {
   if (descriptor.kind === "file") await descriptor.file.close();
-  else if (descriptor.kind === "directory") await descriptor.directory.close();
+  else if (descriptor.kind === "directory") {
+    descriptor.isClosed = true;
+    await descriptor.directory.close();
+  }
 }

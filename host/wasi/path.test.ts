@@ -273,6 +273,41 @@ for (const [kind, openTree] of TREES) {
 }
 
 describe("directories of Node", () => {
+  it("do nothing after they are closed, though their numbers are others' now", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "perilune-"));
+    for (const name of ["a", "b"]) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, "file"), name);
+    }
+    const a = await openDirectory(join(folder, "a"));
+    const underWay = a.statEntry("file");
+    await a.close();
+    expect((await underWay).size).to.equal(1n);
+    const b = await openDirectory(join(folder, "b"));
+    for (const operation of [() => a.removeFile("file"), () => a.list(), () => b.rename("file", a, "gone")]) {
+      const code = await operation().then(
+        () => "done",
+        (error: unknown) => (error as { code: string }).code,
+      );
+      expect(code).to.equal("EBADF");
+    }
+    expect(readFileSync(join(folder, "b", "file"), "utf8")).to.equal("b");
+    await b.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("are walked no further when the guest is disposed of", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "perilune-"));
+    mkdirSync(join(folder, "d"));
+    writeFileSync(join(folder, "d", "file"), "x");
+    const guest = new TestGuest({ preopens: [{ name: "/", directory: await openDirectory(folder) }] });
+    const removing = guest.onPath("path_unlink_file", "d/file");
+    await guest.state.dispose();
+    expect(await removing).to.equal(Errno.Badf);
+    expect(readFileSync(join(folder, "d", "file"), "utf8")).to.equal("x");
+    rmSync(folder, { recursive: true, force: true });
+  });
+
   it("stay what they are when others replace them by links", async function () {
     if (process.platform !== "linux") this.skip();
     const folder = mkdtempSync(join(tmpdir(), "perilune-"));

@@ -106,6 +106,7 @@ function descriptorOf(
     flags,
     rights: base.rights,
     inheritingRights: base.inheritingRights & request.inheritingRights,
+    isClosed: false,
   };
 }
 

@@ -45,7 +45,7 @@ export function readPath(guest: Guest, address: number, byteLength: number): str
  * Finds the place of `path`, which need not exist, below `base`. If the last component is a
  * symbolic link, it is followed only with `followLast`; a result may still be one when the tree
  * changes at this moment, so operations on it must not follow links either. Rejects with EPERM
- * where the path leads outside.
+ * where the path leads outside, and with EBADF once `base` is closed: its guest may have ended.
  */
 export async function resolve(base: DirectoryDescriptor, path: string, followLast: boolean): Promise<Place> {
   if (path === "") throw new SystemError("ENOENT");
@@ -60,6 +60,7 @@ export async function resolve(base: DirectoryDescriptor, path: string, followLas
     /** What is left of the path, the next component last. */
     const ahead = path.split("/").reverse();
     for (;;) {
+      if (base.isClosed) throw new SystemError("EBADF");
       const current = walked[walked.length - 1] as Directory;
       const component = ahead.pop();
       if (component === undefined) return { directory: current, name: ".", mustBeDirectory, release };
@@ -109,6 +110,7 @@ export async function withPlace<T>(
 ): Promise<T> {
   const place = await resolve(base, path, followLast);
   try {
+    if (base.isClosed) throw new SystemError("EBADF");
     return await use(place);
   } finally {
     await place.release();

@@ -66,6 +66,7 @@ export class WasiState {
         flags: 0,
         rights,
         inheritingRights: rights | rightsOfFile(true, !readOnly),
+        isClosed: false,
       });
     }
   }
