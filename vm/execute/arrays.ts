@@ -209,6 +209,8 @@ function checkElements(x: Machine, segment: number, from: number, count: number)
 
 /** Sets elements of an array from those of a segment. */
 function setFromSegment(x: Machine, array: number, index: number, segment: number, from: number, count: number): void {
+  // A dropped segment has no items any more.
+  if (count === 0) return;
   const instance = x.instance!;
   const words = wordsOf(instance.store.heap, array, index, count);
   const { items } = instance.module.data.elements[segment]!;

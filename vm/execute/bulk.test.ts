@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { freemem } from "node:os";
 import { compileSync } from "../compiled-module.ts";
-import { LimitAccountant } from "../runtime/resources.ts";
+import { LimitAccountant, SEPARATE_BUFFERS } from "../runtime/resources.ts";
 import { Memory } from "../runtime/memory.ts";
 import { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
@@ -354,5 +354,52 @@ describe("instantiation", () => {
     });
     expect(ends[0]!.trap).to.match(/^out of bounds memory access/);
     for (const end of ends) expect(end).to.deep.equal(ends[0]);
+  });
+});
+
+describe("memory.grow that is refused", () => {
+  const GROWING = compileSync(wat`(module (memory (export "memory") 512 1000)
+    (func (export "grow and store") (result i32 i32)
+      (memory.grow (i32.const 488)) (i32.store (i32.const 0) (i32.const 42)) (i32.load (i32.const 0)))
+    (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))`);
+
+  it("while the memory moves for another invocation loses nothing", () => {
+    const store = new Store();
+    const instance = store.instantiateSync(GROWING);
+    const first = instance.invoke("grow and store");
+    for (let i = 0; i < 4; i++) first.run({ fuel: 10 });
+    expect(instance.callSync("grow", [1])).to.deep.equal([512]);
+    const second = instance.invoke("grow", [300]);
+    while (store.moving === null) expect(second.run().kind).to.equal("yielded");
+    expect(runToEnd(first).values).to.deep.equal([-1, 42]);
+    expect(runToEnd(second).values).to.deep.equal([513]);
+    expect(memoryOf(instance).readU32(0)).to.equal(42);
+  });
+
+  it("takes no larger block from the host", () => {
+    const taken: number[] = [];
+    const allocator = {
+      allocate(byteLength: number) {
+        taken.push(byteLength);
+        return SEPARATE_BUFFERS.allocate(byteLength);
+      },
+      free: () => undefined,
+    };
+    const accountant = new LimitAccountant(520 * 65_536);
+    const instance = new Store({ accountant, allocator }).instantiateSync(GROWING);
+    expect(runToEnd(instance.invoke("grow", [400])).values).to.deep.equal([-1]);
+    expect(taken).to.deep.equal([512 * 65_536]);
+    expect(runToEnd(instance.invoke("grow", [2])).values).to.deep.equal([512]);
+  });
+
+  it("after the copying has begun leaves the old block", () => {
+    const accountant = new LimitAccountant(1_000 * 65_536);
+    const store = new Store({ accountant });
+    const instance = store.instantiateSync(GROWING);
+    const growth = instance.invoke("grow", [400]);
+    while (store.moving === null) expect(growth.run().kind).to.equal("yielded");
+    expect(accountant.reserve("memory", 300 * 65_536)).to.equal(true);
+    expect(runToEnd(growth).values).to.deep.equal([-1]);
+    expect([store.moving, memoryOf(instance).pages]).to.deep.equal([null, 512]);
   });
 });

@@ -132,6 +132,8 @@ export function memoryGrow(x: Machine, at: number, memory: Memory, position: num
     prepare: (count) => memory.prepareGrowth(count),
     grow: (count) => memory.grow(count),
   });
+  // Refused, while it moves for another growth: guest code goes on.
+  if (isDone) memory.finishMove();
   x.growing = isDone ? null : memory;
   return isDone;
 }

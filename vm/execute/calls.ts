@@ -103,6 +103,8 @@ function timeOutLater(wait: AtomicWait): () => void {
 }
 
 async function untilAborted(ready: Promise<void>, signal: AbortSignal): Promise<void> {
+  // The signal tells those who listen, and only once.
+  if (signal.aborted) return;
   let stop = (): void => undefined;
   const aborted = new Promise<void>((resolve) => {
     stop = resolve;

@@ -414,6 +414,17 @@ describe("waiting", () => {
     }
   });
 
+  it("ends when the host function that it waits for has aborted it", async () => {
+    const controller = new AbortController();
+    const call = (): Promise<never> => {
+      controller.abort(new RangeError("enough"));
+      return new Promise(() => undefined);
+    };
+    const instance = instanceOf(WAITING, { host: { f: { ...T, kind: "async", call } } });
+    const error: unknown = await instance.call("f", [1], { signal: controller.signal }).catch((e: unknown) => e);
+    expect(error).to.be.instanceOf(RangeError).with.property("message", "enough");
+  });
+
   it("the event loop gets its turn while a guest runs", async () => {
     const endless = instanceOf(wat`(module (func (export "f") (loop (br 0))))`);
     let ticks = 0;

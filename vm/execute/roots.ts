@@ -45,6 +45,10 @@ export function* traceRoots(store: Store, collection: Collection): Generator<und
       if (collection.spend(1)) yield;
     }
   }
+  for (const at of store.tracedGlobals) {
+    collection.visit(store.globalWords, at);
+    if (collection.spend(1)) yield;
+  }
   for (const table of store.tracedTables) {
     yield* collection.visitRange(table.items, 0, table.length);
     if (collection.spend(1)) yield;

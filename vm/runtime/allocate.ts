@@ -61,6 +61,7 @@ export function allocateTable(store: Store, { element, min, max, initial = null 
 export function allocateGlobal(store: Store, { type, mutable = false }: GlobalOptions, value: Value): Global {
   const global = new Global(store, { type: typeOf(type), mutable }, store.addGlobals(1));
   encodeValue(store, global.type.type, value, store.globalWords, global.at);
+  if (store.engine.types.isTraced(global.type.type)) store.tracedGlobals.push(global.at);
   return global;
 }
 

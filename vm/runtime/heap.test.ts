@@ -3,10 +3,12 @@ import { compileSync } from "../compiled-module.ts";
 import { Termination } from "../errors.ts";
 import type { TurnOptions } from "../execute/invocation.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
+import { allocateGlobal } from "./allocate.ts";
 import { HeapObject } from "./heap-object.ts";
 import type { Instance } from "./instance.ts";
 import { LimitAccountant } from "./resources.ts";
 import { Store } from "./store.ts";
+import type { Table } from "./table.ts";
 
 const MIB = 1 << 20;
 
@@ -324,5 +326,64 @@ describe("heap objects in JavaScript", () => {
     instance.callSync("run", [20_000]);
     expect(store.heap.externs.size).to.be.below(5_000);
     expect(instance.callSync("kept")[0]).to.equal(kept);
+  });
+});
+
+describe("the heap's roots outside of instances", () => {
+  const CHURN = `(func (export "churn") (local i32)
+    (loop
+      (drop (array.new_default $bytes (i32.const 1000)))
+      (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 5000)))))`;
+
+  it("are globals of the embedder", () => {
+    const store = new Store();
+    const object = allocateGlobal(store, { type: "anyref", mutable: true }, null);
+    const value = allocateGlobal(store, { type: "externref" }, "kept");
+    const imports = { m: { object, value } };
+    const instance = store.instantiateSync(
+      compileSync(wat`(module
+        (type $node (struct (field i32))) (type $bytes (array (mut i32)))
+        (import "m" "object" (global $object (mut anyref)))
+        (func (export "set") (global.set $object (struct.new $node (i32.const 77))))
+        (func (export "get") (result i32) (struct.get $node 0 (ref.cast (ref $node) (global.get $object))))
+        ${CHURN})`),
+      imports,
+    );
+    instance.callSync("set");
+    instance.callSync("churn");
+    expect(store.heap.collectionCount).to.be.above(0);
+    expect([instance.callSync("get"), value.value]).to.deep.equal([[77], "kept"]);
+  });
+
+  it("are tables that the embedder grows while a collection is paused", () => {
+    const store = new Store();
+    const instance = store.instantiateSync(
+      compileSync(wat`(module
+        (type $node (struct (field i32))) (type $bytes (array (mut i32)))
+        (table $table (export "table") 300000 (ref null $node))
+        (func (export "set") (table.set $table (i32.const 299999) (struct.new $node (i32.const 77))))
+        (func (export "get") (result i32) (struct.get $node 0 (table.get $table (i32.const 299999))))
+        ${CHURN})`),
+    );
+    instance.callSync("set");
+    const churn = instance.invoke("churn");
+    let outcome = churn.run();
+    while (outcome.kind === "yielded" && !store.isCollecting) outcome = churn.run();
+    expect(store.isCollecting).to.equal(true);
+    (instance.export("table") as Table).grow(1_000_000, null);
+    runToEnd(churn);
+    expect(instance.callSync("get")).to.deep.equal([77]);
+  });
+});
+
+describe("array.new_elem", () => {
+  it("of no elements takes a dropped segment", () => {
+    const instance = instanceOf(wat`(module
+      (type $array (array (ref null i31)))
+      (elem $elements (ref null i31) (item (ref.i31 (i32.const 1))))
+      (func (export "f") (result i32)
+        (elem.drop $elements)
+        (array.len (array.new_elem $array $elements (i32.const 0) (i32.const 0)))))`);
+    expect(instance.callSync("f")).to.deep.equal([0]);
   });
 });

@@ -106,6 +106,7 @@ export class Memory {
   /** Gives its bytes back: for a memory that no instance has got. */
   discard(): void {
     this.store.accountant.release("memory", this.byteLength);
+    this.store.removeMemory(this);
     this.dispose();
   }
 
@@ -115,6 +116,7 @@ export class Memory {
     return this.#users !== null && this.#users.size > 1;
   }
 
+  /** Whether addresses have 64 bits. */
   /** Whether its addresses have 64 bits. */
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;
@@ -155,9 +157,12 @@ export class Memory {
     const pages = this.pages;
     if (!this.mayGrow(deltaPages)) return -1;
     const added = deltaPages * this.pageBytes;
-    if (!this.store.accountant.reserve("memory", added)) return -1;
+    if (!this.store.accountant.reserve("memory", added)) {
+      this.#abandonMove();
+      return -1;
+    }
     try {
-      this.prepareGrowth(deltaPages);
+      this.#advanceMove(this.byteLength + added);
     } catch (error) {
       this.store.accountant.release("memory", added);
       throw error;
@@ -169,11 +174,21 @@ export class Memory {
 
   /**
    * Does a part of what {@link grow} by so many pages takes, copying to a larger block; true when
-   * nothing but `grow` itself is left. Contents and length stay as they are.
+   * nothing but `grow` itself is left, which may be refused. Contents and length stay as they are.
    * Throws `Termination` when the host cannot provide what the limits allow.
    */
   prepareGrowth(deltaPages: number): boolean {
-    const needed = this.byteLength + deltaPages * this.pageBytes;
+    const added = deltaPages * this.pageBytes;
+    if (this.#move === null && this.byteLength + added > this.#block.capacity) {
+      // No block is taken from the host for what the accountant refuses.
+      const { accountant } = this.store;
+      if (!accountant.reserve("memory", added)) return true;
+      accountant.release("memory", added);
+    }
+    return this.#advanceMove(this.byteLength + added);
+  }
+
+  #advanceMove(needed: number): boolean {
     if (this.#move !== null && this.#move.block.capacity < needed) this.finishMove();
     if (needed <= this.#block.capacity) return true;
     this.#move ??= this.#beginMove(needed);
@@ -204,6 +219,15 @@ export class Memory {
     const block = allocator.allocate(Math.max(needed, comfortable)) ?? allocator.allocate(needed);
     if (block === null) throw new Termination("host out of memory", `a memory of ${needed} bytes`);
     return { block, bytes: block.bytes ?? new Uint8Array(block.buffer), copied: 0 };
+  }
+
+  /** The old block has all contents still. */
+  #abandonMove(): void {
+    const move = this.#move;
+    if (move === null) return;
+    this.#move = null;
+    this.#setMoving(null);
+    this.store.allocator.free(move.block);
   }
 
   /** Copies the rest at once: whoever reads or writes the memory while it moves must call this first. */

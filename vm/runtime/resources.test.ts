@@ -356,3 +356,12 @@ describe("an idle instance", () => {
     expect(tableBuffers, "buffers with a table").to.be.below(2_000);
   });
 });
+
+describe("an instantiation that is refused", () => {
+  it("leaves no tables in the store", () => {
+    const store = new Store({ accountant: new LimitAccountant(10_000_000) });
+    const module = compileSync(wat`(module (table 1000 anyref) (memory 1000))`);
+    for (let i = 0; i < 3; i++) expect(() => store.instantiateSync(module)).to.throw(Termination, "memory limit");
+    expect(store.tracedTables).to.deep.equal([]);
+  });
+});

@@ -13,7 +13,13 @@ import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
 import { traceRoots } from "../execute/roots.ts";
-import { restoreStore, saveStore, type Restored, type RestoreOptions, type SnapshotOptions } from "../snapshot/index.ts";
+import {
+  restoreStore,
+  saveStore,
+  type Restored,
+  type RestoreOptions,
+  type SnapshotOptions,
+} from "../snapshot/index.ts";
 import type { LinkPlan } from "../execute/link-plan.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
@@ -74,6 +80,8 @@ export class Store {
   /** Whatever may hold references to heap objects: instances by their globals and segments, tables, and what runs or is paused. */
   readonly tracedInstances: Instance[] = [];
   readonly tracedTables: Table[] = [];
+  /** First words of such globals that belong to no instance. */
+  readonly tracedGlobals: number[] = [];
   readonly invocations = new Set<Invocation>();
 
   constructor(options: StoreOptions = {}) {
@@ -264,6 +272,12 @@ export class Store {
     this.#memories.push(memory);
   }
 
+  /** Takes {@link addMemory} back. */
+  removeMemory(memory: Memory): void {
+    const at = this.#memories.lastIndexOf(memory);
+    if (at >= 0) this.#memories.splice(at, 1);
+  }
+
   /** Instantiates a module, giving the event loop its turn. Rejects as {@link instantiation} and `Instance.call` do. */
   async instantiate(module: CompiledModule, imports: Imports = {}, options: CallOptions = {}): Promise<Instance> {
     const { instance, invocation } = this.instantiation(module, imports);
@@ -341,11 +355,12 @@ export class Store {
 
   /** The handle of a reference. Throws `TypeError` for a value of another type or store. */
   toHandle(value: unknown, type: ValType): number {
+    // Whatever the handle is written to must not be half visited, null or not.
+    this.finishCollection();
     if (value === null || value === undefined) {
       if (!isNullable(type)) throw wrongType(value, type);
       return NULL;
     }
-    this.finishCollection();
     const handle = this.#handleOf(value, type);
     if (!this.matches(handle, type)) throw wrongType(value, type);
     return handle;

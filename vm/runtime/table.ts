@@ -71,6 +71,9 @@ export class Table {
   /** Gives its bytes back: for a table that no instance has got. */
   discard(): void {
     this.store.accountant.release("table", this.length * HANDLE_BYTES);
+    const { tracedTables } = this.store;
+    const at = tracedTables.lastIndexOf(this);
+    if (at >= 0) tracedTables.splice(at, 1);
   }
 
   /** Whether its indices are i64. */
