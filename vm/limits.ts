@@ -36,6 +36,8 @@ export const MAX_ARRAY_FIXED = 10_000;
 export const MAX_BR_TABLE = 65_520;
 /** Catch clauses of one try_table. */
 export const MAX_CATCHES = 65_520;
+/** Slots of 8 bytes of the operands of one function: they are part of its frame. */
+export const MAX_OPERAND_SLOTS = 4_194_304;
 /** Bytes of a name of an import, export or custom section. */
 export const MAX_NAME_BYTES = 100_000;
 /** Blocks inside each other in one body, binary or text. Memory per level is some 50 bytes. */

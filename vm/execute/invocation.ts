@@ -656,6 +656,11 @@ export class Invocation {
   #enterCode(instance: Instance, funcIndex: number, argsAt: number): boolean {
     const x = this.#machine;
     x.enter(instance);
+    // Before lowering, which takes memory and time of the frame's size.
+    if (argsAt + leastFrameWords(instance, funcIndex) > this.#maxWords) {
+      this.#trapped(new Trap("call stack exhausted"));
+      return true;
+    }
     const lengthBefore = instance.code.length;
     const isReady = instance.module.lower(funcIndex, x.isExact, LOWERING_STEP_INSTRUCTIONS);
     const added = (instance.code.length - lengthBefore) * WORD_BYTES;
@@ -967,6 +972,12 @@ export class Invocation {
     }
     return values;
   }
+}
+
+/** Words that a function's frame has at least: its operands. */
+function leastFrameWords({ module }: Instance, funcIndex: number): number {
+  const maxHeight = module.maxHeights[funcIndex - module.data.importedFuncs];
+  return maxHeight === undefined ? 0 : Link.Length + 2 * maxHeight;
 }
 
 function hostName({ definition }: HostFunc): string {

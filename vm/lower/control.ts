@@ -273,6 +273,7 @@ export abstract class ControlLowering extends Emitter {
     const index = operands.pop();
     const indexAt = this.read(index);
     const count = reader.u32();
+    this.extraWork += count;
     const labelsAt = reader.position;
     const arity = this.lastLabelArity(count);
     this.fuel += valuesPrice(arity);
@@ -435,6 +436,7 @@ export abstract class ControlLowering extends Emitter {
     const first = operands.height - params.length;
     const at = params.length > 0 ? operands.slot[first]! : operands.nextSlot;
     operands.drop(params.length);
+    this.extraWork += params.length;
     return at;
   }
 

@@ -53,6 +53,8 @@ export abstract class Emitter {
   /** P of the latest safe point in the text. */
   protected lastCheck = 0;
   protected byteOffset = 0;
+  /** Values and labels that the instructions of this step have handled. */
+  protected extraWork = 0;
   /** Of the `try_table`s that have ended. */
   protected readonly handlers: Handler[] = [];
   readonly #settle = (index: number): void => this.moveTo(this.operands.slot[index]!, index);
@@ -312,6 +314,7 @@ export abstract class Emitter {
   }
 
   protected pushTypes(types: readonly ValType[]): void {
+    this.extraWork += types.length;
     for (const type of types) this.operands.pushSlot(this.categoryOf(type));
   }
 

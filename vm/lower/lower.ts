@@ -31,9 +31,13 @@ export class Lowering extends ExceptionLowering {
     super(source, code, funcIndex, isExact, sink);
   }
 
-  /** Lowers at most `budget` instructions; true when the function is finished and may be entered. */
+  /**
+   * Lowers at most `budget` instructions, of which those that handle many values or labels count for
+   * several; true when the function is finished and may be entered.
+   */
   step(budget: number): boolean {
-    for (let i = 0; i < budget; i++) {
+    this.extraWork = 0;
+    for (let i = 0; i + this.extraWork < budget; i++) {
       if (this.reader.position >= this.reader.end && !this.nextPart()) {
         this.finish();
         return true;

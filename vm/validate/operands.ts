@@ -9,8 +9,8 @@
 
 import { Reader } from "../binary/reader.ts";
 import { nestingExceeded } from "../binary/skip-expr.ts";
-import { invalid, invalidIndex, type CompileError, type IndexSpace, type InvalidMessage } from "../errors.ts";
-import { MAX_NESTING } from "../limits.ts";
+import { invalid, invalidIndex, limitExceeded, type CompileError, type IndexSpace, type InvalidMessage } from "../errors.ts";
+import { MAX_NESTING, MAX_OPERAND_SLOTS } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { heapOf, Heap, isRefType, Num, refType, valTypeText, type ValType } from "../types.ts";
 import type { ModuleContext } from "./context.ts";
@@ -86,7 +86,14 @@ export class Operands {
     if (this.height === this.types.length) this.types = grown(this.types);
     this.types[this.height++] = type;
     this.slots += type === Num.V128 ? 2 : 1;
-    if (this.slots > this.maxSlots) this.maxSlots = this.slots;
+    if (this.slots > this.maxSlots) this.#rise();
+  }
+
+  #rise(): void {
+    if (this.slots > MAX_OPERAND_SLOTS) {
+      throw limitExceeded(`more than ${MAX_OPERAND_SLOTS} slots of operands`, this.reader.placeAt(this.position));
+    }
+    this.maxSlots = this.slots;
   }
 
   pushAll(types: ValTypes): void {
