@@ -228,6 +228,7 @@ export class StoreReader {
       const number = input.count();
       const type = types.read(input);
       this.#addGlobal(number, type, input.flag());
+      if (store.engine.types.isTraced(type)) store.tracedGlobals.push(number * GLOBAL_WORDS);
     }
   }
 
