@@ -59,6 +59,7 @@ export class DescriptorTable {
   readonly #limit: number;
   /** No number below it is free. */
   #firstFree = 0;
+  #isOver = false;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -82,7 +83,9 @@ export class DescriptorTable {
     if (this.#lowestFree() >= this.#limit) throw new SystemError("EMFILE");
   }
 
+  /** Throws ECANCELED after {@link removeAll}: nobody would close it. */
   add(descriptor: Descriptor): number {
+    if (this.#isOver) throw new SystemError("ECANCELED");
     this.checkRoom();
     const fd = this.#lowestFree();
     this.#entries[fd] = descriptor;
@@ -108,8 +111,9 @@ export class DescriptorTable {
     return replaced;
   }
 
-  /** Takes out everything. */
+  /** Takes out everything, for good. */
   removeAll(): Descriptor[] {
+    this.#isOver = true;
     const open = this.#entries.filter((descriptor) => descriptor !== null);
     this.#entries.length = 0;
     this.#firstFree = 0;

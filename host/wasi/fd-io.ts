@@ -1,8 +1,9 @@
 /** Bytes through descriptors (fd_read, fd_write and their like, fd_readdir). */
 
+import type { InputStream, OutputStream } from "../system.ts";
 import { SystemError } from "../system.ts";
 import { Errno, FdFlag } from "./abi.ts";
-import type { Answer, Completion, Guest, WasiFunction } from "./define.ts";
+import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
 import { checkRange, define, fuelOfBytes } from "./define.ts";
 import type {
   Descriptor,
@@ -14,10 +15,13 @@ import type {
 import type { Vector } from "./iovec.ts";
 import { gather, readVector, scatter } from "./iovec.ts";
 import { encodeEntries, readListing } from "./listing.ts";
+import type { WasiState } from "./state.ts";
 import { RIGHT_READ, RIGHT_WRITE } from "./abi.ts";
 
 /** What a directory's listing may return in one call. */
 const MAX_LISTING_BYTES = 1_048_576;
+/** What one call writes to a stream, which keeps it until its reader comes. */
+const MAX_OUTPUT_BYTES = 65_536;
 
 function requireRight(descriptor: Descriptor, right: bigint): void {
   if ((descriptor.rights & right) === 0n) throw new SystemError("ENOTCAPABLE");
@@ -43,17 +47,33 @@ function store(vector: Vector, bytes: Uint8Array, count: number): Completion {
   };
 }
 
-function readStream(guest: Guest, descriptor: InputDescriptor, vector: Vector, count: number): Answer {
+function readStream(
+  state: WasiState,
+  guest: Guest,
+  descriptor: InputDescriptor,
+  vector: Vector,
+  count: number,
+): Answer {
   const { stream } = descriptor;
   if (vector.byteLength === 0) {
     guest.memory.writeU32(count, 0);
     return Errno.Success;
   }
   if (stream.available === null && (descriptor.flags & FdFlag.Nonblock) !== 0) return Errno.Again;
+  return takeInput(state, guest.memory, stream, vector, count);
+}
+
+/** Takes input only when it is there: a guest that ends while it waits takes nothing from others. */
+function takeInput(state: WasiState, memory: GuestMemory, stream: InputStream, vector: Vector, count: number): Answer {
+  state.checkLiving();
+  if (stream.available === null) {
+    const arrived = state.wait((wake) => stream.onReadable(wake));
+    return arrived.then(() => (later: GuestMemory) => takeInput(state, later, stream, vector, count));
+  }
   const bytes = stream.read(vector.byteLength);
   if (bytes instanceof Promise) return bytes.then((read) => store(vector, read, count));
-  scatter(guest.memory, vector, bytes);
-  guest.memory.writeU32(count, bytes.length);
+  scatter(memory, vector, bytes);
+  memory.writeU32(count, bytes.length);
   return Errno.Success;
 }
 
@@ -69,13 +89,31 @@ async function readFile(
   return store(vector, bytes.subarray(0, length), count);
 }
 
-function writeStream(guest: Guest, descriptor: OutputDescriptor, vector: Vector, count: number): Answer {
-  const { memory } = guest;
+function writeStream(
+  state: WasiState,
+  guest: Guest,
+  descriptor: OutputDescriptor,
+  vector: Vector,
+  count: number,
+): Answer {
   const { stream } = descriptor;
   if (!stream.isWritable && (descriptor.flags & FdFlag.Nonblock) !== 0) return Errno.Again;
-  const drained = vector.byteLength === 0 ? undefined : stream.write(gather(memory, vector));
+  return putOutput(state, guest.memory, stream, vector, count);
+}
+
+/** Waits before it writes, so that what a reader leaves unread does not grow with the guests that write. */
+function putOutput(state: WasiState, memory: GuestMemory, stream: OutputStream, vector: Vector, count: number): Answer {
+  state.checkLiving();
+  if (vector.byteLength > 0) {
+    if (!stream.isWritable) {
+      const drained = state.wait((wake) => stream.onWritable(wake));
+      return drained.then(() => (later: GuestMemory) => putOutput(state, later, stream, vector, count));
+    }
+    // A failure is the next write's.
+    stream.write(gather(memory, vector))?.catch(() => {});
+  }
   memory.writeU32(count, vector.byteLength);
-  return drained === undefined ? Errno.Success : drained.then(() => Errno.Success);
+  return Errno.Success;
 }
 
 async function writeFile(
@@ -115,13 +153,13 @@ async function readDirectory(
 }
 
 export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
-  fd_read: define(["i32", "i32", "i32", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, count) => {
-    const descriptor = descriptors.get(fd);
+  fd_read: define(["i32", "i32", "i32", "i32"], (state, guest, fd, vectors, vectorCount, count) => {
+    const descriptor = state.descriptors.get(fd);
     requireRight(descriptor, RIGHT_READ);
     checkRange(guest.memory, count, 4);
     const vector = readVector(guest, vectors, vectorCount);
     return descriptor.kind === "input"
-      ? readStream(guest, descriptor, vector, count)
+      ? readStream(state, guest, descriptor, vector, count)
       : readFile(asFile(descriptor), vector, null, count);
   }),
 
@@ -135,14 +173,15 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  fd_write: define(["i32", "i32", "i32", "i32"], ({ descriptors }, guest, fd, vectors, vectorCount, count) => {
-    const descriptor = descriptors.get(fd);
+  fd_write: define(["i32", "i32", "i32", "i32"], (state, guest, fd, vectors, vectorCount, count) => {
+    const descriptor = state.descriptors.get(fd);
     requireRight(descriptor, RIGHT_WRITE);
     checkRange(guest.memory, count, 4);
-    const vector = readVector(guest, vectors, vectorCount);
-    return descriptor.kind === "output"
-      ? writeStream(guest, descriptor, vector, count)
-      : writeFile(guest, asFile(descriptor), vector, null, count);
+    if (descriptor.kind === "output") {
+      const vector = readVector(guest, vectors, vectorCount, MAX_OUTPUT_BYTES);
+      return writeStream(state, guest, descriptor, vector, count);
+    }
+    return writeFile(guest, asFile(descriptor), readVector(guest, vectors, vectorCount), null, count);
   }),
 
   fd_pwrite: define(

@@ -1,5 +1,7 @@
 import { expect } from "chai";
+import type { OpenFile } from "../system.ts";
 import { Errno, FdFlag, OpenFlag, Whence } from "./abi.ts";
+import type { Descriptor } from "./descriptors.ts";
 import { TestGuest } from "./testing.ts";
 
 /** Puts a vector of buffers into memory. */
@@ -22,7 +24,7 @@ describe("standard streams", () => {
     expect(guest.stderr.text).to.equal("");
   });
 
-  it("fd_write suspends while the reader is slow, having written", async () => {
+  it("fd_write waits while the reader is slow, and then writes 64 KiB at most", async () => {
     const guest = new TestGuest();
     guest.stdout.stalled = true;
     const answer = guest.write(1, "x");
@@ -32,6 +34,7 @@ describe("standard streams", () => {
     });
     await new Promise(setImmediate);
     expect(settled).to.equal(false);
+    expect(guest.stdout.text).to.equal("");
     guest.stdout.drain();
     expect(await answer).to.equal(Errno.Success);
     expect(guest.stdout.text).to.equal("x");
@@ -58,6 +61,20 @@ describe("standard streams", () => {
     expect(await guest.read(0, 3)).to.equal("def");
     expect(await guest.read(0, 3)).to.equal("g");
     expect(await guest.read(0, 3)).to.equal("");
+  });
+
+  it("neither take nor give anything for a guest that has ended while it waited", async () => {
+    const guest = new TestGuest();
+    guest.stdout.stalled = true;
+    const reading = guest.read(0);
+    const writing = guest.write(1, "x");
+    await guest.state.dispose();
+    expect([await reading, await writing]).to.deep.equal([Errno.Canceled, Errno.Canceled]);
+    guest.stdout.drain();
+    guest.stdin.push("abc");
+    const other = new TestGuest({ stdin: guest.stdin });
+    expect(await other.read(0)).to.equal("abc");
+    expect(guest.stdout.text).to.equal("");
   });
 
   it("fd_read scatters over the buffers", async () => {
@@ -89,12 +106,12 @@ describe("standard streams", () => {
     expect(guest.stdout.chunks).to.deep.equal([]);
   });
 
-  it("a write of more than a megabyte in sum writes the first megabyte", () => {
+  it("a write of more than 64 KiB in sum writes the first 64 KiB", () => {
     const guest = new TestGuest();
     vector(guest, 0, ...Array.from({ length: 20 }, (): [number, number] => [0, 65_536]));
     expect(guest.call("fd_write", 1, 0, 20, 32)).to.equal(Errno.Success);
-    expect(guest.memory.readU32(32)).to.equal(1_048_576);
-    expect(guest.stdout.bytes.length).to.equal(1_048_576);
+    expect(guest.memory.readU32(32)).to.equal(65_536);
+    expect(guest.stdout.bytes.length).to.equal(65_536);
   });
 });
 
@@ -164,6 +181,16 @@ describe("descriptors", () => {
     const guest = new TestGuest();
     expect(guest.call("sock_shutdown", 1, 0)).to.equal(Errno.Notsock);
     expect(guest.call("sock_shutdown", 9, 0)).to.equal(Errno.Badf);
+  });
+
+  it("are not opened any more when the guest is disposed of meanwhile", async () => {
+    const guest = new TestGuest();
+    const opening = guest.open("a", { flags: OpenFlag.Create });
+    await guest.state.dispose();
+    expect(await opening).to.be.below(0);
+    const file = (await guest.files.open("a", { read: true, write: true, create: true })) as OpenFile;
+    const descriptor: Descriptor = { kind: "file", file, position: 0n, flags: 0, rights: 0n };
+    expect(() => guest.state.descriptors.add(descriptor)).to.throw("ECANCELED");
   });
 
   it("all close when the guest is disposed of", async () => {

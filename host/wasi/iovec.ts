@@ -23,9 +23,9 @@ export interface Vector {
 
 /**
  * Reads and charges the vector at `address`. Every buffer must lie in memory; those past
- * {@link MAX_TRANSFER_BYTES} are left out or shortened. Throws EINVAL for more than 1,024 of them.
+ * `maxBytes` are left out or shortened. Throws EINVAL for more than 1,024 of them.
  */
-export function readVector(guest: Guest, address: number, count: number): Vector {
+export function readVector(guest: Guest, address: number, count: number, maxBytes = MAX_TRANSFER_BYTES): Vector {
   if (count > MAX_IOVECS) throw new SystemError("EINVAL");
   const { memory } = guest;
   checkRange(memory, address, count * IOVEC_BYTES);
@@ -35,7 +35,7 @@ export function readVector(guest: Guest, address: number, count: number): Vector
     const start = memory.readU32(address + i * IOVEC_BYTES);
     const asked = memory.readU32(address + i * IOVEC_BYTES + 4);
     checkRange(memory, start, asked);
-    const length = Math.min(asked, MAX_TRANSFER_BYTES - byteLength);
+    const length = Math.min(asked, maxBytes - byteLength);
     if (length === 0) continue;
     buffers.push({ address: start, length });
     byteLength += length;

@@ -77,7 +77,7 @@ export class WasiState {
    */
   wait(start: (wake: () => void) => Cancel): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#disposed) throw new SystemError("ECANCELED");
+      this.checkLiving();
       let cancel: Cancel | null = null;
       const end = (settle: () => void) => {
         this.#waits.delete(abandon);
@@ -88,6 +88,11 @@ export class WasiState {
       cancel = start(() => end(resolve));
       this.#waits.add(abandon);
     });
+  }
+
+  /** Throws ECANCELED when the guest has been disposed of. */
+  checkLiving(): void {
+    if (this.#disposed) throw new SystemError("ECANCELED");
   }
 
   /** Ends all waits and closes every file. Calls of the guest afterwards find no descriptor open. */
