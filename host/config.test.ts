@@ -80,6 +80,42 @@ describe("Config", () => {
     expect(config.meet(draft)).to.not.equal(first);
   });
 
+  it("remembers long drafts nowhere but in themselves", () => {
+    const config = new Config();
+    const draft = new ConfigDraft();
+    draft.args.push("x".repeat(100_000));
+    const first = config.meet(draft);
+    expect(config.meet(draft)).to.equal(first);
+    expect(config.internedCount).to.equal(0);
+    draft.args.push("y");
+    expect(config.meet(draft).args).to.have.length(2);
+    draft.maxMemory = 1n;
+    expect(config.meet(draft).maxMemory).to.equal(1);
+    draft.rules = { deny: ["z"] };
+    expect(config.meet(draft).policies).to.have.length(1);
+    expect(new Config({ maxMemory: 0 }).meet(draft).maxMemory).to.equal(0);
+  });
+
+  it("remembers only so many and so much over all generations", () => {
+    const root = new Config();
+    for (let i = 0; i < 40; i++) {
+      const draft = new ConfigDraft();
+      draft.args.push(`${i}`);
+      const child = root.meet(draft);
+      for (let j = 0; j < 40; j++) {
+        draft.env[0] = `${j}`;
+        child.meet(draft);
+      }
+    }
+    expect(root.internedCount).to.equal(1_024);
+    for (let i = 0; i < 400; i++) {
+      const draft = new ConfigDraft();
+      draft.args.push(`${"x".repeat(4_000)}${i}`);
+      root.meet(draft);
+    }
+    expect(root.internedCount).to.be.below(270);
+  });
+
   it("keeps u64 limits exact in drafts and saturates them in configurations", () => {
     const draft = new ConfigDraft();
     draft.maxMemory = 2n ** 64n - 1n;

@@ -54,10 +54,40 @@ const NO_LIMIT = Number.POSITIVE_INFINITY;
 const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
 /** From the least to the most that a sender may cause. */
 const FULL_MAILBOX: readonly OnFullMailbox[] = ["drop-newest", "suspend", "end-receiver"];
-/** Configurations that one other has led to and that are remembered. */
+/** Configurations that are remembered of those that one has led to, over all generations. */
 const MAX_INTERNED = 1_024;
+/** UTF-16 units of texts of one that is remembered, and of all of them. */
+const MAX_INTERNED_LENGTH = 4_096;
+const MAX_ALL_INTERNED_LENGTH = 1_048_576;
+
+/** Configurations by their creator's and the draft: as many for a whole tree, so that deep ones keep no more. */
+class Interned {
+  readonly #known = new Map<string, Config>();
+  #length = 0;
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get(key: string): Config | undefined {
+    return this.#known.get(key);
+  }
+
+  set(key: string, config: Config): void {
+    this.#known.set(key, config);
+    this.#length += key.length;
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_INTERNED && this.#length <= MAX_ALL_INTERNED_LENGTH) break;
+      this.#known.delete(oldest);
+      this.#length -= oldest.length;
+    }
+  }
+}
+
+let configs = 0;
 
 export class Config {
+  readonly #id = ++configs;
   readonly maxMemory: number;
   readonly maxFuel: number;
   readonly maxProcesses: number;
@@ -75,9 +105,10 @@ export class Config {
   readonly policies: readonly ImportPolicy[];
   readonly denied: "terminate" | "reject";
   readonly visibility: Visibility;
-  readonly #children = new Map<string, Config>();
+  readonly #interned: Interned;
 
-  constructor(options: ConfigOptions = {}, policies: readonly ImportPolicy[] = []) {
+  constructor(options: ConfigOptions = {}, policies: readonly ImportPolicy[] = [], creator: Config | null = null) {
+    this.#interned = creator === null ? new Interned() : creator.#interned;
     this.maxMemory = options.maxMemory ?? NO_LIMIT;
     this.maxFuel = options.maxFuel ?? NO_LIMIT;
     this.maxProcesses = options.maxProcesses ?? NO_LIMIT;
@@ -108,10 +139,22 @@ export class Config {
    * for too many patterns.
    */
   meet(draft: ConfigDraft): Config {
-    const key = draft.key;
-    const known = this.#children.get(key);
+    if (draft.textLength > MAX_INTERNED_LENGTH) return draft.remember(this, () => this.#lesser(draft));
+    const key = `${this.#id} ${draft.key}`;
+    const known = this.#interned.get(key);
     if (known !== undefined) return known;
-    const config = new Config(
+    const config = this.#lesser(draft);
+    this.#interned.set(key, config);
+    return config;
+  }
+
+  /** Configurations that it and all from the same one have led to and that are remembered. */
+  get internedCount(): number {
+    return this.#interned.size;
+  }
+
+  #lesser(draft: ConfigDraft): Config {
+    return new Config(
       {
         maxMemory: Math.min(this.maxMemory, saturated(draft.maxMemory)),
         maxFuel: Math.min(
@@ -140,10 +183,8 @@ export class Config {
         visibility: lesser(VISIBILITIES, this.visibility, draft.visibility ?? this.visibility),
       },
       this.#narrowed(draft.rules),
+      this,
     );
-    if (this.#children.size >= MAX_INTERNED) this.#children.delete(this.#children.keys().next().value!);
-    this.#children.set(key, config);
-    return config;
   }
 
   /** All policies of a child. Throws `GrantError` when they have too many patterns together. */
@@ -184,12 +225,42 @@ export class ConfigDraft {
   /** The group inside the creator's that the child joins; null for the creator's own. */
   group: (GroupOptions & { readonly name: string }) | null = null;
 
+  #last: { readonly creator: Config; readonly shape: string; readonly rules: unknown; readonly config: Config } | null =
+    null;
+
+  /** UTF-16 units of all its texts, and a few for each. */
+  get textLength(): number {
+    const { args, env, directories, rules } = this;
+    let length = 0;
+    for (const list of [args, env, directories, rules?.allow ?? [], rules?.deny ?? []]) {
+      for (const text of list) length += text.length + 3;
+    }
+    return length;
+  }
+
   /** Equal for drafts that ask for the same. */
   get key(): string {
-    const { maxMemory, maxFuelUnits, args, env, directories, rules } = this;
+    return JSON.stringify([this.#shape, this.args, this.env, this.directories, this.rules]);
+  }
+
+  /** What `make` returned when it was last asked for the same creator, if nothing was set or added since. */
+  remember(creator: Config, make: () => Config): Config {
+    const shape = this.#shape;
+    const { rules } = this;
+    const last = this.#last;
+    if (last?.creator === creator && last.shape === shape && last.rules === rules) return last.config;
+    const config = make();
+    this.#last = { creator, shape, rules, config };
+    return config;
+  }
+
+  /** All but the texts, which are only ever added. */
+  get #shape(): string {
+    const { maxMemory, maxFuelUnits, args, env, directories } = this;
     const plain = [this.canCompileModules, this.canCreateConfigs, this.canSpawnProcesses, this.maxProcesses];
     const bounds = [this.maxMessages, this.maxMailboxBytes, this.onFullMailbox, this.visibility, this.network];
-    return JSON.stringify([`${maxMemory} ${maxFuelUnits}`, plain, bounds, args, env, directories, rules]);
+    const lengths = [args.length, env.length, directories.length];
+    return JSON.stringify([`${maxMemory} ${maxFuelUnits}`, plain, bounds, lengths]);
   }
 }
 

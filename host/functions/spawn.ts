@@ -18,6 +18,8 @@ const SPAWN_FUEL = 10_000;
 /** Fuel of each page of memory that the child begins with. */
 const PAGE_FUEL = 500;
 /** Fuel for each byte of a configuration's lists. */
+/** Of a configuration without texts. */
+const CONFIG_FUEL = 200;
 const CONFIG_FUEL_PER_BYTE = 1;
 
 /** A parameter is a type byte and 16 bytes of value. */
@@ -199,7 +201,7 @@ function prepare(
 }
 
 function meet(guest: Guest, draft: ConfigDraft): Config {
-  guest.charge(draft.key.length * CONFIG_FUEL_PER_BYTE);
+  guest.charge(CONFIG_FUEL + draft.textLength * CONFIG_FUEL_PER_BYTE);
   return guest.process.config.meet(draft);
 }
 
