@@ -35,10 +35,20 @@ export type Imports =
  * `LinkError`, `TypeError` for an import of another store, `Termination` when a limit refuses.
  */
 export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Instance {
-  const { data } = module;
   if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
   if (imports instanceof LinkPlan) return linkPlanned(store, module, imports);
-  const resolve = resolverOf(imports);
+  const made: Func[] = [];
+  try {
+    return linkFound(store, module, resolverOf(imports), made);
+  } catch (error) {
+    for (const func of made.reverse()) store.removeHostFunc(func);
+    throw error;
+  }
+}
+
+/** Host functions that it makes for definitions are added to `made`. */
+function linkFound(store: Store, module: CompiledModule, resolve: Resolver, made: Func[]): Instance {
+  const { data } = module;
   const funcs: number[] = [];
   const tables: Table[] = [];
   const memories: Memory[] = [];
@@ -47,7 +57,7 @@ export function link(store: Store, module: CompiledModule, imports: Imports | Li
   for (const { module: from, name, type } of data.imports) {
     const value = resolve(from, name, module.describe(type));
     if (value === undefined) throw new LinkError("unknown import", from, name);
-    const extern = asExtern(store, value, name);
+    const extern = asExtern(store, value, name, made);
     const isShared = extern instanceof Memory && extern.isShared;
     if (extern.store !== store && !isShared)
       throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
@@ -157,11 +167,14 @@ export function resolverOf(imports: Imports): Resolver {
   };
 }
 
-function asExtern(store: Store, value: ImportValue, name: string): Extern {
+function asExtern(store: Store, value: ImportValue, name: string, made: Func[]): Extern {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`import ${JSON.stringify(name)} is neither of a store nor the definition of a host function`);
   }
-  return "call" in value ? store.hostFunc(value) : value;
+  if (!("call" in value)) return value;
+  const func = store.hostFunc(value);
+  made.push(func);
+  return func;
 }
 
 /** Why an external value does not match the import's type (spec: match-externtype), or null. */

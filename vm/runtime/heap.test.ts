@@ -355,6 +355,23 @@ describe("the heap's roots outside of instances", () => {
     expect([instance.callSync("get"), value.value]).to.deep.equal([[77], "kept"]);
   });
 
+  it("are globals of the embedder after a restore", () => {
+    const store = new Store();
+    const object = allocateGlobal(store, { type: "anyref", mutable: true }, null);
+    const module = compileSync(wat`(module
+      (type $node (struct (field i32))) (type $bytes (array (mut i32)))
+      (import "m" "object" (global $object (mut anyref)))
+      (func (export "set") (global.set $object (struct.new $node (i32.const 77))))
+      (func (export "get") (result i32) (struct.get $node 0 (ref.cast (ref $node) (global.get $object))))
+      ${CHURN})`);
+    store.instantiateSync(module, { m: { object } }).callSync("set");
+    const restored = Store.restore(store.snapshot(), { modules: [module] });
+    const instance = restored.instances[0]!;
+    instance.callSync("churn");
+    expect(restored.store.heap.collectionCount).to.be.above(0);
+    expect(instance.callSync("get")).to.deep.equal([77]);
+  });
+
   it("are tables that the embedder grows while a collection is paused", () => {
     const store = new Store();
     const instance = store.instantiateSync(

@@ -110,13 +110,11 @@ export class Memory {
     this.dispose();
   }
 
-  /** Whether its addresses are i64. */
   /** Whether several stores use it. */
   get isUsedElsewhere(): boolean {
     return this.#users !== null && this.#users.size > 1;
   }
 
-  /** Whether addresses have 64 bits. */
   /** Whether its addresses have 64 bits. */
   get isAddressed64(): boolean {
     return this.#type.address === Num.I64;

@@ -364,4 +364,19 @@ describe("an instantiation that is refused", () => {
     for (let i = 0; i < 3; i++) expect(() => store.instantiateSync(module)).to.throw(Termination, "memory limit");
     expect(store.tracedTables).to.deep.equal([]);
   });
+
+  it("leaves no host functions that were made for it", () => {
+    const ledger = new Ledger(["memory"]);
+    const store = new Store({ accountant: ledger });
+    const call = (): number => 7;
+    const m = { f: { params: [], results: ["i32"], call }, g: { params: [], results: ["i32"], call } };
+    const imports = `(import "m" "f" (func $f (result i32))) (import "m" "g" (func $g (result i32)))`;
+    const refused = compileSync(wat`(module ${imports} (memory 1))`);
+    const unknown = compileSync(wat`(module ${imports} (import "m" "h" (func)))`);
+    for (const module of [refused, unknown, refused]) expect(() => store.instantiateSync(module, { m })).to.throw();
+    expect([ledger.total, store.nextAddress]).to.deep.equal([0, 1]);
+    const fits = compileSync(wat`(module ${imports}
+      (func (export "sum") (result i32) (i32.add (call $f) (call $g))))`);
+    expect(store.instantiateSync(fits, { m }).callSync("sum")).to.deep.equal([14]);
+  });
 });

@@ -204,6 +204,16 @@ export class Store {
     return this.funcAt(this.addFuncs(host, 1));
   }
 
+  /** Takes {@link hostFunc} back, for a function that nobody has got; not if other addresses were given since. */
+  removeHostFunc({ address }: Func): void {
+    if (address !== this.#nextAddress - 1) return;
+    this.#owners.pop();
+    this.#firstAddresses.pop();
+    this.#funcs?.delete(address);
+    this.#nextAddress = address;
+    this.accountant.release("functions", FUNC_BYTES);
+  }
+
   #noTable: Table | null = null;
 
   /** What an instance without tables has as its first one. */

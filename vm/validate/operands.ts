@@ -9,7 +9,14 @@
 
 import { Reader } from "../binary/reader.ts";
 import { nestingExceeded } from "../binary/skip-expr.ts";
-import { invalid, invalidIndex, limitExceeded, type CompileError, type IndexSpace, type InvalidMessage } from "../errors.ts";
+import {
+  invalid,
+  invalidIndex,
+  limitExceeded,
+  type CompileError,
+  type IndexSpace,
+  type InvalidMessage,
+} from "../errors.ts";
 import { MAX_NESTING, MAX_OPERAND_SLOTS } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { heapOf, Heap, isRefType, Num, refType, valTypeText, type ValType } from "../types.ts";
