@@ -4,7 +4,7 @@
  * above, and each may refuse.
  */
 
-import { Metrics } from "./metrics.ts";
+import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GroupShare, type Scheduler } from "./scheduler.ts";
 
 /** What is counted. Bytes for memory and log, units of fuel, pieces for the rest. */
@@ -83,7 +83,10 @@ export class Group {
 
   /** What its guests record. */
   get metrics(): Metrics {
-    this.#metrics ??= new Metrics();
+    this.#metrics ??= new Metrics(DEFAULT_MAX_SERIES, {
+      reserve: (byteLength) => this.reserve(Account.Memory, byteLength),
+      release: (byteLength) => this.release(Account.Memory, byteLength),
+    });
     return this.#metrics;
   }
 
@@ -169,6 +172,7 @@ export class Group {
     if (this.#used[Account.Processes]! > 0 || this.#children.size > 0) throw new TypeError("the group is in use");
     this.#disposed = true;
     this.cancelPending();
+    this.#metrics?.dispose();
     this.release(Account.Memory, GROUP_BYTES * (this.#named?.size ?? 0));
     this.share.dispose();
     if (this.parent !== null) this.parent.#children.delete(this);

@@ -1,5 +1,7 @@
 import { expect } from "chai";
+import { Account } from "./group.ts";
 import { Metrics } from "./metrics.ts";
+import { Runtime } from "./runtime.ts";
 
 describe("Metrics", () => {
   it("counters add, gauges are set and moved, histograms sort samples into buckets", () => {
@@ -33,5 +35,19 @@ describe("Metrics", () => {
     metrics.setGauge("n", 9);
     expect(metrics.snapshot().get("n")).to.include({ kind: "counter", value: 1 });
     expect(metrics.dropped).to.equal(1);
+  });
+
+  it("a group pays for its series, and drops those that it has no memory for", () => {
+    const { group, scheduler } = new Runtime({ maxMemory: 10_000 });
+    const inner = group.child(scheduler, { maxMemory: 1_000 });
+    for (let i = 0; i < 20; i++) inner.metrics.count(`${i}`);
+    inner.metrics.count("0");
+    expect(inner.metrics.size).to.equal(7);
+    expect(inner.metrics.dropped).to.equal(13);
+    expect(group.used(Account.Memory)).to.be.within(7 * 128, 1_000);
+    inner.dispose();
+    expect(group.used(Account.Memory)).to.equal(0);
+    group.metrics.count("x".repeat(257));
+    expect(group.metrics.size).to.equal(0);
   });
 });

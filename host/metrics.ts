@@ -31,17 +31,33 @@ interface Series {
 /** Series that one group's guests may create. */
 export const DEFAULT_MAX_SERIES = 1_000;
 
-/** One namespace of metrics. What comes after the limit is counted and dropped. */
+/** UTF-16 units of a name. */
+const MAX_NAME_LENGTH = 256;
+/** What a series costs besides its name, and a histogram's buckets. */
+const SERIES_BYTES = 128;
+const BUCKETS_BYTES = 8 * (HISTOGRAM_BOUNDS.length + 1);
+
+/** Who pays for series. */
+export interface SeriesPayer {
+  /** Whether so many more bytes may be taken; if so, they are. */
+  reserve(byteLength: number): boolean;
+  release(byteLength: number): void;
+}
+
+/** One namespace of metrics. What comes after the limit, or is not paid for, is counted and dropped. */
 export class Metrics {
   readonly #series = new Map<string, Series>();
   readonly #maxSeries: number;
+  readonly #payer: SeriesPayer | null;
+  #paidBytes = 0;
   #dropped = 0;
 
-  constructor(maxSeries = DEFAULT_MAX_SERIES) {
+  constructor(maxSeries = DEFAULT_MAX_SERIES, payer: SeriesPayer | null = null) {
     this.#maxSeries = maxSeries;
+    this.#payer = payer;
   }
 
-  /** Samples that were refused: no place for a new name, or the name is of another kind. */
+  /** Samples that were refused: no place for a new name, or it is too long or of another kind. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -84,10 +100,17 @@ export class Metrics {
     return new Map(entries);
   }
 
+  /** Forgets everything and gives back what it cost. */
+  dispose(): void {
+    this.#series.clear();
+    this.#payer?.release(this.#paidBytes);
+    this.#paidBytes = 0;
+  }
+
   #find(name: string, kind: MetricKind): Series | null {
     const known = this.#series.get(name);
     if (known !== undefined && known.kind === kind) return known;
-    if (known !== undefined || this.#series.size >= this.#maxSeries) {
+    if (known !== undefined || !this.#admits(name, kind)) {
       this.#dropped++;
       return null;
     }
@@ -95,5 +118,14 @@ export class Metrics {
     const series = { name, kind, value: 0, buckets, sum: 0 };
     this.#series.set(name, series);
     return series;
+  }
+
+  /** Whether there is room for a new series; it is paid for then. */
+  #admits(name: string, kind: MetricKind): boolean {
+    if (this.#series.size >= this.#maxSeries || name.length > MAX_NAME_LENGTH) return false;
+    const byteLength = SERIES_BYTES + 2 * name.length + (kind === "histogram" ? BUCKETS_BYTES : 0);
+    if (this.#payer?.reserve(byteLength) === false) return false;
+    this.#paidBytes += byteLength;
+    return true;
   }
 }

@@ -17,8 +17,7 @@ const define = functionsOf("lunatic::process");
 const SPAWN_FUEL = 10_000;
 /** Fuel of each page of memory that the child begins with. */
 const PAGE_FUEL = 500;
-/** Fuel for each byte of a configuration's lists. */
-/** Of a configuration without texts. */
+/** Fuel of a configuration, and of each byte of its lists. */
 const CONFIG_FUEL = 200;
 const CONFIG_FUEL_PER_BYTE = 1;
 
