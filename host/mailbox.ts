@@ -5,7 +5,7 @@
  *
  * A message over the bound is in the mailbox all the same, so that a receive that asks for its tag
  * finds it; it is its sender that waits. So a mailbox exceeds its bound by one message for each
- * process that sends to it at most.
+ * process that sends to it at most. A sender that ends meanwhile takes its message with it.
  */
 
 import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
@@ -115,9 +115,12 @@ export class Mailbox {
     return message;
   }
 
-  /** The sender of this message, which waits, has ended. */
-  forgetSender(message: Message): void {
-    if (message.sender !== null) this.#removeSender(message);
+  /** The sender of this message, which waits, waits no more: the message, which had no room, is dropped. */
+  withdraw(message: Message): void {
+    if (message.sender === null) return;
+    this.#removeSender(message);
+    this.#remove(message);
+    message.drop();
   }
 
   /** Drops all messages. Their senders go on. */

@@ -196,6 +196,34 @@ describe("a guest process", () => {
     expect(runtime.group.used(Account.Memory)).to.equal(0);
   });
 
+  it("takes back what it sends when it ends before there is room, so that the bound holds", () => {
+    const { start, executor, runtime } = testRuntime();
+    const handle = start(
+      `
+      (func (export "a") (param i64) (local $i i32) (local $p i64)
+        (loop $again
+          (local.set $p (call $spawn ${LETTER("b")} (call $self) (i64.const -1)))
+          (call $sleep (i64.const 10))
+          (call $kill (local.get $p))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get $i) (i32.const 20))))
+        (call $sleep (i64.const 10))
+        (call $note (i32.const 1))
+        (call $sleep (i64.const 1000)))
+      (func (export "b") (param $p i64)
+        (loop $again (drop (call $send (local.get $p) (i64.const 0) (i64.const 1))) (br $again)))`,
+      { config: { mailbox: { maxMessages: 3 } } },
+    );
+    const sizes = new Set<number>();
+    for (let i = 0; i < 2_000 && !handle.process.hasEnded; i++) {
+      executor.runUntilIdle(1);
+      sizes.add(handle.process.mailbox.size);
+    }
+    expect(Math.max(...sizes)).to.equal(4);
+    executor.runUntilIdle();
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
   it("traps when it sends to itself over the bound, and when senders wait for each other", () => {
     for (const [body, ends] of [
       [

@@ -124,6 +124,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #sending: Message | null = null;
   sendingTo: BasicProcess | null = null;
   #hasTimedOut = false;
+  /** What the call that sends returns when there is room: an answer has come already. */
+  #answered: readonly Value[] | null = null;
   /** Paused by the embedder, or for want of fuel. */
   isPaused = false;
 
@@ -570,9 +572,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       if (this.#tagSet === null ? !this.#tags.includes(tag) : !this.#tagSet.has(tag)) return false;
     }
     this.#endExpecting();
-    this.#forgetSending();
     this.#accept(message);
-    this.#answer(this.#kindResults[message.kind]!);
+    const results = this.#kindResults[message.kind]!;
+    // What it sent is over the bound until there is room, whatever has come back.
+    if (this.#sending === null) this.#answer(results);
+    else this.#answered = results;
     return true;
   }
 
@@ -627,23 +631,26 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.sendingTo = null;
     this.runtime.suspendedSenders.delete(this);
     if (this.#waitsForMessage) return;
-    const result = this.#hasTimedOut ? TIMED_OUT_RESULT : SENT_RESULT;
+    const result = this.#answered ?? (this.#hasTimedOut ? TIMED_OUT_RESULT : SENT_RESULT);
+    this.#answered = null;
     this.#hasTimedOut = false;
     this.#answer(result);
   }
 
   /** Nobody will make room: the call traps. */
   failSend(): void {
-    this.#forgetSending();
+    this.#withdraw();
     this.#endExpecting();
     this.#answerError(new Trap("host function trapped", "mailbox full: senders wait for each other"));
   }
 
-  #forgetSending(): void {
+  /** Takes back the message that has no room. */
+  #withdraw(): void {
     if (this.#sending === null) return;
-    this.sendingTo!.mailbox.forgetSender(this.#sending);
+    this.sendingTo!.mailbox.withdraw(this.#sending);
     this.#sending = null;
     this.sendingTo = null;
+    this.#answered = null;
     this.#hasTimedOut = false;
     this.runtime.suspendedSenders.delete(this);
   }
@@ -653,7 +660,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   protected override close(): void {
     if (this.maker instanceof Process) this.maker.children--;
     this.#endExpecting();
-    this.#forgetSending();
+    this.#withdraw();
     const wait = this.#wait;
     this.#wait = null;
     wait?.cancel?.();
