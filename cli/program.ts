@@ -5,7 +5,7 @@ import { EXIT_USAGE } from "./exit.ts";
 
 const COMMANDS = ["run", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
 
-const PROPOSAL_HELP = "accept a proposal: custom-page-sizes, wide-arithmetic; may be repeated";
+const PROPOSAL_HELP = "accept a proposal: custom-page-sizes, legacy-exceptions, wide-arithmetic; may be repeated";
 
 const collect = (value: string, values: readonly string[] = []): string[] => [...values, value];
 

@@ -7,7 +7,7 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NO_PROPOSALS, PROPOSALS, type Proposals } from "../vm/proposals.ts";
+import { NO_PROPOSALS, PROPOSALS, type Proposal, type Proposals } from "../vm/proposals.ts";
 
 const CHECKOUT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -24,12 +24,12 @@ export const FOLDERS_OF_3_0: readonly string[] = [
 ];
 
 /** What a run without arguments covers. */
-export const DEFAULT_FOLDERS: readonly string[] = [
-  ...FOLDERS_OF_3_0,
-  "custom",
-  "threads",
-  ...PROPOSALS.map((name) => `proposals/${name}`),
-];
+export const DEFAULT_FOLDERS: readonly string[] = [...FOLDERS_OF_3_0, "custom", "threads", ...PROPOSALS.map(folderOf)];
+
+/** The folder of the suite with the scripts of a proposal. */
+function folderOf(proposal: Proposal): string {
+  return proposal === "legacy-exceptions" ? "legacy" : `proposals/${proposal}`;
+}
 
 /** One script: `folder` groups it in the report, `name` is its path in the suite or as given. */
 export interface SuiteFile {
@@ -40,7 +40,7 @@ export interface SuiteFile {
 
 /** The proposals that a script is about: its folder is named after one. */
 export function proposalsOf({ folder }: SuiteFile): Proposals {
-  const named = PROPOSALS.find((name) => folder.endsWith(`proposals/${name}`));
+  const named = PROPOSALS.find((name) => folder.endsWith(folderOf(name)));
   return named === undefined ? NO_PROPOSALS : new Set([named]);
 }
 

@@ -119,6 +119,7 @@ export type InvalidMessage =
   | "immutable global"
   | "invalid custom page size"
   | "invalid lane index"
+  | "invalid rethrow label"
   | "invalid result arity"
   | "memory size must be at most 2^32-1 pages"
   | "memory size must be at most 2^48 pages"

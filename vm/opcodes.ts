@@ -20,7 +20,10 @@ export const enum Op {
   Loop = 0x3,
   If = 0x4,
   Else = 0x5,
+  Try = 0x6,
+  Catch = 0x7,
   Throw = 0x8,
+  Rethrow = 0x9,
   ThrowRef = 0xa,
   End = 0xb,
   Br = 0xc,
@@ -33,6 +36,8 @@ export const enum Op {
   ReturnCallIndirect = 0x13,
   CallRef = 0x14,
   ReturnCallRef = 0x15,
+  Delegate = 0x18,
+  CatchAll = 0x19,
   Drop = 0x1a,
   Select = 0x1b,
   SelectTyped = 0x1c,
@@ -604,6 +609,9 @@ export const PAGE_SIZES: ReadonlyMap<number, number> = new Map([
 
 type ScalarOp = Exclude<Op, keyof typeof SIMD_INSTRUCTIONS>;
 
+/** The deprecated instructions for exceptions. */
+const LEGACY = { proposal: "legacy-exceptions" } as const;
+
 const SCALAR_INSTRUCTIONS: Readonly<Record<ScalarOp, Instruction>> = {
   [Op.Unreachable]: row("unreachable", "", null),
   [Op.Nop]: row("nop", "", "->", { price: 0 }),
@@ -611,7 +619,10 @@ const SCALAR_INSTRUCTIONS: Readonly<Record<ScalarOp, Instruction>> = {
   [Op.Loop]: row("loop", "blocktype", null, { price: 0 }),
   [Op.If]: row("if", "blocktype", null),
   [Op.Else]: row("else", "", null, { price: 0 }),
+  [Op.Try]: row("try", "blocktype", null, LEGACY),
+  [Op.Catch]: row("catch", "tagidx", null, { ...LEGACY, price: 0 }),
   [Op.Throw]: row("throw", "tagidx", null, { priceUnit: "values" }),
+  [Op.Rethrow]: row("rethrow", "labelidx", null, LEGACY),
   [Op.ThrowRef]: row("throw_ref", "", null),
   [Op.End]: row("end", "", null, { price: 0 }),
   [Op.Br]: row("br", "labelidx", null, { priceUnit: "values" }),
@@ -624,6 +635,8 @@ const SCALAR_INSTRUCTIONS: Readonly<Record<ScalarOp, Instruction>> = {
   [Op.ReturnCallIndirect]: row("return_call_indirect", "typeidx tableidx", null, { priceUnit: "slots" }),
   [Op.CallRef]: row("call_ref", "typeidx", null, { priceUnit: "slots" }),
   [Op.ReturnCallRef]: row("return_call_ref", "typeidx", null, { priceUnit: "slots" }),
+  [Op.Delegate]: row("delegate", "labelidx", null, { ...LEGACY, price: 0 }),
+  [Op.CatchAll]: row("catch_all", "", null, { ...LEGACY, price: 0 }),
   [Op.Drop]: row("drop", "", null),
   [Op.Select]: row("select", "", null),
   [Op.SelectTyped]: row("select", "valtypes", null),

@@ -27,6 +27,7 @@ function instance(text: string, store = new Store({ engine })): Instance {
 
 const USES: Readonly<Record<Proposal, string>> = {
   "custom-page-sizes": `(module (memory 1 2 (pagesize 1)))`,
+  "legacy-exceptions": `(module (tag $e) (func (try (do (throw $e)) (catch $e (rethrow 0))) (try (do) (delegate 0))))`,
   "wide-arithmetic": `(module (func (result i64 i64) (i64.mul_wide_u (i64.const 1) (i64.const 2))))`,
 };
 

@@ -3,11 +3,14 @@
  * that a module which uses one is malformed or invalid, as 3.0 says.
  */
 
-/** A proposal that an engine can be asked to accept. */
-export type Proposal = "custom-page-sizes" | "wide-arithmetic";
+/**
+ * A proposal that an engine can be asked to accept. `legacy-exceptions`: the deprecated `try`, `catch`, `delegate` and
+ * `rethrow`, which shipped toolchains still emit.
+ */
+export type Proposal = "custom-page-sizes" | "legacy-exceptions" | "wide-arithmetic";
 
 /** All of them. */
-export const PROPOSALS: readonly Proposal[] = ["custom-page-sizes", "wide-arithmetic"];
+export const PROPOSALS: readonly Proposal[] = ["custom-page-sizes", "legacy-exceptions", "wide-arithmetic"];
 
 export type Proposals = ReadonlySet<Proposal>;
 

@@ -131,7 +131,7 @@ export class Decoding {
     this.#proposals = proposals;
     this.#watched = watched;
     this.#reader = new Reader(bytes);
-    this.#skipper = new ExprSkipper(this.#reader);
+    this.#skipper = new ExprSkipper(this.#reader, proposals);
     this.#typeSection = new TypeSection(this.#reader);
     this.#run = this.#moduleOrFirstError();
   }
@@ -182,7 +182,7 @@ export class Decoding {
         const start = this.#bodyStarts[i]!;
         if (start === 0) break;
         const funcIndex = this.#importedFuncs.length + i;
-        for (const _ of checkBody(this.#reader.bytes, start, this.#bodyEnds[i]!, funcIndex)) yield;
+        for (const _ of checkBody(this.#reader.bytes, start, this.#bodyEnds[i]!, funcIndex, this.#proposals)) yield;
         yield;
       }
       throw error;

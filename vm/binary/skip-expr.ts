@@ -6,8 +6,9 @@
 
 import { limitExceeded, type CompileError } from "../errors.ts";
 import { MAX_LOCALS, MAX_NESTING } from "../limits.ts";
-import { Op } from "../opcodes.ts";
-import { skipInstruction } from "./instructions.ts";
+import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
+import type { Proposals } from "../proposals.ts";
+import { illegalOpcode, skipInstruction } from "./instructions.ts";
 import { readValType } from "./read-types.ts";
 import { Reader } from "./reader.ts";
 
@@ -20,8 +21,11 @@ export class ExprSkipper {
   /** The instructions that opened the blocks around the present one. */
   readonly #blocks: Op[] = [];
 
-  constructor(reader: Reader) {
+  readonly #hasLegacy: boolean;
+
+  constructor(reader: Reader, proposals: Proposals) {
     this.#reader = reader;
+    this.#hasLegacy = proposals.has("legacy-exceptions");
   }
 
   begin(): void {
@@ -33,11 +37,13 @@ export class ExprSkipper {
     const reader = this.#reader;
     const blocks = this.#blocks;
     for (let i = 0; i < CHUNK_INSTRUCTIONS; i++) {
+      if (!this.#hasLegacy) this.#refuseLegacy();
       const op = skipInstruction(reader);
       switch (op) {
         case Op.Block:
         case Op.Loop:
         case Op.If:
+        case Op.Try:
         case Op.TryTable:
           if (blocks.length >= MAX_NESTING) throw nestingExceeded(reader);
           blocks.push(op);
@@ -45,6 +51,15 @@ export class ExprSkipper {
         case Op.Else:
           if (blocks[blocks.length - 1] !== Op.If) throw reader.malformed("END opcode expected", reader.position - 1);
           blocks[blocks.length - 1] = Op.Else;
+          break;
+        case Op.Catch:
+        case Op.CatchAll:
+          this.#requireTry(op);
+          blocks[blocks.length - 1] = op;
+          break;
+        case Op.Delegate:
+          this.#requireTry(op);
+          blocks.pop();
           break;
         case Op.End:
           if (blocks.pop() === undefined) return true;
@@ -54,6 +69,21 @@ export class ExprSkipper {
       }
     }
     return false;
+  }
+
+  #refuseLegacy(): void {
+    const { bytes, position } = this.#reader;
+    const op = bytes[position];
+    if (op !== undefined && INSTRUCTION_BY_NUMBER[op]?.proposal === "legacy-exceptions") {
+      throw illegalOpcode(this.#reader, op, null, position);
+    }
+  }
+
+  /** What may stand before a clause of a legacy `try`: its body, or before `catch` and `catch_all` another `catch`. */
+  #requireTry(op: Op): void {
+    const top = this.#blocks[this.#blocks.length - 1];
+    if (top === Op.Try || (top === Op.Catch && op !== Op.Delegate)) return;
+    throw this.#reader.malformed("END opcode expected", this.#reader.position - 1);
   }
 }
 
@@ -82,11 +112,17 @@ export function checkLocalCount(reader: Reader, count: number, position: number)
  * Throws if the body `bytes[start, end)` breaks the grammar. Like the reference implementation it
  * reads on past `end` and compares the size afterwards, so that the words are the same.
  */
-export function* checkBody(bytes: Uint8Array, start: number, end: number, funcIndex: number): Generator<undefined> {
+export function* checkBody(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  funcIndex: number,
+  proposals: Proposals,
+): Generator<undefined> {
   const reader = new Reader(bytes, start);
   reader.funcIndex = funcIndex;
   skipLocals(reader);
-  const expr = new ExprSkipper(reader);
+  const expr = new ExprSkipper(reader, proposals);
   expr.begin();
   while (!expr.skip()) yield;
   if (reader.position !== end) throw reader.malformed("section size mismatch", start);

@@ -59,8 +59,10 @@ export function findHandler(
   const { code } = instance;
   for (;;) {
     const range = code.rangeAt(position);
+    let deepest = Number.POSITIVE_INFINITY;
     for (const handler of range.handlers) {
-      if (position < handler.start || position >= handler.end) continue;
+      if (position < handler.start || position >= handler.end || handler.depth > deepest) continue;
+      deepest = handler.delegate;
       for (const clause of handler.catches) {
         if (clause.tagIndex !== null && instance.tags[clause.tagIndex]!.word !== word) continue;
         return { instance, fp, range, handler, clause };
@@ -96,7 +98,7 @@ export function land(
       at += sizes[i]! > 2 ? 4 : 2;
     }
   }
-  if (clause.hasReference) words[at] = exception;
+  if (clause.referenceAt >= 0) words[fp + clause.referenceAt] = exception;
   const code = instance.code.words;
   x.fp = fp;
   if (clause.target !== 0) {

@@ -353,25 +353,29 @@ export const enum Link {
 
 const INITIAL_WORDS = 256;
 
-/** One clause of a `try_table`. */
+/** One clause of a `try_table` or of a legacy `try`. */
 export interface Catch {
   /** Null: it catches everything. */
   readonly tagIndex: number | null;
-  /** The exception itself follows its arguments. */
-  readonly hasReference: boolean;
-  /** Word offset of the label's first value. */
+  /** Word offset where the first argument is wanted. */
   readonly slot: number;
+  /** Word offset where the exception itself is wanted; -1: nowhere. */
+  readonly referenceAt: number;
   /** Where the target stands in the code, in three words as behind a branch; 0: the label is the function's own. */
   readonly target: number;
 }
 
-/** A `try_table`: what is thrown at positions from `start` to `end` meets its clauses. */
+/** A `try_table` or legacy `try`: what is thrown at positions from `start` to `end` meets its clauses. */
 export interface Handler {
   readonly start: number;
   end: number;
   /** P at its beginning, to which the targets' deltas are added. */
   readonly position: number;
-  readonly catches: readonly Catch[];
+  readonly catches: Catch[];
+  /** How many blocks there are around it. */
+  readonly depth: number;
+  /** Legacy `delegate`: what it does not look at goes to handlers no deeper than this; infinite: to the next one around. */
+  delegate: number;
 }
 
 /** Where the code of one function stands: [start, end). */

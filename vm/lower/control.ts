@@ -19,6 +19,9 @@ export const enum BlockKind {
   Loop,
   If,
   Else,
+  /** Legacy `try` before its first clause, and one of its clauses. */
+  Try,
+  Catch,
 }
 
 export interface Block {
@@ -36,8 +39,10 @@ export interface Block {
   fixups: number;
   /** The branch of `if` to its `else`. 0: none. */
   elseFixup: number;
-  /** Of a `try_table`. */
+  /** Of a `try_table` or legacy `try`. */
   handler: Handler | null;
+  /** Word offset of what a legacy `catch` has caught. */
+  caughtAt: number;
   /** Exceptions that are caught go on at its end, which is a safe point then. */
   isLanding: boolean;
 }
@@ -79,8 +84,14 @@ export abstract class ControlLowering extends Emitter {
       fixups: 0,
       elseFixup: 0,
       handler: null,
+      caughtAt: 0,
       isLanding: false,
     };
+  }
+
+  /** How many blocks there are around the present place, the body included. */
+  protected get blockDepth(): number {
+    return this.#blocks.length;
   }
 
   protected pushBlock(block: Block): void {
@@ -145,10 +156,12 @@ export abstract class ControlLowering extends Emitter {
 
   protected endBlock(): void {
     const block = this.#blocks.pop()!;
-    if (block.handler !== null) {
-      block.handler.end = this.code.length;
-      this.handlers.push(block.handler);
-      this.last = -1;
+    if (block.kind !== BlockKind.Catch) this.endHandler(block);
+    else if (!this.isDead) {
+      // Below the results lies what was caught.
+      this.moveValues(block.slot, block.results);
+      this.finishBlock(block);
+      return;
     }
     if (block.kind === BlockKind.Body) {
       if (!this.isDead) this.returnResults();
@@ -159,6 +172,19 @@ export abstract class ControlLowering extends Emitter {
       return;
     }
     if (!this.isDead) this.settleAll();
+    this.finishBlock(block);
+  }
+
+  /** The code that a handler covers ends here. */
+  protected endHandler({ handler }: Block): void {
+    if (handler === null) return;
+    handler.end = this.code.length;
+    this.handlers.push(handler);
+    this.last = -1;
+  }
+
+  /** All that leads to the end of a block meets here, with the results in its slots. */
+  protected finishBlock(block: Block): void {
     if (block.elseFixup !== 0) this.bind(block.elseFixup);
     const { words } = this.code;
     for (let at = block.fixups; at !== 0; ) {

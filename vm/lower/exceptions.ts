@@ -1,6 +1,6 @@
 /**
  * Lowering of exceptions. A `try_table` executes nothing but a jump over the targets of its clauses: which handler an
- * exception meets is looked up by the position where it was thrown (engine: "handler tables").
+ * exception meets is looked up by the position where it was thrown. A legacy `try` does the same without the jump.
  */
 
 import { readCatch } from "../binary/instructions.ts";
@@ -8,8 +8,11 @@ import { exceptionWords } from "../layouts.ts";
 import { funcTypeAt } from "../module.ts";
 import { Op } from "../opcodes.ts";
 import { AggregateLowering, WORDS_PER_FUEL } from "./aggregates.ts";
+import type { ValType } from "../types.ts";
 import { Reg, type Catch } from "./code.ts";
-import { BlockKind, NO_CHECK } from "./control.ts";
+import { BlockKind, NO_CHECK, type Block } from "./control.ts";
+import { slotsOf } from "./source.ts";
+import { Category } from "./tables.ts";
 
 export abstract class ExceptionLowering extends AggregateLowering {
   /** The values of the exception are its arguments, and those what an exception object has for fields. */
@@ -39,9 +42,15 @@ export abstract class ExceptionLowering extends AggregateLowering {
     words[skip + 3] = length;
     words[skip + 4] = 0;
     words[skip + 5] = NO_CHECK;
+    this.#beginTry(this.newBlock(BlockKind.Block, params, results), catches);
+  }
+
+  #beginTry(block: Block, catches: Catch[]): void {
     this.last = -1;
-    const block = this.newBlock(BlockKind.Block, params, results);
-    block.handler = { start: length, end: length, position: this.fuel, catches };
+    const { length } = this.code;
+    const depth = this.blockDepth;
+    const delegate = Number.POSITIVE_INFINITY;
+    block.handler = { start: length, end: length, position: this.fuel, catches, depth, delegate };
     this.pushBlock(block);
   }
 
@@ -49,11 +58,64 @@ export abstract class ExceptionLowering extends AggregateLowering {
   #catchClause(): Catch {
     const { kind, tagIndex, label } = readCatch(this.reader);
     const block = this.blockAt(label);
+    const slot = block.kind === BlockKind.Body ? 0 : block.slot;
     const hasReference = kind === "catch_ref" || kind === "catch_all_ref";
-    if (block.kind === BlockKind.Body) return { tagIndex, hasReference, slot: 0, target: 0 };
+    const referenceAt = hasReference ? slot + 2 * slotsOf(this.#tagParams(tagIndex)) : -1;
+    if (block.kind === BlockKind.Body) return { tagIndex, slot, referenceAt, target: 0 };
     const target = this.emit(3);
     this.writeTarget(block, target);
     block.isLanding = true;
-    return { tagIndex, hasReference, slot: block.slot, target };
+    return { tagIndex, slot, referenceAt, target };
+  }
+
+  #tagParams(tagIndex: number | null): readonly ValType[] {
+    return tagIndex === null ? [] : funcTypeAt(this.module, this.module.tags[tagIndex]!).params;
+  }
+
+  // The deprecated instructions.
+
+  protected legacyTry(): void {
+    const { params, results } = this.blockType();
+    this.settleAll();
+    this.#beginTry(this.newBlock(BlockKind.Try, params, results), []);
+  }
+
+  /**
+   * A clause begins with what it has caught below the arguments of the exception. The words of its target stand before
+   * it, as those of `try_table` do.
+   */
+  protected legacyCatch(tagIndex: number | null): void {
+    const { operands } = this;
+    const block = this.blockAt(0);
+    if (block.kind === BlockKind.Try) this.endHandler(block);
+    if (!this.isDead) this.branch(block);
+    operands.drop(operands.height - block.height);
+    const target = this.emit(3);
+    const { words, length } = this.code;
+    words[target] = length;
+    words[target + 1] = this.fuel - block.handler!.position;
+    words[target + 2] = NO_CHECK;
+    block.kind = BlockKind.Catch;
+    block.caughtAt = operands.pushSlot(Category.Ref);
+    block.handler!.catches.push({ tagIndex, slot: operands.nextSlot, referenceAt: block.caughtAt, target });
+    this.pushTypes(this.#tagParams(tagIndex));
+    operands.settledBelow = operands.height;
+    this.isDead = false;
+    this.last = -1;
+    this.lastCheck = this.fuel;
+    this.safePoint();
+  }
+
+  /** The end of a `try` whose exceptions the handler of a label meets, or those around it. */
+  protected legacyDelegate(): void {
+    const label = this.reader.u32();
+    // The label counts from outside the block.
+    this.blockAt(0).handler!.delegate = this.blockDepth - 2 - label;
+    this.endBlock();
+  }
+
+  protected legacyRethrow(): void {
+    this.emitMany(Reg.ThrowRef, [this.blockAt(this.reader.u32()).caughtAt, this.fuel]);
+    this.die();
   }
 }

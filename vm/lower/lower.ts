@@ -20,6 +20,10 @@ import { RootKind, valuesPrice, type LoweringSource, type PositionSink } from ".
 import { Category } from "./tables.ts";
 import { Vec } from "./vector-code.ts";
 
+/** Instructions that end a block or a part of it: what follows may be reachable again. */
+const IS_DELIMITER = new Uint8Array(0x100);
+for (const op of [Op.End, Op.Else, Op.Catch, Op.CatchAll, Op.Delegate]) IS_DELIMITER[op] = 1;
+
 export class Lowering extends ExceptionLowering {
   constructor(
     source: LoweringSource,
@@ -89,17 +93,16 @@ export class Lowering extends ExceptionLowering {
   protected passOver(): void {
     const { reader } = this;
     const byte = reader.bytes[reader.position]!;
-    if (byte === Op.End || byte === Op.Else) {
+    if (IS_DELIMITER[byte] === 1) {
       if (this.deadBlocks === 0) {
         reader.position++;
-        if (byte === Op.Else) this.beginElse();
-        else this.endBlock();
+        this.lowerInstruction(byte);
         return;
       }
-      if (byte === Op.End) this.deadBlocks--;
+      if (byte === Op.End || byte === Op.Delegate) this.deadBlocks--;
     }
     const op = skipInstruction(reader);
-    if (op === Op.Block || op === Op.Loop || op === Op.If || op === Op.TryTable) this.deadBlocks++;
+    if (op === Op.Block || op === Op.Loop || op === Op.If || op === Op.TryTable || op === Op.Try) this.deadBlocks++;
   }
 
   protected checkpoint(): void {
@@ -176,6 +179,21 @@ export class Lowering extends ExceptionLowering {
         return;
       case Op.TryTable:
         this.tryTable();
+        return;
+      case Op.Try:
+        this.legacyTry();
+        return;
+      case Op.Catch:
+        this.legacyCatch(reader.u32());
+        return;
+      case Op.CatchAll:
+        this.legacyCatch(null);
+        return;
+      case Op.Delegate:
+        this.legacyDelegate();
+        return;
+      case Op.Rethrow:
+        this.legacyRethrow();
         return;
       case Op.Drop:
         operands.pop();

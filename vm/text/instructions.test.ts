@@ -83,7 +83,7 @@ function combinations(immediates: readonly Immediate[]): number[][] {
 }
 
 function isBlock(op: Op): boolean {
-  return op === Op.Block || op === Op.Loop || op === Op.If || op === Op.TryTable;
+  return op === Op.Block || op === Op.Loop || op === Op.If || op === Op.Try || op === Op.TryTable;
 }
 
 /** A function of the scaffold with that body: two blocks around it, so that labels 0 and 1 are there. */
@@ -94,9 +94,11 @@ function moduleWith(op: Op, immediates: readonly number[]): Module {
   const start = out.length;
   out.bytes(Uint8Array.of(1, 1, 0x7e, Op.Block, 0x40, Op.Block, 0x40));
   if (op === Op.Else) out.bytes(Uint8Array.of(Op.If, 0x40));
+  const isClause = op === Op.Catch || op === Op.CatchAll;
+  if (isClause || op === Op.Delegate) out.bytes(Uint8Array.of(Op.Try, 0x40));
   if (op !== Op.End) writeOpcode(out, op);
   out.bytes(Uint8Array.from(immediates));
-  if (isBlock(op) || op === Op.Else) out.u8(Op.End);
+  if (isBlock(op) || op === Op.Else || isClause) out.u8(Op.End);
   out.bytes(Uint8Array.of(Op.End, Op.End, Op.End));
   return {
     ...scaffold,

@@ -42,7 +42,35 @@ const enum Frame {
   FoldedIfThen,
   /** `(if ... (then ...) (else ...)`. */
   FoldedIfDone,
+  /** Legacy `try ...` before its first clause, plain. */
+  Try,
+  /** After `catch`, where another clause may follow, plain. */
+  Catch,
+  /** `(try`, before `(do`. */
+  FoldedTry,
+  /** `(try (do ...)`, where clauses or `(delegate` may follow. */
+  FoldedTryBody,
+  /** `(try (do ...) (catch ...)`, where more clauses may follow. */
+  FoldedTryCatch,
+  /** `(try ... (catch_all ...)`. */
+  FoldedTryDone,
+  /** `(try (do ...) (delegate 0)`. */
+  FoldedTryDelegated,
 }
+
+/** Frames in which instructions stand without parentheses. */
+const MAY_HOLD_PLAIN: ReadonlySet<Frame> = new Set([
+  Frame.Block,
+  Frame.If,
+  Frame.Try,
+  Frame.Catch,
+  Frame.FoldedBlock,
+  Frame.FoldedArm,
+]);
+/** Those that `end` ends. */
+const MAY_END: ReadonlySet<Frame> = new Set([Frame.Block, Frame.If, Frame.Try, Frame.Catch]);
+/** What is no instruction of its own. */
+const IS_DELIMITER: ReadonlySet<Op> = new Set([Op.Else, Op.End, Op.Catch, Op.CatchAll, Op.Delegate]);
 
 const NO_HINT = -1;
 
@@ -141,13 +169,26 @@ export class InstructionParser implements Scope {
   #plain(): void {
     const cursor = this.#cursor;
     const top = this.#frames.at(-1);
-    if (top !== undefined && top !== Frame.Block && top !== Frame.If) {
-      if (top !== Frame.FoldedBlock && top !== Frame.FoldedArm) throw cursor.unexpected();
-    }
+    if (top !== undefined && !MAY_HOLD_PLAIN.has(top)) throw cursor.unexpected();
     const op = this.#op();
     if (op === undefined) throw cursor.unexpected();
     const hint = this.#hint(op);
     switch (op) {
+      case Op.Catch:
+      case Op.CatchAll:
+        if (top !== Frame.Try && top !== Frame.Catch) throw cursor.unexpected();
+        cursor.at++;
+        this.#frames[this.#frames.length - 1] = op === Op.Catch ? Frame.Catch : Frame.Block;
+        writeInstruction(this.#context, this, op, this.#out);
+        return;
+      case Op.Delegate:
+        if (top !== Frame.Try) throw cursor.unexpected();
+        cursor.at++;
+        this.#pop();
+        // The label counts from outside the block.
+        this.#leaveLabel();
+        writeInstruction(this.#context, this, op, this.#out);
+        return;
       case Op.Else:
         if (top !== Frame.If) throw cursor.unexpected();
         cursor.at++;
@@ -156,7 +197,7 @@ export class InstructionParser implements Scope {
         this.#out.u8(Op.Else);
         return;
       case Op.End:
-        if (top !== Frame.Block && top !== Frame.If) throw cursor.unexpected();
+        if (top === undefined || !MAY_END.has(top)) throw cursor.unexpected();
         cursor.at++;
         this.#checkLabel();
         this.#pop();
@@ -166,12 +207,13 @@ export class InstructionParser implements Scope {
       case Op.Block:
       case Op.Loop:
       case Op.If:
+      case Op.Try:
       case Op.TryTable: {
         cursor.at++;
         const label = this.#blockLabel();
         this.#note(hint);
         this.#blockStart(op, this.#out);
-        this.#push(op === Op.If ? Frame.If : Frame.Block);
+        this.#push(op === Op.If ? Frame.If : op === Op.Try ? Frame.Try : Frame.Block);
         this.#enterLabel(label);
         return;
       }
@@ -196,10 +238,14 @@ export class InstructionParser implements Scope {
       this.#push(Frame.FoldedArm);
       return;
     }
+    if (top !== undefined && top >= Frame.FoldedTry) {
+      this.#tryPart(top);
+      return;
+    }
     const hintAt = cursor.at++;
     const op = cursor.kind() === Kind.Keyword ? this.#op() : undefined;
-    const isMisplaced = top === Frame.FoldedIfThen || top === Frame.FoldedIfDone || op === Op.Else || op === Op.End;
-    if (op === undefined || isMisplaced) throw cursor.unexpected();
+    const isMisplaced = top === Frame.FoldedIfThen || top === Frame.FoldedIfDone;
+    if (op === undefined || isMisplaced || IS_DELIMITER.has(op)) throw cursor.unexpected();
     cursor.at = hintAt;
     const hint = this.#hint(op);
     cursor.at += 2;
@@ -210,6 +256,13 @@ export class InstructionParser implements Scope {
         const label = this.#blockLabel();
         this.#blockStart(op, this.#out);
         this.#push(Frame.FoldedBlock);
+        this.#enterLabel(label);
+        return;
+      }
+      case Op.Try: {
+        const label = this.#blockLabel();
+        this.#blockStart(op, this.#out);
+        this.#push(Frame.FoldedTry);
         this.#enterLabel(label);
         return;
       }
@@ -225,6 +278,38 @@ export class InstructionParser implements Scope {
         writeInstruction(this.#context, this, op, this.#waiting);
     }
     this.#pendingHints[this.#pendingHints.length - 1] = hint;
+  }
+
+  /** A parenthesis inside a folded legacy `try`: its body, or a clause. */
+  #tryPart(top: Frame): void {
+    const cursor = this.#cursor;
+    const frame = this.#frames.length - 1;
+    if (top === Frame.FoldedTry && cursor.takeForm("do")) {
+      this.#frames[frame] = Frame.FoldedTryBody;
+      this.#push(Frame.FoldedArm);
+      return;
+    }
+    const mayCatch = top === Frame.FoldedTryBody || top === Frame.FoldedTryCatch;
+    if (mayCatch && cursor.takeForm("catch")) {
+      this.#frames[frame] = Frame.FoldedTryCatch;
+      writeInstruction(this.#context, this, Op.Catch, this.#out);
+      this.#push(Frame.FoldedArm);
+      return;
+    }
+    if (mayCatch && cursor.takeForm("catch_all")) {
+      this.#frames[frame] = Frame.FoldedTryDone;
+      writeInstruction(this.#context, this, Op.CatchAll, this.#out);
+      this.#push(Frame.FoldedArm);
+      return;
+    }
+    if (top !== Frame.FoldedTryBody || !cursor.takeForm("delegate")) {
+      cursor.at++;
+      throw cursor.unexpected();
+    }
+    this.#frames[frame] = Frame.FoldedTryDelegated;
+    this.#leaveLabel();
+    writeInstruction(this.#context, this, Op.Delegate, this.#out);
+    cursor.expectClose();
   }
 
   #then(): void {
@@ -246,10 +331,14 @@ export class InstructionParser implements Scope {
       case Frame.FoldedBlock:
       case Frame.FoldedIfThen:
       case Frame.FoldedIfDone:
+      case Frame.FoldedTryBody:
+      case Frame.FoldedTryCatch:
+      case Frame.FoldedTryDone:
         this.#leaveLabel();
         this.#out.u8(Op.End);
         break;
       case Frame.FoldedArm:
+      case Frame.FoldedTryDelegated:
         break;
       default:
         throw cursor.unexpected();

@@ -66,8 +66,9 @@ export class InstructionPrinter {
       const instruction = readInstruction(reader);
       const { op } = instruction;
       if (op === Op.End && this.#labels.length === 0) break;
-      if (op === Op.End) this.#leave();
-      const depth = this.#labels.length - (op === Op.Else ? 1 : 0);
+      if (op === Op.End || op === Op.Delegate) this.#leave();
+      const isMiddle = op === Op.Else || op === Op.Catch || op === Op.CatchAll;
+      const depth = this.#labels.length - (isMiddle ? 1 : 0);
       const indent = INDENTS[Math.max(0, Math.min(depth + 2, MAX_INDENT))] ?? "";
       lines.push(indent + this.#text(instruction));
     }
@@ -96,6 +97,7 @@ export class InstructionPrinter {
       case Op.Block:
       case Op.Loop:
       case Op.If:
+      case Op.Try:
       case Op.TryTable: {
         const outside = immediates.slice(1).map((value) => this.#immediate(value, instruction));
         return mnemonic + this.#enter() + this.#immediate(immediates[0]!, instruction) + outside.join("");

@@ -198,6 +198,14 @@ export class FunctionValidator extends Lookups {
       case Op.End:
         this.#end();
         return;
+      case Op.Try:
+      case Op.Catch:
+      case Op.CatchAll:
+      case Op.Delegate:
+      case Op.Rethrow:
+        if (!this.#accepts(op)) throw illegalOpcode(reader, op, null, this.position);
+        this.#legacy(op);
+        return;
       case Op.Throw:
         this.popAll(this.tagParams(reader.u32()));
         this.setUnreachable();
@@ -482,9 +490,49 @@ export class FunctionValidator extends Lookups {
     const block = this.depth - 1;
     const results = this.blockResults[block]!;
     if (this.blockOps[block] === Op.If) this.#requireEmptyElse(this.blockParams[block]!, results);
-    this.popBlock();
-    this.#locals.forget(this.blockInits[block]!);
+    this.#leaveBlock(block);
     this.pushAll(results);
+  }
+
+  /** Below what a legacy `catch` block holds lies the exception that it has caught, which `rethrow` throws. */
+  #leaveBlock(block: number): void {
+    this.popBlock();
+    if (this.blockOps[block] === Op.Catch || this.blockOps[block] === Op.CatchAll) this.pop(EXNREF);
+    this.#locals.forget(this.blockInits[block]!);
+  }
+
+  /** The deprecated `try` and what belongs to it (legacy-exceptions proposal). */
+  #legacy(op: Op): void {
+    const { reader } = this;
+    if (op === Op.Try) {
+      this.#enterBlock(op);
+      return;
+    }
+    if (op === Op.Rethrow) {
+      const label = reader.u32();
+      this.labelTypes(label);
+      const block = this.blockOps[this.depth - 1 - label];
+      if (block !== Op.Catch && block !== Op.CatchAll) throw this.invalid("invalid rethrow label", String(label));
+      this.setUnreachable();
+      return;
+    }
+    const block = this.depth - 1;
+    const isTry = this.blockOps[block] === Op.Try;
+    if (!isTry && (this.blockOps[block] !== Op.Catch || op === Op.Delegate)) {
+      throw reader.malformed("END opcode expected", this.position);
+    }
+    const inits = this.blockInits[block]!;
+    const results = this.blockResults[block]!;
+    this.#leaveBlock(block);
+    if (op === Op.Delegate) {
+      // Labels count from outside the block.
+      this.labelTypes(reader.u32());
+      this.pushAll(results);
+      return;
+    }
+    const params = op === Op.Catch ? this.tagParams(reader.u32()) : NO_TYPES;
+    this.push(NONNULL_EXNREF);
+    this.pushBlock(op, params, results, inits);
   }
 
   /** An `if` without `else` passes its parameters on. */

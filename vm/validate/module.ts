@@ -319,7 +319,7 @@ export class Validation {
         while (!this.#stepValidator()) yield;
       } catch (error) {
         if (error instanceof CompileError && error.kind === "malformed") {
-          yield* checkBody(bytes, bodyStarts[i]!, bodyEnds[i]!, importedFuncs + i);
+          yield* checkBody(bytes, bodyStarts[i]!, bodyEnds[i]!, importedFuncs + i, this.#context.proposals);
         }
         throw error;
       }
