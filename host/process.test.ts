@@ -4,6 +4,8 @@ import { textToBinary } from "../vm/text/index.ts";
 import { guestFunctions } from "./functions/host-definition.ts";
 import { guestText } from "./functions/testing.ts";
 import { Account } from "./group.ts";
+import type { DirectoryGrant } from "./directory-grants.ts";
+import type { Directory } from "./system.ts";
 import type { ExitReason } from "./signal.ts";
 import { reasonText } from "./signal.ts";
 import { guest, testRuntime } from "./testing.ts";
@@ -222,6 +224,38 @@ describe("a guest process", () => {
     expect(Math.max(...sizes)).to.equal(4);
     executor.runUntilIdle();
     expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("opens so many directories as its group may have, and 64 at most", async () => {
+    for (const [count, maxDescriptors, kind] of [
+      [64, 64, "normal"],
+      [3, 2, "error"],
+      [65, 1_000, "error"],
+    ] as const) {
+      const { start, executor, runtime } = testRuntime();
+      const group = runtime.group.child(executor.scheduler, { maxDescriptors });
+      let open = 0;
+      let most = 0;
+      const directory = { close: async () => void open-- } as unknown as Directory;
+      const grant = {
+        name: "d",
+        readOnly: false,
+        open: async () => {
+          most = Math.max(most, ++open);
+          return directory;
+        },
+      };
+      const config = { preopens: new Array<DirectoryGrant>(count).fill(grant) };
+      const handle = start(`(func (export "a") (param i64))`, { config, group });
+      executor.runUntilIdle();
+      while (executor.isHeld) {
+        await new Promise(setImmediate);
+        executor.runUntilIdle();
+      }
+      expect(endOf(handle)?.kind).to.equal(kind);
+      expect([open, most]).to.deep.equal([0, kind === "normal" ? count : 0]);
+      expect(group.used(Account.Descriptors)).to.equal(0);
+    }
   });
 
   it("traps when it sends to itself over the bound, and when senders wait for each other", () => {

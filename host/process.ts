@@ -29,7 +29,7 @@ import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
-import type { Cancel, Directory } from "./system.ts";
+import { SystemError, type Cancel, type Directory } from "./system.ts";
 import { Timer } from "./timers.ts";
 import { WasiState } from "./wasi/state.ts";
 
@@ -61,6 +61,8 @@ const TURN_CHARGE = 100;
 const CLEANED_BYTES_PER_CHARGE = 16;
 /** Slots of frames: the depth at which "call stack exhausted" traps. */
 const MAX_FRAME_SLOTS = 262_144;
+/** Directories that a process may be given: each holds one of the host's descriptors. */
+const MAX_PREOPENS = 64;
 /** More tags than this are looked up in a set. */
 const FEW_TAGS = 8;
 
@@ -172,10 +174,16 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Its view of WASI: made when it is first asked for. */
   get wasi(): WasiState {
     if (this.#wasi === null) {
-      const { config } = this;
+      const { config, group } = this;
       const preopens = this.#preopens ?? [];
+      /** Those that are counted already. */
+      let counted = preopens.length;
       this.#wasi = new WasiState({
         ...this.runtime.servicesOf(this),
+        descriptorAccount: {
+          reserve: () => (counted > 0 ? counted-- > 0 : group.reserve(Account.Descriptors, 1)),
+          release: () => group.release(Account.Descriptors, 1),
+        },
         args: config.args,
         env: config.env,
         preopens: preopens.map((directory, i) => ({
@@ -330,6 +338,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #openDirectories(): void {
     const { executor, scheduler } = this.runtime;
+    const count = this.config.preopens.length;
+    if (count > MAX_PREOPENS || !this.group.reserve(Account.Descriptors, count)) {
+      throw new SystemError("EMFILE", `${count} directories`);
+    }
     executor.hold();
     const opening = this.config.preopens.map((grant) => grant.open());
     void Promise.allSettled(opening).then((results) => {
@@ -338,6 +350,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       const failure = results.find((result) => result.status === "rejected");
       if (this.hasEnded || failure !== undefined) {
         for (const directory of opened) void directory.close().catch(() => {});
+        this.group.release(Account.Descriptors, count);
         if (failure !== undefined) this.kill({ kind: "error", error: failure.reason });
         return;
       }
@@ -668,7 +681,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.scratch?.drop();
     this.scratch = null;
     this.#resources?.dispose();
-    for (const directory of this.#preopens ?? []) this.waitForClosing(directory.close());
+    if (this.#preopens !== null) {
+      for (const directory of this.#preopens) this.waitForClosing(directory.close());
+      this.group.release(Account.Descriptors, this.#preopens.length);
+      this.#preopens = null;
+    }
     if (this.#wasi !== null) this.waitForClosing(this.#wasi.dispose());
   }
 

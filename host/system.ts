@@ -43,7 +43,7 @@ export interface EventLoop {
   nextTurn(): Promise<void>;
 }
 
-/** Where a guest's output goes. One writer at a time. */
+/** Where the output of guests goes. Each waits until it is writable and writes little at a time. */
 export interface OutputStream {
   readonly isTerminal: boolean;
   /**
@@ -58,7 +58,7 @@ export interface OutputStream {
   onWritable(wake: () => void): Cancel;
 }
 
-/** Where a guest's input comes from. One reader at a time. */
+/** Where the input of guests comes from: each waits until it is readable, and whoever reads first gets it. */
 export interface InputStream {
   readonly isTerminal: boolean;
   /** Between 1 and `maxLength` bytes that the caller may keep; none means the end. Waits only while there is nothing. */

@@ -54,15 +54,29 @@ export const DEFAULT_MAX_DESCRIPTORS = 1_024;
 /** One for all: guests look for open descriptors at every start, and making an error costs microseconds. */
 const NOT_OPEN = new SystemError("EBADF");
 
+/** Who counts what the guest holds of the host: files and directories. */
+export interface DescriptorAccount {
+  /** False when there may be no more. */
+  reserve(): boolean;
+  release(): void;
+}
+
+/** Streams belong to whoever passed them in. */
+function isCounted(descriptor: Descriptor): boolean {
+  return descriptor.kind === "file" || descriptor.kind === "directory";
+}
+
 export class DescriptorTable {
   readonly #entries: (Descriptor | null)[] = [];
   readonly #limit: number;
+  readonly #account: DescriptorAccount | null;
   /** No number below it is free. */
   #firstFree = 0;
   #isOver = false;
 
-  constructor(limit: number) {
+  constructor(limit: number, account: DescriptorAccount | null = null) {
     this.#limit = limit;
+    this.#account = account;
   }
 
   /** Throws EBADF for a number that is not open. */
@@ -87,6 +101,7 @@ export class DescriptorTable {
   add(descriptor: Descriptor): number {
     if (this.#isOver) throw new SystemError("ECANCELED");
     this.checkRoom();
+    if (this.#account !== null && isCounted(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
     const fd = this.#lowestFree();
     this.#entries[fd] = descriptor;
     this.#firstFree = fd + 1;
@@ -96,9 +111,18 @@ export class DescriptorTable {
   /** Takes the number out and leaves closing to the caller. */
   remove(fd: number): Descriptor {
     const descriptor = this.get(fd);
+    this.#free(fd);
+    this.#release(descriptor);
+    return descriptor;
+  }
+
+  #free(fd: number): void {
     this.#entries[fd] = null;
     if (fd < this.#firstFree) this.#firstFree = fd;
-    return descriptor;
+  }
+
+  #release(descriptor: Descriptor): void {
+    if (isCounted(descriptor)) this.#account?.release();
   }
 
   /** Gives the descriptor `from` the number `to`, and returns what `to` stood for. Both must be open. */
@@ -107,7 +131,8 @@ export class DescriptorTable {
     const moved = this.get(from);
     if (from === to) return null;
     this.#entries[to] = moved;
-    this.remove(from);
+    this.#free(from);
+    this.#release(replaced);
     return replaced;
   }
 
@@ -115,6 +140,7 @@ export class DescriptorTable {
   removeAll(): Descriptor[] {
     this.#isOver = true;
     const open = this.#entries.filter((descriptor) => descriptor !== null);
+    for (const descriptor of open) this.#release(descriptor);
     this.#entries.length = 0;
     this.#firstFree = 0;
     return open;

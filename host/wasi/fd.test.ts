@@ -138,6 +138,28 @@ describe("descriptors", () => {
     expect(await guest.open("b")).to.equal(-Errno.Noent);
   });
 
+  it("are counted while they are open, streams aside", async () => {
+    let used = 0;
+    const descriptorAccount = {
+      reserve: () => used < 4 && ++used > 0,
+      release: () => {
+        used--;
+      },
+    };
+    const guest = new TestGuest({ descriptorAccount });
+    expect(used).to.equal(1);
+    for (const name of ["a", "b", "c"]) expect(await guest.open(name, { flags: OpenFlag.Create })).to.be.above(3);
+    expect(await guest.open("a")).to.equal(-Errno.Nfile);
+    await guest.call("fd_close", 4);
+    expect(used).to.equal(3);
+    await guest.call("fd_renumber", 6, 1);
+    expect(used, "it has replaced a stream").to.equal(3);
+    await guest.call("fd_renumber", 5, 1);
+    expect(used).to.equal(2);
+    await guest.state.dispose();
+    expect(used).to.equal(0);
+  });
+
   it("fd_renumber moves one over another", async () => {
     const guest = new TestGuest();
     await guest.createFile("a", "A");

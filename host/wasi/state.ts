@@ -9,6 +9,7 @@ import {
   RIGHTS_OF_READ_ONLY_DIRECTORY,
   rightsOfFile,
 } from "./abi.ts";
+import type { DescriptorAccount } from "./descriptors.ts";
 import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable } from "./descriptors.ts";
 
 export interface Preopen {
@@ -32,6 +33,8 @@ export interface WasiOptions {
   readonly random: Random;
   /** Descriptors open at once, the streams and preopened directories included. */
   readonly maxDescriptors?: number;
+  /** Counts files and directories, the preopened ones included. */
+  readonly descriptorAccount?: DescriptorAccount;
 }
 
 export class WasiState {
@@ -51,7 +54,10 @@ export class WasiState {
     this.env = (options.env ?? []).map(zeroTerminated);
     this.clock = options.clock;
     this.random = options.random;
-    this.descriptors = new DescriptorTable(options.maxDescriptors ?? DEFAULT_MAX_DESCRIPTORS);
+    this.descriptors = new DescriptorTable(
+      options.maxDescriptors ?? DEFAULT_MAX_DESCRIPTORS,
+      options.descriptorAccount ?? null,
+    );
     this.descriptors.add({ kind: "input", stream: options.stdin, flags: 0, rights: RIGHTS_OF_INPUT });
     this.descriptors.add({ kind: "output", stream: options.stdout, flags: 0, rights: RIGHTS_OF_OUTPUT });
     this.descriptors.add({ kind: "output", stream: options.stderr, flags: 0, rights: RIGHTS_OF_OUTPUT });
