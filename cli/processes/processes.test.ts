@@ -2,12 +2,13 @@
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { CrashLog } from "./crash-log.ts";
 import { parseLunaticRun } from "../commands/lunatic.ts";
+import { limitsOf } from "./grants.ts";
 
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const GUESTS = fileURLToPath(new URL("../../../guests/wasm/lunatic/", import.meta.url));
@@ -179,6 +180,14 @@ describe("lunatic run: arguments", () => {
     });
     expect(() => parseLunaticRun(["--bogus", "m.wasm"])).to.throw("unknown option '--bogus'");
     expect(() => parseLunaticRun([])).to.throw("needs a module");
+  });
+});
+
+describe("grants", () => {
+  it("limit the memory of all processes to half of the machine's unless asked", () => {
+    const { maxMemory = 0 } = limitsOf({});
+    expect(maxMemory).to.be.within(1, totalmem() / 2);
+    expect(limitsOf({ maxMemory: "1M" }).maxMemory).to.equal(1_048_576);
   });
 });
 

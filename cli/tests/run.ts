@@ -19,6 +19,7 @@ import {
 import { NodeRandom } from "../../host/node/clock.ts";
 import type { CompiledModule } from "../../vm/index.ts";
 import { CompileError, LinkError } from "../../vm/index.ts";
+import { defaultMemory } from "../processes/grants.ts";
 import { field } from "../report.ts";
 import { Capture } from "./capture.ts";
 import type { Selected, TestCase } from "./cases.ts";
@@ -54,6 +55,7 @@ export class TestRun {
     const executor = new Executor({ virtualTime: options.clock === "virtual" });
     this.#runtime = new Runtime({
       executor,
+      maxMemory: defaultMemory(),
       functions: [guestFunctions],
       services: { clock: new ExecutorClock(executor), random: new NodeRandom() },
       servicesOf: (process) => this.#streamsOf(process),
