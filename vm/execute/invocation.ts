@@ -196,6 +196,7 @@ export class Invocation {
       outcome: this.#outcome,
       callerInstance: this.#callerInstance,
       maxWords: this.#maxWords,
+      pinned: this.#pinned,
     };
   }
 
@@ -220,6 +221,7 @@ export class Invocation {
     invocation.#outcome = record.outcome;
     invocation.#callerInstance = record.callerInstance;
     invocation.#maxWords = record.maxWords;
+    invocation.#pinned = [...record.pinned];
     return invocation;
   }
 

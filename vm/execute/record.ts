@@ -2,6 +2,7 @@
 
 import type { FuncType, ValType } from "../types.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
+import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Value } from "../runtime/values.ts";
 import type { Activation, Machine } from "./machine.ts";
@@ -46,4 +47,5 @@ export interface InvocationRecord {
   readonly outcome: GuestOutcome | null;
   readonly callerInstance: Instance | null;
   readonly maxWords: number;
+  readonly pinned: readonly HeapObject[];
 }

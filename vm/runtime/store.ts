@@ -334,6 +334,11 @@ export class Store {
     return this.heap.addException(exceptionLayout(this.engine.types, this.engine.types.funcType(tag.typeId)));
   }
 
+  /** Tags in the order in which their first exceptions came. */
+  get tags(): readonly Tag[] {
+    return this.#tags;
+  }
+
   /** The tag of exceptions with this first word. */
   tagOf(word: number): Tag {
     return this.#tags[word - EXCEPTIONS]!;

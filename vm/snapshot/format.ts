@@ -50,6 +50,8 @@ export const enum ExternKind {
 
 export const enum ErrorKind {
   Trap,
+  /** Of a guest, in its heap. */
+  Exception,
 }
 
 /** No price: there is no such instruction. */

@@ -37,12 +37,7 @@ const NO_TYPES: readonly ValType[] = [];
 const kept = new WeakMap<CompiledModule, Map<string, FrameTypes>>();
 const MAX_KEPT = 1_024;
 
-export function frameTypesAt(
-  module: CompiledModule,
-  funcIndex: number,
-  place: Place,
-  layout: FrameLayout,
-): FrameTypes {
+export function frameTypesAt(module: CompiledModule, funcIndex: number, place: Place, layout: FrameLayout): FrameTypes {
   let known = kept.get(module);
   if (known === undefined) {
     known = new Map();
@@ -90,6 +85,8 @@ function textPosition(module: CompiledModule, funcIndex: number, { kind, byteOff
   if (kind === PlaceKind.Before || kind === PlaceKind.Inside) return byteOffset;
   const isEntry = kind === PlaceKind.Entry;
   const reader = new Reader(bytes, isEntry ? bodyStarts[body]! : byteOffset, bodyEnds[body]!);
+  // Before the end of the body a frame looks as behind it.
+  if (byteOffset === bodyEnds[body]! - 1) return byteOffset;
   if (!isEntry) skipInstruction(reader);
   else {
     for (let runs = reader.u32(); runs > 0; runs--) {
@@ -131,8 +128,7 @@ interface Part {
 /** The constant expression that a byte offset lies in. */
 function partAt(module: CompiledModule, byteOffset: number): Part {
   const { data } = module;
-  const isAt = (expr: Expr | null): expr is Expr =>
-    expr !== null && byteOffset >= expr.start && byteOffset < expr.end;
+  const isAt = (expr: Expr | null): expr is Expr => expr !== null && byteOffset >= expr.start && byteOffset < expr.end;
   for (const { init, type } of data.globals) {
     if (isAt(init)) return { expr: init, type: module.canonical(type.type), below: NO_TYPES };
   }

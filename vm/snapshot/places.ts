@@ -15,8 +15,8 @@ import { Op } from "../opcodes.ts";
 
 export const enum PlaceKind {
   Entry,
-  /** The header of a loop: behind the `loop` instruction. */
-  Loop,
+  /** Behind the instruction that begins a loop, or that ends a block where caught exceptions go on. */
+  Behind,
   /** Behind a call. */
   AfterCall,
   /** Before an instruction: in straight-line code, or a boundary of exact code. */
@@ -50,6 +50,8 @@ export interface FrameLayout {
   readonly words: number;
 }
 
+const BEHIND: ReadonlySet<number> = new Set([Op.Loop, Op.End, Op.Delegate]);
+
 /** All places of one function in fused or exact code. */
 export class PlaceMap implements PositionSink {
   readonly places: Place[] = [];
@@ -61,6 +63,8 @@ export class PlaceMap implements PositionSink {
   #call = { codePosition: -1, height: 0 };
   #inside = { codePosition: -1, height: 0, top: 0 };
   #last: Place | null = null;
+  /** Clauses of a deprecated `try` keep what they have caught below operands that the stack map knows of. */
+  hasHiddenOperands = false;
 
   constructor(module: CompiledModule, funcIndex: number, isExact: boolean) {
     this.#bytes = module.data.bytes;
@@ -97,16 +101,17 @@ export class PlaceMap implements PositionSink {
   safePoint(codePosition: number, byteOffset: number, fuel: number): void {
     const isInside = this.#inside.codePosition === codePosition;
     const isCall = !isInside && this.#call.codePosition === codePosition;
-    const isLoop = this.#bytes[byteOffset] === Op.Loop;
+    const op = this.#bytes[byteOffset]!;
     const number = this.places.length;
+    if (number > 0 && (op === Op.Catch || op === Op.CatchAll)) this.hasHiddenOperands = true;
     const kind = isInside
       ? PlaceKind.Inside
       : isCall
         ? PlaceKind.AfterCall
         : number === 0
           ? PlaceKind.Entry
-          : isLoop
-            ? PlaceKind.Loop
+          : BEHIND.has(op)
+            ? PlaceKind.Behind
             : PlaceKind.Before;
     const { top, height } = this.#inside;
     this.#last = { kind, number, codePosition, byteOffset, fuel, top, height, results: 0, reg: 0 };
@@ -205,6 +210,7 @@ export class PlaceMap implements PositionSink {
 /** P while an operation that takes several turns is under way: see `Machine.position`. */
 function insideFuel(words: Int32Array, pc: number): number {
   switch (words[pc]) {
+    case Reg.Throw:
     case Reg.MemoryGrow:
     case Reg.MemoryFill:
     case Reg.TableGrow:

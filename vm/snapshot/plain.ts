@@ -21,7 +21,8 @@ const MAX_DEPTH = 64;
 
 /** `what` names the data's owner. Throws `SnapshotError` for what is not plain. */
 export function writePlain(out: Output, value: unknown, what: string, depth = 0): void {
-  if (depth > MAX_DEPTH) throw new SnapshotError("unsavable", `${what}: more than ${MAX_DEPTH} lists inside each other`);
+  if (depth > MAX_DEPTH)
+    throw new SnapshotError("unsavable", `${what}: more than ${MAX_DEPTH} lists inside each other`);
   switch (typeof value) {
     case "boolean":
       out.u8(value ? Tag.True : Tag.False);
@@ -65,8 +66,8 @@ function isPlainObject(value: object): boolean {
 /** A value of the host in few words. */
 export function describe(value: unknown): string {
   if (typeof value !== "object" || value === null) return typeof value;
-  const { constructor } = value;
-  return typeof constructor === "function" ? `an object of ${constructor.name || "a class"}` : "an object";
+  const { constructor: made } = value;
+  return typeof made === "function" ? `an object of ${made.name || "a class"}` : "an object";
 }
 
 export function readPlain(input: Input, depth = 0): FrameState {

@@ -80,4 +80,3 @@ export class ReferenceCheck {
     if (isRefType(type)) this.check(input, words[at]!, type, mayBeNull);
   }
 }
-

@@ -4,9 +4,11 @@
  */
 
 import type { Engine } from "../engine.ts";
-import { ARRAY_HEADER_WORDS, arrayWords, type Layout } from "../layouts.ts";
+import { ARRAY_HEADER_WORDS, arrayWords, EXCEPTIONS, type Layout } from "../layouts.ts";
 import { MAX_HEAP_PAGES } from "../limits.ts";
 import type { Heap } from "../runtime/heap.ts";
+import type { Tag } from "../runtime/global.ts";
+import type { Store } from "../runtime/store.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
 import { PAGE_MASK, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
 import { isRefType, type ValType } from "../types.ts";
@@ -19,22 +21,27 @@ const UNITS_BYTES = PAGE_WORDS / 2 / 8;
 
 export class HeapReader {
   readonly #input: Input;
+  readonly #store: Store;
+  readonly #tags: readonly Tag[];
   readonly #heap: Heap;
   readonly #engine: Engine;
   readonly #types: TypeNames;
   /** By page: where objects begin. */
   readonly #starts = new Map<number, Uint8Array>();
   readonly #handles: number[] = [];
-  #typeIds: number[] = [];
+  /** First words of objects. */
+  #typeWords: number[] = [];
   /** Arrays of which only the first elements are set, and how many. Nothing but the operation that makes one knows it. */
   readonly unfinished = new Map<number, number>();
   readonly #retained: (readonly [number, number])[] = [];
   #bytesLeft = 0;
 
-  constructor(input: Input, heap: Heap, engine: Engine, types: TypeNames) {
+  constructor(input: Input, store: Store, types: TypeNames, tags: readonly Tag[]) {
     this.#input = input;
-    this.#heap = heap;
-    this.#engine = engine;
+    this.#store = store;
+    this.#tags = tags;
+    this.#heap = store.heap;
+    this.#engine = store.engine;
     this.#types = types;
   }
 
@@ -42,20 +49,41 @@ export class HeapReader {
   read(): void {
     const input = this.#input;
     const heap = this.#heap;
-    const [liveBytes, newBytes, objectBytes, reservedBytes] = [input.count(), input.count(), input.count(), input.count()];
+    const [liveBytes, newBytes, objectBytes, reservedBytes] = [
+      input.count(),
+      input.count(),
+      input.count(),
+      input.count(),
+    ];
     if (reservedBytes < objectBytes) throw input.invalid(`${reservedBytes} bytes of heap for ${objectBytes}`);
     heap.restoreCounters({ liveBytes, newBytes, objectBytes, reservedBytes });
     heap.collectionCount = input.count();
     this.#bytesLeft = objectBytes;
-    this.#typeIds = Array.from({ length: input.items() }, () => this.#types.readId(input));
-    for (const typeId of this.#typeIds) {
-      if (this.#engine.types.comp(typeId).kind === "func") throw input.invalid("an object of a function type");
-    }
+    this.#readTags();
+    this.#typeWords = Array.from({ length: input.items() }, () => this.#typeWord());
     for (let left = input.items(); left > 0; left--) this.unfinished.set(input.word(), input.count());
     for (let left = input.items(); left > 0; left--) this.#smallPage();
     for (let left = input.items(); left > 0; left--) this.#large();
     if (this.#bytesLeft !== 0) throw input.invalid(`${this.#bytesLeft} bytes of objects are missing`);
     for (let left = input.items(); left > 0; left--) this.#retained.push([input.word(), input.count()]);
+  }
+
+  /** Tags get the numbers that they had. */
+  #readTags(): void {
+    const input = this.#input;
+    for (let left = input.items(); left > 0; left--) {
+      const tag = this.#tags[input.index(this.#tags.length, "tag")]!;
+      const { length } = this.#store.tags;
+      if (tag.word !== EXCEPTIONS + length) throw input.invalid("a tag twice");
+    }
+  }
+
+  #typeWord(): number {
+    const input = this.#input;
+    if (input.flag()) return EXCEPTIONS + input.index(this.#store.tags.length, "tag");
+    const typeId = this.#types.readId(input);
+    if (this.#engine.types.comp(typeId).kind === "func") throw input.invalid("an object of a function type");
+    return typeId;
   }
 
   #words(): Int32Array {
@@ -85,12 +113,12 @@ export class HeapReader {
 
   /** Gives the object at `words[at]` its type. Returns its words, which are all there. */
   #object(words: Int32Array, at: number, page: number): number {
-    const typeId = this.#typeIds[words[at]!];
-    if (typeId === undefined) throw this.#input.invalid(`object type ${words[at]}`);
-    const layout = this.#heap.layouts.of(typeId);
+    const typeWord = this.#typeWords[words[at]!];
+    if (typeWord === undefined) throw this.#input.invalid(`object type ${words[at]}`);
+    const layout = this.#heap.layoutOf(typeWord);
     const size = layout.elementBytes === 0 ? layout.words : arrayWords(layout, (words[at + 1] ?? 0) >>> 0);
     if (size > words.length - at) throw this.#input.invalid("an object that does not fit");
-    words[at] = typeId;
+    words[at] = typeWord;
     layout.masks.forEach((mask, i) => {
       words[at + layout.offsets[i]!]! &= mask;
     });
@@ -138,12 +166,19 @@ export class HeapReader {
 
   #checkObject(handle: number, references: ReferenceCheck): void {
     const heap = this.#heap;
-    const typeId = heap.word(handle, 0);
-    const comp = this.#engine.types.comp(typeId);
-    const layout = heap.layouts.of(typeId);
+    const typeWord = heap.word(handle, 0);
+    const { offsets } = heap.layoutOf(typeWord);
+    const check = (storage: ValType, i: number) => {
+      if (isRefType(storage)) references.check(this.#input, heap.word(handle, offsets[i]!), storage);
+    };
+    if (typeWord >= EXCEPTIONS) {
+      this.#store.tagOf(typeWord).params.forEach(check);
+      return;
+    }
+    const comp = this.#engine.types.comp(typeWord);
     if (comp.kind === "struct") {
       comp.fields.forEach(({ storage }, i) => {
-        if (isRefType(storage)) references.check(this.#input, heap.word(handle, layout.offsets[i]!), storage);
+        check(storage, i);
       });
     } else if (comp.kind === "array" && isRefType(comp.field.storage)) {
       this.#checkElements(handle, comp.field.storage, references);

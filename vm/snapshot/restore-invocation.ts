@@ -5,6 +5,7 @@
  */
 
 import { Trap, type BacktraceFrame, type TrapMessage } from "../errors.ts";
+import { guestException } from "../execute/exceptions.ts";
 import { HOST_FRAME_WORDS, Invocation } from "../execute/invocation.ts";
 import { type Activation, Machine } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
@@ -12,10 +13,12 @@ import { INITIAL_FRAME_SLOTS, MAX_BACKTRACE_FRAMES } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import type { FrameState, GuestOutcome, HostFunc } from "../runtime/func.ts";
+import { GuestException } from "../runtime/guest-exception.ts";
+import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { decodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
 import type { Waiter, WaitResult } from "../runtime/waiters.ts";
-import type { FuncType, ValType } from "../types.ts";
+import { Heap, refType, type FuncType, type ValType } from "../types.ts";
 import { ActivationKind, ErrorKind, FrameKind } from "./format.ts";
 import { frameTypesAt, type Slot } from "./frame-types.ts";
 import { type Place, PlaceKind, type PlaceMap, placesOf } from "./places.ts";
@@ -24,6 +27,7 @@ import type { StoreReader } from "./restore.ts";
 
 /** Slots that arguments and results of an entry may need whatever the limit of depth is. */
 const MIN_SLOTS = 4_096;
+const NONNULL_EXNREF = refType(Heap.Exn, false);
 const NO_TYPE: FuncType = { params: [], results: [] };
 
 /** The innermost of the frames that were read, and what lies above it. */
@@ -119,6 +123,7 @@ class OneInvocation {
     this.#machine = x;
     x.isExact = input.flag();
     const callerInstance = this.#instanceOrNull();
+    const pinned = Array.from({ length: input.items() }, () => this.#object());
     const next: Next = input.u8();
     this.#expected = type.results;
     for (let left = input.items(); left > 0; left--) this.#activation(left === 1 && next === Next.Return);
@@ -160,7 +165,10 @@ class OneInvocation {
       }
       case Next.Continue:
         if (top.kind !== "host") throw input.invalid("no frame function to continue");
-        if (input.flag()) outcome = { kind: "trapped", error: this.#error() };
+        if (input.flag()) {
+          const error = this.#error();
+          outcome = error instanceof GuestException ? { kind: "threw", error } : { kind: "trapped", error };
+        }
         if ((outcome === null) !== (top.called === null)) throw input.invalid("an outcome without a call");
         break;
       default:
@@ -186,6 +194,7 @@ class OneInvocation {
       outcome,
       callerInstance,
       maxWords: this.#maxWords,
+      pinned,
     };
     return { invocation: Invocation.restored(store, record), hostState, wait: this.#wait };
   }
@@ -209,6 +218,13 @@ class OneInvocation {
     const { input, instances } = this.#reader;
     const number = input.index(instances.length + 1, "instance");
     return number === 0 ? null : instances[number - 1]!;
+  }
+
+  #object(): HeapObject {
+    const { input, heap, store } = this.#reader;
+    const handle = input.word();
+    if (heap?.isObjectAt(handle) !== true) throw input.invalid("no object where one is kept");
+    return store.heap.wrap(handle);
   }
 
   #hostAt(address: number): HostFunc {
@@ -351,6 +367,7 @@ class OneInvocation {
     const byteOffset = input.count();
     const isExact = kind === FrameKind.Boundary || this.#machine.isExact;
     const places = placesOf(module, funcIndex, isExact);
+    if (places.hasHiddenOperands) throw input.invalid(`a frame of function ${funcIndex}`);
     let place: Place | null | undefined;
     if (kind === FrameKind.SafePoint) place = places.places[input.count()];
     else if (kind === FrameKind.Boundary && isRunning) place = places.boundaryBefore(byteOffset);
@@ -456,7 +473,14 @@ class OneInvocation {
 
   #error(): Error {
     const { input } = this.#reader;
-    if (input.u8() !== ErrorKind.Trap) throw input.invalid("an error");
+    const kind = input.u8();
+    if (kind === ErrorKind.Exception) {
+      const { store, references } = this.#reader;
+      const handle = input.word();
+      references.check(input, handle, NONNULL_EXNREF);
+      return guestException(store, handle);
+    }
+    if (kind !== ErrorKind.Trap) throw input.invalid("an error");
     const trap = new Trap(input.text() as TrapMessage);
     trap.message = input.text();
     trap.omittedFrames = input.count();

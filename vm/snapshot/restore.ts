@@ -179,7 +179,7 @@ export class StoreReader {
     references.isFuncAt = (address) => this.isFuncAt(address);
     let retained: HeapObject[] = [];
     if (input.flag()) {
-      this.heap = new HeapReader(input, store.heap, store.engine, this.types);
+      this.heap = new HeapReader(input, store, this.types, this.#tags);
       this.heap.read();
       this.#readExterns();
       references.isObjectAt = (handle) => this.heap!.isObjectAt(handle);
@@ -358,7 +358,13 @@ export class StoreReader {
       tags.push(tag);
       this.#tags.push(tag);
     }
-    const parts = { importedFuncs: Int32Array.from(funcs), tables, memories, globalsAt: Int32Array.from(globalsAt), tags };
+    const parts = {
+      importedFuncs: Int32Array.from(funcs),
+      tables,
+      memories,
+      globalsAt: Int32Array.from(globalsAt),
+      tags,
+    };
     const instance = new Instance(store, module, parts);
     for (const table of images) table.share(instance);
     this.instances.push(instance);
@@ -480,4 +486,3 @@ function isSameType(a: FuncType, b: FuncType): boolean {
     x.length === y.length && x.every((type, i) => type === y[i]);
   return isSame(a.params, b.params) && isSame(a.results, b.results);
 }
-

@@ -5,6 +5,7 @@
 
 import type { Machine } from "../execute/machine.ts";
 import { ARRAY_HEADER_WORDS, EXCEPTIONS, type Layout } from "../layouts.ts";
+import type { Tag } from "../runtime/global.ts";
 import type { Heap } from "../runtime/heap.ts";
 import { PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
 import type { Store } from "../runtime/store.ts";
@@ -13,16 +14,34 @@ import type { References } from "./references.ts";
 import { unsavable } from "./save.ts";
 import type { TypeNames } from "./types.ts";
 
-export function saveHeap(out: Output, store: Store, types: TypeNames, references: References): void {
+export function saveHeap(
+  out: Output,
+  store: Store,
+  types: TypeNames,
+  references: References,
+  tagNumbers: ReadonlyMap<Tag, number>,
+): void {
   const { heap } = store;
   const { liveBytes, newBytes, objectBytes, reservedBytes } = heap.counters;
   for (const counter of [liveBytes, newBytes, objectBytes, reservedBytes, heap.collectionCount]) out.count(counter);
   const unfinished = arraysInTheMaking(store);
+  // Exceptions begin with the number of their tag in this order.
+  out.count(store.tags.length);
+  for (const tag of store.tags) {
+    const number = tagNumbers.get(tag);
+    if (number === undefined) throw unsavable("an exception has a tag that no instance knows");
+    out.count(number);
+  }
   const writer = new HeapWriter(heap, references, unfinished);
   const objects = new Output();
   writer.write(objects);
   out.count(writer.typeWords.length);
-  for (const typeWord of writer.typeWords) types.writeId(out, typeWord);
+  for (const typeWord of writer.typeWords) {
+    const isException = typeWord >= EXCEPTIONS;
+    out.flag(isException);
+    if (isException) out.count(typeWord - EXCEPTIONS);
+    else types.writeId(out, typeWord);
+  }
   out.count(unfinished.size);
   for (const [handle, progress] of unfinished) {
     out.word(handle);
@@ -84,7 +103,6 @@ class HeapWriter {
   /** Replaces the first word of the object at `words[at]` by the number of its type. Returns its words. */
   #object(words: Int32Array, at: number, handle: number): number {
     const typeWord = words[at]!;
-    if (typeWord >= EXCEPTIONS) throw unsavable("the heap holds an exception");
     const layout = this.#heap.layoutOf(typeWord);
     const size = this.#heap.wordsOf(handle | 0);
     for (const offset of layout.references) this.#references.note(words[at + offset]!);

@@ -6,6 +6,7 @@ import type { Activation } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
+import { GuestException } from "../runtime/guest-exception.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { encodeValue, slotCount, slotsOf } from "../runtime/values.ts";
@@ -32,13 +33,7 @@ export class InvocationWriter {
   readonly #references: References;
   readonly #options: SnapshotOptions;
 
-  constructor(
-    store: Store,
-    numbers: Numbers,
-    types: TypeNames,
-    references: References,
-    options: SnapshotOptions,
-  ) {
+  constructor(store: Store, numbers: Numbers, types: TypeNames, references: References, options: SnapshotOptions) {
     this.#store = store;
     this.#numbers = numbers;
     this.#types = types;
@@ -70,6 +65,8 @@ export class InvocationWriter {
     out.count(x.limitWords / 2);
     out.flag(x.isExact);
     out.count(this.#instanceNumber(record.callerInstance));
+    out.count(record.pinned.length);
+    for (const { handle } of record.pinned) out.word(handle);
     out.u8(next);
     out.count(activations.length);
     activations.forEach((activation, index) => {
@@ -195,7 +192,8 @@ export class InvocationWriter {
     out.count(frames.length);
     for (let i = frames.length - 1; i >= 0; i--) {
       const { funcIndex, fp, place } = frames[i]!;
-      const layout = placesOf(instance.module, funcIndex, false).frame;
+      const { frame: layout, hasHiddenOperands } = placesOf(instance.module, funcIndex, false);
+      if (hasHiddenOperands) throw unsavable(`function ${funcIndex} catches exceptions in the deprecated way`);
       const { locals, operands } = frameTypesAt(instance.module, funcIndex, place, layout);
       out.count(funcIndex);
       out.u8(place.number < 0 ? FrameKind.Boundary : FrameKind.SafePoint);
@@ -273,11 +271,16 @@ export class InvocationWriter {
     if (top?.kind !== "host") throw new InternalError("no frame function to continue");
     out.flag(outcome !== null);
     if (outcome === null) return;
-    if (outcome.kind !== "trapped") throw unsavable(`the outcome of a call by ${nameOf(top.host)}`);
+    if (outcome.kind === "returned") throw new InternalError("an outcome that was not delivered");
     this.#error(out, outcome.error, nameOf(top.host));
   }
 
   #error(out: Output, error: unknown, name: string): void {
+    if (error instanceof GuestException && error.exception.isOf(this.#store.heap) && !error.exception.isCollected) {
+      out.u8(ErrorKind.Exception);
+      out.word(error.exception.handle);
+      return;
+    }
     if (!(error instanceof Trap)) throw unsavable(`the error that ${name} gets: ${describe(error)}`);
     out.u8(ErrorKind.Trap);
     out.text(error.reason);

@@ -100,7 +100,9 @@ export class Numbers {
       for (let i = data.importedGlobals; i < globalsAt.length; i++) this.#setGlobal(owner, i);
     }
     const ownGlobals = new Set<number>();
-    this.globalTypes.forEach((_, number) => ownGlobals.add(number));
+    this.globalTypes.forEach((_, number) => {
+      ownGlobals.add(number);
+    });
     for (const instance of this.instances.keys()) {
       const { data } = instance.module;
       this.hostTables.push(...instance.tables.slice(0, data.importedTables).filter((table) => isNew(own, table)));
@@ -167,7 +169,7 @@ class StoreWriter {
     heap.flag(this.#store.hasHeap);
     const externs = new Output();
     if (this.#store.hasHeap) {
-      saveHeap(heap, this.#store, this.#types, this.#references);
+      saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
       this.#externs(externs);
     }
     return assemble([head, heap, externs, contents, runs]);
@@ -297,8 +299,9 @@ class StoreWriter {
       module.data.elements.forEach(({ type }, index) => {
         out.u8(droppedElements[index]!);
         const items = elementItems[index];
-        if (!items) return;
-        if (this.#references.isTraced(module.canonical(type))) for (const handle of items) this.#references.note(handle);
+        if (!items || droppedElements[index] === 1) return;
+        if (this.#references.isTraced(module.canonical(type)))
+          for (const handle of items) this.#references.note(handle);
         out.sparseWords(items);
       });
     }

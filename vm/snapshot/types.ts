@@ -5,7 +5,17 @@
 
 import type { CompiledModule } from "../compiled-module.ts";
 import { SnapshotError } from "../errors.ts";
-import { Heap, heapOf, isNullable, isRefType, Num, refType, valTypeText, type FuncType, type ValType } from "../types.ts";
+import {
+  Heap,
+  heapOf,
+  isNullable,
+  isRefType,
+  Num,
+  refType,
+  valTypeText,
+  type FuncType,
+  type ValType,
+} from "../types.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
 

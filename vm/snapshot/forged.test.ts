@@ -1,0 +1,193 @@
+import { expect } from "chai";
+import { compileSync } from "../compiled-module.ts";
+import { SnapshotError, Termination, Trap } from "../errors.ts";
+import { callGuest, type FrameDefinition, type HostDefinition, SUSPEND } from "../runtime/func.ts";
+import { LimitAccountant } from "../runtime/resources.ts";
+import { Store } from "../runtime/store.ts";
+import { randomWords, wat } from "../testing.ts";
+import { CHECKSUM_BYTES, MAGIC } from "./format.ts";
+import type { Restored } from "./index.ts";
+import { sha256 } from "./sha256.ts";
+
+const LIMIT_BYTES = 16_777_216;
+const START = MAGIC.length + 2 + CHECKSUM_BYTES;
+
+const apply: FrameDefinition = {
+  kind: "frame",
+  params: ["funcref", "i32"],
+  results: ["i32"],
+  call: (_caller, ...args: unknown[]) => callGuest(args[0] as never, [args[1]], "next", ["state", 7]),
+  continuations: { next: (_caller, _state, outcome) => (outcome?.kind === "returned" ? outcome.values[0] : -1) },
+};
+const sleep: HostDefinition = { params: ["i32"], results: ["i32"], saved: "resumable", call: () => SUSPEND };
+const imports = { h: { apply, sleep } };
+
+const MODULE = compileSync(wat`(module
+  (rec (type $n (struct (field (mut (ref null $n))) (field (mut i8)) (field (mut anyref)))) (type $a (array (mut (ref null $n)))))
+  (type $f (func (param i32) (result i32))) (type $b (array (mut i64)))
+  (import "h" "apply" (func $apply (param funcref i32) (result i32))) (import "h" "sleep" (func $sleep (type $f)))
+  (memory 2 10) (memory $s 1 1 shared) (table $t 6 20 funcref) (table $o 3 anyref)
+  (global $g (mut (ref null $n)) (ref.null $n)) (global $x (mut externref) (ref.null extern)) (global $i (mut i64) (i64.const 5))
+  (elem (i32.const 1) $work $inner) (elem $e funcref (ref.func $work) (ref.null func)) (data $d "data")
+  (func $inner (type $f) (i32.add (call $sleep (local.get 0)) (i32.const 1)))
+  (func $rec (type $f) (local $r (ref $n)) (local $v v128)
+    (local.set $r (struct.new $n (global.get $g) (local.get 0) (ref.i31 (local.get 0))))
+    (global.set $g (local.get $r))
+    (table.set $o (i32.const 1) (local.get $r))
+    (if (i32.eqz (local.get 0)) (then (return (call $apply (ref.func $inner) (i32.const 3)))))
+    (call $rec (i32.sub (local.get 0) (i32.const 1)))
+    (i32.add (struct.get_u $n 1 (local.get $r)))
+    (i32.add (struct.get_s $n 1 (ref.cast (ref $n) (table.get $o (i32.const 1))))))
+  (func $work (type $f) (local $k i64) (local $arr (ref null $a))
+    (local.set $arr (array.new $a (global.get $g) (i32.const 1500)))
+    (drop (array.new $b (local.get $k) (i32.const 900)))
+    (memory.init $d (i32.const 4) (i32.const 0) (i32.const 4))
+    (table.init $t $e (i32.const 3) (i32.const 0) (i32.const 2))
+    (memory.fill (i32.const 100) (i32.const 7) (i32.const 9000))
+    (drop (memory.grow (i32.const 3)))
+    (i32.store (i32.const 8) (call_indirect $t (type $f) (i32.const 3) (i32.const 1)))
+    (i32.add (call $rec (i32.const 6)) (i32.load (i32.const 8))))
+  (func $wait (type $f) (memory.atomic.wait32 $s (i32.const 16) (i32.const 0) (i64.const 1000)))
+  (func (export "wait") (type $f) (call $wait (local.get 0)))
+  (func (export "f") (param i32 externref) (result i32) (global.set $x (local.get 1)) (call $rec (local.get 0)))
+  (func (export "arrays") (param i32) (result i32) (local $r (ref null $a))
+    (local.set $r (array.new $a (struct.new_default $n) (i32.const 4000)))
+    (memory.fill (i32.const 100) (i32.const 7) (i32.const 90000))
+    (i32.add (memory.grow (i32.const 3)) (array.len (local.get $r)))))`);
+
+/** Snapshots at many kinds of places. */
+function samples(): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  for (const turn of [{ fuel: 3 }, { fuel: 2, exact: true }]) {
+    for (const [name, args] of [
+      ["f", [3, "text"]],
+      ["wait", [1]],
+      ["arrays", [1]],
+    ] as const) {
+      const store = new Store();
+      const invocation = store.instantiateSync(MODULE, imports).invoke(name, args);
+      for (let pause = 0; pause < 60; pause++) {
+        const outcome = invocation.run(turn);
+        if (outcome.kind === "returned") break;
+        found.push(store.snapshot());
+        if (outcome.kind === "waiting" && outcome.reason === "atomicWait") break;
+        if (outcome.kind === "waiting") invocation.resume([4]);
+      }
+    }
+  }
+  const { invocation } = new Store().instantiation(MODULE, imports);
+  invocation.run({ fuel: 2, exact: true });
+  found.push(invocation.store.snapshot());
+  return found;
+}
+
+/** Makes the checksum right: whoever forges a snapshot does. */
+function sealed(bytes: Uint8Array): Uint8Array {
+  bytes.set(sha256(bytes.subarray(START)).subarray(0, CHECKSUM_BYTES), MAGIC.length + 2);
+  return bytes;
+}
+
+function restore(bytes: Uint8Array): { restored: Restored; accountant: LimitAccountant } | null {
+  const accountant = new LimitAccountant(LIMIT_BYTES);
+  try {
+    return { restored: Store.restore(bytes, { modules: [MODULE], imports, accountant }), accountant };
+  } catch (error) {
+    expect(error).to.satisfy((each: unknown) => each instanceof SnapshotError || each instanceof Termination);
+    expect(accountant.usedBytes, "given back").to.equal(0);
+    return null;
+  }
+}
+
+/** Runs what was restored for a while. Only traps and terminations may come out of it. */
+function exercise({ invocations, store }: Restored): void {
+  for (const invocation of invocations) {
+    try {
+      for (let turn = 0; turn < 40; turn++) {
+        const outcome = invocation.run({ fuel: turn < 20 ? 2 : 5_000, exact: turn % 3 === 0 });
+        if (outcome.kind === "returned") break;
+        if (outcome.kind !== "waiting") continue;
+        if (outcome.reason === "atomicWait") outcome.wait.timeOut();
+        else invocation.resume([4]);
+      }
+    } catch (error) {
+      if (!(error instanceof Trap || error instanceof Termination)) throw error;
+    }
+  }
+  store.finishCollection();
+  if (store.hasHeap) store.heap.collect(Number.POSITIVE_INFINITY);
+}
+
+const COUNT = Number(process.env["FORGED_SNAPSHOTS"] ?? 4_000);
+
+describe("forged snapshots", () => {
+  const all = samples();
+
+  it("are refused when they are cut off, changed, or of another version", () => {
+    const bytes = all[5]!;
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => Store.restore(bytes.subarray(0, length), { modules: [MODULE], imports })).to.throw(SnapshotError);
+      if (length < START) continue;
+      expect(restore(sealed(bytes.slice(0, length))), `${length}`).to.equal(null);
+    }
+    const changed = bytes.slice();
+    changed[START + 40]! ^= 1;
+    expect(() => Store.restore(changed, { modules: [MODULE], imports })).to.throw(SnapshotError, "changed");
+    const foreign = bytes.slice();
+    foreign[MAGIC.length] = 99;
+    expect(() => Store.restore(foreign, { modules: [MODULE], imports })).to.throw(SnapshotError, "format 99");
+    expect(() => Store.restore(bytes, { modules: [], imports })).to.throw(
+      SnapshotError,
+      /the module of SHA-256 [0-9a-f]{64}/,
+    );
+    expect(() => Store.restore(bytes, { modules: [MODULE] })).to.throw(SnapshotError, /host function h.apply/);
+  });
+
+  it("are all restored when nobody has changed them", () => {
+    for (const bytes of all) {
+      const found = restore(bytes.slice());
+      expect(found).not.to.equal(null);
+      expect(found!.restored.store.snapshot(found!.restored.invocations)).to.deep.equal(bytes);
+      exercise(found!.restored);
+    }
+  });
+
+  it(`give an error or a state that runs: ${COUNT} mutations`, function () {
+    this.timeout(120_000 + COUNT * 20);
+    const random = randomWords(77);
+    let accepted = 0;
+    for (let i = 0; i < COUNT; i++) {
+      const original = all[random() % all.length]!;
+      const bytes = original.slice();
+      for (let left = (random() % 3) + 1; left > 0; left--) mutate(bytes, random);
+      const found = restore(sealed(bytes));
+      if (found === null) continue;
+      accepted++;
+      try {
+        exercise(found.restored);
+      } catch (error) {
+        throw new Error(`mutation ${i}: ${String(error)}`, { cause: error });
+      }
+    }
+    expect(accepted).to.be.greaterThan(COUNT / 50);
+  });
+});
+
+function mutate(bytes: Uint8Array, random: () => number): void {
+  const at = START + (random() % (bytes.length - START));
+  switch (random() % 5) {
+    case 0:
+      bytes[at] = random();
+      return;
+    case 1:
+      bytes[at]! ^= 1 << (random() % 8);
+      return;
+    case 2:
+      bytes[at]! += (random() % 5) - 2;
+      return;
+    case 3:
+      bytes.copyWithin(at, START + (random() % (bytes.length - START)), START + (random() % bytes.length));
+      return;
+    default:
+      bytes.fill(random() % 2 === 0 ? 0xff : 0, at, at + 1 + (random() % 4));
+  }
+}
