@@ -117,9 +117,9 @@ describe("DataMessage", () => {
   });
 
   it("is paid for until it is dropped, also a small one, and not when it could not be made", () => {
-    const { group } = new Runtime({ maxMemory: 1_000 });
+    const { group } = new Runtime({ maxMemory: 2_000 });
     const messages = Array.from({ length: 3 }, () => new DataMessage(1n, 10, group));
-    expect(group.used(Account.Memory)).to.be.at.least(3 * 200);
+    expect(group.used(Account.Memory)).to.be.at.least(3 * 460);
     expect(() => new DataMessage(1n, 0, group)).to.throw(Termination, "memory limit");
     messages.pop()!.drop();
     const before = group.used(Account.Memory);
