@@ -190,7 +190,7 @@ const VM_LAYERS: readonly (readonly string[])[] = [
   ["lower"],
   ["compiled-module"],
   // Objects of the store and what runs on them: `Instance.call` begins an invocation, which changes instances.
-  ["runtime", "execute"],
+  ["runtime", "execute", "snapshot"],
   ["compile", "index", "testing"],
 ];
 

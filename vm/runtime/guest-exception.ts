@@ -9,6 +9,7 @@ import type { Tag } from "./global.ts";
 import type { HeapObject } from "./heap-object.ts";
 import type { Value } from "./values.ts";
 
+/** A guest's exception outside of guest code (spec: embed-exn). */
 export class GuestException extends Error {
   override readonly name = "GuestException";
   /** Its tag, as an instance exports it. */
