@@ -48,9 +48,6 @@ export function aggregate(x: Machine): number {
       writeElement(heap, array, checkedIndex(heap, array, words[fp + b]!), code[pc + 4]!, words, fp + c);
       return pc + 5;
     }
-    case Reg.ArrayLen:
-      words[fp + a] = heap.arrayLength(arrayReference(words[fp + b]!));
-      return pc + 3;
     case Reg.StructNew: {
       const layout = heap.layouts.of(b);
       const handle = allocate(x, heap, layout.words, b);

@@ -14,6 +14,7 @@
 import { Head, Link, Reg } from "../lower/code.ts";
 import { Vec } from "../lower/vector-code.ts";
 import { aggregate } from "./aggregates.ts";
+import { PageBits } from "../runtime/heap-pages.ts";
 import { Exit, type Machine } from "./machine.ts";
 import { vector } from "./simd.ts";
 import { slow } from "./slow.ts";
@@ -38,6 +39,7 @@ export function run(x: Machine): Exit {
   const instance = x.instance!;
   const G = instance.store.globalWords;
   const gb = instance.ownGlobalsAt;
+  let H = instance.store.heapWords;
   const table = instance.table0;
   let T = table.items;
   let tableBias = table.imageOf === null ? instance.funcsAt : 1;
@@ -1514,6 +1516,172 @@ export function run(x: Machine): Exit {
           continue;
         }
 
+        case Reg.StructGet32: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullStructure;
+            break loop;
+          }
+          const w = (h >>> 1) + code[pc + 3]!;
+          I[fp + code[pc + 1]!] = H[w >>> PageBits.Shift]![w & PageBits.Mask]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.StructGet64: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullStructure;
+            break loop;
+          }
+          const w = (h >>> 1) + code[pc + 3]!;
+          const d = fp + code[pc + 1]!;
+          I[d] = H[w >>> PageBits.Shift]![w & PageBits.Mask]!;
+          I[d + 1] = H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.StructSet32: {
+          const h = I[fp + code[pc + 1]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullStructure;
+            break loop;
+          }
+          const w = (h >>> 1) + code[pc + 3]!;
+          H[w >>> PageBits.Shift]![w & PageBits.Mask] = I[fp + code[pc + 2]!]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.StructSet64: {
+          const h = I[fp + code[pc + 1]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullStructure;
+            break loop;
+          }
+          const w = (h >>> 1) + code[pc + 3]!;
+          const b = fp + code[pc + 2]!;
+          H[w >>> PageBits.Shift]![w & PageBits.Mask] = I[b]!;
+          H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask] = I[b + 1]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArrayGet8U: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          let w = h >>> 1;
+          const index = I[fp + code[pc + 3]!]! >>> 0;
+          if (index >= H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]! >>> 0) {
+            exit = Exit.TrapArrayBounds;
+            break loop;
+          }
+          w += 2 + (index >>> 2);
+          I[fp + code[pc + 1]!] = (H[w >>> PageBits.Shift]![w & PageBits.Mask]! >>> ((index & 3) << 3)) & 0xff;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArrayGet16U: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          let w = h >>> 1;
+          const index = I[fp + code[pc + 3]!]! >>> 0;
+          if (index >= H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]! >>> 0) {
+            exit = Exit.TrapArrayBounds;
+            break loop;
+          }
+          w += 2 + (index >>> 1);
+          I[fp + code[pc + 1]!] = (H[w >>> PageBits.Shift]![w & PageBits.Mask]! >>> ((index & 1) << 4)) & 0xffff;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArrayGet32: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          let w = h >>> 1;
+          const index = I[fp + code[pc + 3]!]! >>> 0;
+          if (index >= H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]! >>> 0) {
+            exit = Exit.TrapArrayBounds;
+            break loop;
+          }
+          w += 2 + index;
+          I[fp + code[pc + 1]!] = H[w >>> PageBits.Shift]![w & PageBits.Mask]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArrayGet64: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          let w = h >>> 1;
+          const index = I[fp + code[pc + 3]!]! >>> 0;
+          if (index >= H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]! >>> 0) {
+            exit = Exit.TrapArrayBounds;
+            break loop;
+          }
+          w += 2 + index * 2;
+          const d = fp + code[pc + 1]!;
+          I[d] = H[w >>> PageBits.Shift]![w & PageBits.Mask]!;
+          I[d + 1] = H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArraySet32: {
+          const h = I[fp + code[pc + 1]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          let w = h >>> 1;
+          const index = I[fp + code[pc + 2]!]! >>> 0;
+          if (index >= H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]! >>> 0) {
+            exit = Exit.TrapArrayBounds;
+            break loop;
+          }
+          w += 2 + index;
+          H[w >>> PageBits.Shift]![w & PageBits.Mask] = I[fp + code[pc + 3]!]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArraySet64: {
+          const h = I[fp + code[pc + 1]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          let w = h >>> 1;
+          const index = I[fp + code[pc + 2]!]! >>> 0;
+          if (index >= H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask]! >>> 0) {
+            exit = Exit.TrapArrayBounds;
+            break loop;
+          }
+          w += 2 + index * 2;
+          const b = fp + code[pc + 3]!;
+          H[w >>> PageBits.Shift]![w & PageBits.Mask] = I[b]!;
+          H[(w + 1) >>> PageBits.Shift]![(w + 1) & PageBits.Mask] = I[b + 1]!;
+          pc += 4;
+          continue;
+        }
+        case Reg.ArrayLen: {
+          const h = I[fp + code[pc + 2]!]!;
+          if (h === 0) {
+            exit = Exit.TrapNullArray;
+            break loop;
+          }
+          const w = (h >>> 1) + 1;
+          I[fp + code[pc + 1]!] = H[w >>> PageBits.Shift]![w & PageBits.Mask]!;
+          pc += 3;
+          continue;
+        }
+
         case Reg.Br:
           break;
         case Reg.BrIf:
@@ -1794,7 +1962,12 @@ export function run(x: Machine): Exit {
           x.pc = pc;
           x.fp = fp;
           x.fuel = F;
-          pc = code[pc]! < Reg.Aggregate ? slow(x) : aggregate(x);
+          if (code[pc]! < Reg.Aggregate) pc = slow(x);
+          else {
+            pc = aggregate(x);
+            // The first object makes the heap.
+            H = instance.store.heapWords;
+          }
           F = x.fuel;
           if (pc < 0) {
             exit = ~pc;

@@ -33,6 +33,9 @@ export const enum Exit {
   TrapOverflow,
   TrapUndefinedElement,
   TrapInvalidConversion,
+  TrapNullStructure,
+  TrapNullArray,
+  TrapArrayBounds,
   /** An allocation waits for a collection; the same position tries again. */
   NeedsCollection,
   /** The invocation waits at an address of a shared memory; the same position goes on. */

@@ -36,6 +36,11 @@ const OPERANDS: Readonly<Record<string, number>> = { a: 8, b: 10, c: 12, d: 14 }
 const ARGUMENTS = 16;
 /** A reference to the guest's function, or null where addresses are far. */
 const FUNCTION = 64;
+/** An object of the guest, or null likewise, and an index of it as an array. */
+const OBJECT = 66;
+const INDEX = 68;
+const OBJECT_WORDS = 32;
+const OBJECT_LENGTH = 8;
 
 /**
  * Values of the operands `a` (and its high word) and `b`: less, greater, equal, beyond small integers, zero for
@@ -58,7 +63,7 @@ const FUEL = 1_000_000;
 /** Beyond the memory, and beyond int32. */
 const FAR_ADDRESS = 0xffff_ffff;
 /** Operands for which it makes a difference. */
-const FAR: readonly string[] = ["m", "r", "@"];
+const FAR: readonly string[] = ["m", "r", "h", "@"];
 
 /**
  * Executes every operation of the hot loop and of the vector loop, some tens of milliseconds: for servers, before
@@ -74,13 +79,16 @@ export function warmUp(): void {
   code.reserve(64);
   const x = new Machine(256);
   x.enter(instance);
+  const { heap } = store;
+  const object = heap.allocate(OBJECT_WORDS, 0, true);
+  heap.setWord(object, 1, OBJECT_LENGTH);
   for (let reg: number = Reg.Check; reg < Reg.Slow; reg++) {
     const layout = LAYOUTS[reg] ?? [];
-    for (const values of VALUES) execute(x, reg, layout, values, 0);
-    if (layout.some((part) => FAR.includes(part))) execute(x, reg, layout, VALUES[0]!, FAR_ADDRESS);
+    for (const values of VALUES) execute(x, reg, layout, values, 0, object);
+    if (layout.some((part) => FAR.includes(part))) execute(x, reg, layout, VALUES[0]!, FAR_ADDRESS, 0);
   }
   // One operation of the second function stands for all: the loop only calls it.
-  execute(x, Reg.MoveSlots, ["d", "a", "k"], VALUES[0]!, 0);
+  execute(x, Reg.MoveSlots, ["d", "a", "k"], VALUES[0]!, 0, 0);
   warmUpVectors();
 }
 
@@ -90,6 +98,7 @@ function execute(
   layout: readonly string[],
   [low, high, b]: readonly [number, number, number],
   address: number,
+  object: number,
 ): void {
   const { words } = x;
   words.fill(0);
@@ -100,6 +109,8 @@ function execute(
   words[OPERANDS["c"]!] = low & 1;
   words[ZEROS] = address;
   words[FUNCTION] = address === 0 ? x.instance!.funcsAt : 0;
+  words[OBJECT] = object;
+  words[INDEX] = low & 0xf;
   const { code } = x.instance!;
   const start = code.length;
   const program: number[] = [reg];
@@ -124,6 +135,12 @@ function operandWords(part: string, target: number, constant: number, address: n
       return [ZEROS];
     case "r":
       return [FUNCTION];
+    case "h":
+      return [OBJECT];
+    case "i":
+      return [INDEX];
+    case "w":
+      return [2];
     case "l":
       return [ZEROS + 4];
     case "o":

@@ -10,4 +10,7 @@ export const TRAPS: Readonly<Partial<Record<Exit, TrapMessage>>> = {
   [Exit.TrapOverflow]: "integer overflow",
   [Exit.TrapUndefinedElement]: "undefined element",
   [Exit.TrapInvalidConversion]: "invalid conversion to integer",
+  [Exit.TrapNullStructure]: "null structure reference",
+  [Exit.TrapNullArray]: "null array reference",
+  [Exit.TrapArrayBounds]: "out of bounds array access",
 };

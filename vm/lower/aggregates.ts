@@ -2,7 +2,7 @@
 
 import { InternalError } from "../errors.ts";
 import { Op } from "../opcodes.ts";
-import { arrayWords, storageOf } from "../layouts.ts";
+import { arrayWords, Storage, storageOf } from "../layouts.ts";
 import type { CompType } from "../types.ts";
 import { Reg } from "./code.ts";
 import { ReferenceLowering } from "./references.ts";
@@ -16,6 +16,28 @@ export function isAggregateOp(op: Op): boolean {
   return op >= Op.StructNew && op <= Op.ArrayInitElem;
 }
 
+/** Accesses that the hot loop does: packed fields are whole words without a sign. */
+const STRUCT_GET: ReadonlyMap<Storage, Reg> = new Map([
+  [Storage.Word, Reg.StructGet32],
+  [Storage.I8U, Reg.StructGet32],
+  [Storage.I16U, Reg.StructGet32],
+  [Storage.Double, Reg.StructGet64],
+]);
+const STRUCT_SET: ReadonlyMap<Storage, Reg> = new Map([
+  [Storage.Word, Reg.StructSet32],
+  [Storage.Double, Reg.StructSet64],
+]);
+const ARRAY_GET: ReadonlyMap<Storage, Reg> = new Map([
+  [Storage.I8U, Reg.ArrayGet8U],
+  [Storage.I16U, Reg.ArrayGet16U],
+  [Storage.Word, Reg.ArrayGet32],
+  [Storage.Double, Reg.ArrayGet64],
+]);
+const ARRAY_SET: ReadonlyMap<Storage, Reg> = new Map([
+  [Storage.Word, Reg.ArraySet32],
+  [Storage.Double, Reg.ArraySet64],
+]);
+
 type StructType = CompType & { readonly kind: "struct" };
 type ArrayType = CompType & { readonly kind: "array" };
 
@@ -26,7 +48,7 @@ export abstract class AggregateLowering extends ReferenceLowering {
     const position = this.fuel - this.source.prices[op]!;
     if (op === Op.ArrayLen) {
       const a = this.read(operands.pop());
-      this.emitMany(Reg.ArrayLen, [operands.pushSlot(Category.I32), a]);
+      this.emit2(Reg.ArrayLen, operands.pushSlot(Category.I32), a);
       return;
     }
     const typeIndex = reader.u32();
@@ -50,7 +72,10 @@ export abstract class AggregateLowering extends ReferenceLowering {
         const offset = this.source.layouts.of(typeId).offsets[field]!;
         const a = this.read(operands.pop());
         const d = operands.pushSlot(this.categoryOf(storage));
-        this.emitMany(Reg.StructGet, [d, a, offset, storageOf(storage, op === Op.StructGetS)]);
+        const kind = storageOf(storage, op === Op.StructGetS);
+        const reg = STRUCT_GET.get(kind);
+        if (reg !== undefined) this.emit3(reg, d, a, offset);
+        else this.emitMany(Reg.StructGet, [d, a, offset, kind]);
         return;
       }
       case Op.StructSet: {
@@ -59,7 +84,11 @@ export abstract class AggregateLowering extends ReferenceLowering {
         const offset = this.source.layouts.of(typeId).offsets[field]!;
         const b = operands.pop();
         const a = operands.pop();
-        this.emitMany(Reg.StructSet, [this.read(a), this.read(b), offset, storageOf(storage, false)]);
+        const kind = storageOf(storage, false);
+        const [object, value] = [this.read(a), this.read(b)];
+        const reg = STRUCT_SET.get(kind);
+        if (reg !== undefined) this.emitMany(reg, [object, value, offset]);
+        else this.emitMany(Reg.StructSet, [object, value, offset, kind]);
         return;
       }
       case Op.ArrayNew:
@@ -88,7 +117,10 @@ export abstract class AggregateLowering extends ReferenceLowering {
         const a = operands.pop();
         const [array, index] = [this.read(a), this.read(b)];
         const d = operands.pushSlot(this.categoryOf(storage));
-        this.emitMany(Reg.ArrayGet, [d, array, index, storageOf(storage, op === Op.ArrayGetS)]);
+        const kind = storageOf(storage, op === Op.ArrayGetS);
+        const reg = ARRAY_GET.get(kind);
+        if (reg !== undefined) this.emit3(reg, d, array, index);
+        else this.emitMany(Reg.ArrayGet, [d, array, index, kind]);
         return;
       }
       case Op.ArraySet: {
@@ -96,7 +128,11 @@ export abstract class AggregateLowering extends ReferenceLowering {
         const c = operands.pop();
         const b = operands.pop();
         const a = operands.pop();
-        this.emitMany(Reg.ArraySet, [this.read(a), this.read(b), this.read(c), storageOf(storage, false)]);
+        const kind = storageOf(storage, false);
+        const words = [this.read(a), this.read(b), this.read(c)];
+        const reg = ARRAY_SET.get(kind);
+        if (reg !== undefined) this.emitMany(reg, words);
+        else this.emitMany(Reg.ArraySet, [...words, kind]);
         return;
       }
       case Op.ArrayFill:

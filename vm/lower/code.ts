@@ -156,6 +156,18 @@ export const enum Reg {
   Global64Get,
   Global64Set,
 
+  StructGet32,
+  StructGet64,
+  StructSet32,
+  StructSet64,
+  ArrayGet8U,
+  ArrayGet16U,
+  ArrayGet32,
+  ArrayGet64,
+  ArraySet32,
+  ArraySet64,
+  ArrayLen,
+
   Br,
   BrIf,
   BrIfNot,
@@ -312,7 +324,6 @@ export const enum Reg {
   ArrayNewElem, // a(also d) type elem P: offset, length
   ArrayGet, // d a b storage
   ArraySet, // a b c storage
-  ArrayLen, // d a
   ArrayFill, // a type P: array, index, value, count
   ArrayCopy, // a type P: array, index, array, index, count
   ArrayInitData, // a type data P: array, index, offset, count

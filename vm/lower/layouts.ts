@@ -5,7 +5,8 @@
  * `d` destination · `a b c` sources · `m` a source that is an address or part of one · `k` a
  * constant · `o` an offset · `@` a constant address · `x` an index of the constant pool · `g` an
  * own global · `t` target, delta, limit of a branch · `_` unused · `P` fuel by position · `l` the
- * link's offset · `f` a function index · `r` a source that is a function reference · `y` a canonical type · `s` the offset of arguments.
+ * link's offset · `f` a function index · `r` a source that is a function reference · `h` one that is an object ·
+ * `i` one that is an index of an array · `w` a word of an object · `y` a canonical type · `s` the offset of arguments.
  * br_table has `n` targets besides its default; they follow.
  */
 
@@ -43,6 +44,12 @@ const RANGES: readonly (readonly [layout: string, first: Reg, last: Reg])[] = [
   ["a g", Reg.Global32Set, Reg.Global32Set],
   ["d g", Reg.Global64Get, Reg.Global64Get],
   ["a g", Reg.Global64Set, Reg.Global64Set],
+  // The words of an object are like an address and its offset; an index is between 0 and the length, or not.
+  ["d h w", Reg.StructGet32, Reg.StructGet64],
+  ["h b w", Reg.StructSet32, Reg.StructSet64],
+  ["d h i", Reg.ArrayGet8U, Reg.ArrayGet64],
+  ["h i b", Reg.ArraySet32, Reg.ArraySet64],
+  ["d h", Reg.ArrayLen, Reg.ArrayLen],
   ["_ _ t", Reg.Br, Reg.Br],
   ["a _ t", Reg.BrIf, Reg.BrIfNot],
   ["a b t", Reg.BrI32Eq, Reg.BrI32LeU],

@@ -9,9 +9,13 @@ import { InternalError, Termination } from "../errors.ts";
 import { MAX_HEAP_PAGES } from "../limits.ts";
 
 /** Words of a page: 64 KiB. */
-export const PAGE_SHIFT = 14;
+export const enum PageBits {
+  Shift = 14,
+  Mask = 0x3fff,
+}
+export const PAGE_SHIFT: number = PageBits.Shift;
 export const PAGE_WORDS = 1 << PAGE_SHIFT;
-export const PAGE_MASK = PAGE_WORDS - 1;
+export const PAGE_MASK: number = PageBits.Mask;
 /** A space starts with a page of 4 KiB that grows: most heaps are small. */
 const FIRST_PAGE_WORDS = 1_024;
 /** Objects of more words are large, so that little is lost at the end of a page. */

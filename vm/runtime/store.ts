@@ -52,6 +52,7 @@ export interface StoreOptions {
 /** What a host function counts as. */
 const FUNC_BYTES = 64;
 const NO_WORDS = new Int32Array(0);
+const NO_PAGES: readonly Int32Array[] = [];
 
 /** A store (spec: store): what owns instances and their state, and limits them. */
 export class Store {
@@ -342,6 +343,11 @@ export class Store {
   /** The tag of exceptions with this first word. */
   tagOf(word: number): Tag {
     return this.#tags[word - EXCEPTIONS]!;
+  }
+
+  /** The words of the heap by page; none while nothing has needed a heap. */
+  get heapWords(): readonly Int32Array[] {
+    return this.#heap === null ? NO_PAGES : this.#heap.words;
   }
 
   /** Whether a collection waits for its next step. */
