@@ -11,6 +11,7 @@ export const VERSION = 1;
 /** Of the hash that follows magic and version, over everything behind it. */
 export const CHECKSUM_BYTES = 16;
 export const HASH_BYTES = 32;
+export const DEFAULT_PAGE_SIZE_LOG2 = 16;
 /** Blocks in which linear memories are looked at: those of zeros are left out. */
 export const MEMORY_BLOCK_BYTES = 256;
 

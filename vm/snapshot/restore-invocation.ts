@@ -118,8 +118,7 @@ class OneInvocation {
     const gaveWay = input.flag();
     this.#maxWords = input.count(store.maxFrameSlots * 2);
     const slots = input.count(Math.max(store.maxFrameSlots, MIN_SLOTS));
-    if (slots < INITIAL_FRAME_SLOTS) throw input.invalid(`${slots} slots of frames`);
-    const x = new Machine(slots);
+    const x = new Machine(Math.max(slots, INITIAL_FRAME_SLOTS));
     this.#machine = x;
     x.isExact = input.flag();
     const callerInstance = this.#instanceOrNull();

@@ -21,6 +21,7 @@ import { Table } from "../runtime/table.ts";
 import { type AddressType, type FuncType, Num, type ValType } from "../types.ts";
 import {
   CHECKSUM_BYTES,
+  DEFAULT_PAGE_SIZE_LOG2,
   ExternKind,
   HASH_BYTES,
   hasPrices,
@@ -215,7 +216,10 @@ export class StoreReader {
     for (let left = input.items(); left > 0; left--) {
       const address = this.#addressType();
       const shared = input.flag();
-      this.memories.push(new Memory(store, { address, shared, limits: this.#limits() }));
+      const pageSizeLog2 = input.u8();
+      if (pageSizeLog2 !== 0 && pageSizeLog2 !== DEFAULT_PAGE_SIZE_LOG2) throw input.invalid("a page size");
+      const pages = pageSizeLog2 === 0 ? { pageSizeLog2 } : {};
+      this.memories.push(new Memory(store, { address, shared, ...pages, limits: this.#limits() }));
     }
     for (let left = input.items(); left > 0; left--) {
       const typeId = types.readId(input);

@@ -17,6 +17,7 @@ import type { Table } from "../runtime/table.ts";
 import type { ValType } from "../types.ts";
 import {
   CHECKSUM_BYTES,
+  DEFAULT_PAGE_SIZE_LOG2,
   ExternKind,
   MAGIC,
   MAX_UNUSED_EXTERNS,
@@ -196,6 +197,7 @@ class StoreWriter {
     for (const { type } of hostMemories) {
       out.u8(type.address);
       out.flag(type.shared);
+      out.u8(type.pageSizeLog2 ?? DEFAULT_PAGE_SIZE_LOG2);
       this.#limits(out, type.limits.min, type.limits.max);
     }
     out.count(hostTags.length);
