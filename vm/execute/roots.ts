@@ -17,6 +17,9 @@ import { slotsOf } from "../runtime/values.ts";
 import type { ValType } from "../types.ts";
 import type { Activation, Machine } from "./machine.ts";
 
+/** Reading an instruction for a stack map takes as long as moving so many words. */
+const WORDS_PER_INSTRUCTION = 50;
+
 /** Where an invocation stands. */
 export interface InvocationState {
   readonly machine: Machine;
@@ -90,7 +93,7 @@ function* traceFrames(
     const { start, funcIndex, isExact } = code.rangeAt(pc);
     let map: RootMap | null;
     while ((map = module.roots.of(funcIndex, isExact, COLLECTION_STEP_INSTRUCTIONS)) === null) {
-      if (c.spend(COLLECTION_STEP_INSTRUCTIONS)) yield;
+      if (c.spend(COLLECTION_STEP_INSTRUCTIONS * WORDS_PER_INSTRUCTION)) yield;
     }
     const { locals, offsets, below } = map;
     for (let i = 0; i < locals.length; i++) c.visit(words, fp + locals[i]!);
