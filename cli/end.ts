@@ -1,7 +1,15 @@
 /** How a run ended, as an exit code and a word. */
 
 import { ProcessExit } from "../host/single.ts";
-import { type CompiledModule, CompileError, FuelExhausted, LinkError, Termination, Trap } from "../vm/index.ts";
+import {
+  type CompiledModule,
+  CompileError,
+  FuelExhausted,
+  LinkError,
+  SnapshotError,
+  Termination,
+  Trap,
+} from "../vm/index.ts";
 import { EXIT_FAILURE, EXIT_LIMIT, EXIT_TRAP, EXIT_USAGE, exitCodeOf, Interrupted, UsageError } from "./exit.ts";
 import { field } from "./report.ts";
 
@@ -19,7 +27,12 @@ export function endOf(error: unknown): End {
     return { exitCode: EXIT_LIMIT, reason: error.reason.includes("memory") ? "memory" : error.reason };
   }
   if (error instanceof Interrupted) return { exitCode: error.exitCode, reason: error.reason };
-  if (error instanceof UsageError || error instanceof CompileError || error instanceof LinkError) {
+  if (
+    error instanceof UsageError ||
+    error instanceof CompileError ||
+    error instanceof LinkError ||
+    error instanceof SnapshotError
+  ) {
     return { exitCode: EXIT_USAGE, reason: "usage" };
   }
   return { exitCode: EXIT_FAILURE, reason: "error" };

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { EXIT_USAGE } from "./exit.ts";
 
-const COMMANDS = ["run", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
+const COMMANDS = ["run", "resume", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
 
 const PROPOSAL_HELP = "accept a proposal: custom-page-sizes, legacy-exceptions, wide-arithmetic; may be repeated";
 
@@ -17,6 +17,7 @@ function program(): Command {
     .showHelpAfterError("(perilune --help tells more)")
     .exitOverride();
   addRun(root);
+  addResume(root);
   addTop(root);
   addTest(root);
   addLunatic(root);
@@ -52,6 +53,8 @@ function addRun(root: Command): void {
     .option("--slice <n>", "fuel between two looks at the event loop")
     .option("--stats [=json]", "say on stderr what it used, with =json for machines")
     .option("--invoke <name>", "call this exported function with the arguments and print its results")
+    .option("--snapshot-at <fuel:file>", "save it when it has used so much fuel, and go on: see 'resume'")
+    .option("--snapshot-on-timeout <file>", "save it before the timeout ends it: see 'resume'")
     .addHelpText(
       "after",
       `
@@ -68,6 +71,40 @@ Examples:
     .action(async (file: string, args: string[], options) => {
       const { runCommand } = await import("./commands/run.ts");
       process.exitCode = await runCommand(file, args, options);
+    });
+}
+
+function addResume(root: Command): void {
+  root
+    .command("resume")
+    .summary("go on with a run that was saved")
+    .description(
+      "Goes on where 'run' with --snapshot-at or --snapshot-on-timeout has saved a program, here or on another machine. " +
+        "Its arguments are in the file; directories and variables have to be given again. A program that has files open " +
+        "cannot be saved. Exit codes are those of 'run'.",
+    )
+    .argument("<file>", "the saved run")
+    .option("--dir <host[::guest][:ro]>", "give it a directory; in the order of 'run'", collect)
+    .option("--env <name=value>", "give it a variable, NAME alone with our value; may be repeated", collect)
+    .option("--inherit-env", "give it all of our environment")
+    .option("--fuel <n>", "end it after so much fuel, that of before included")
+    .option("--max-memory <bytes>", "what its memories, tables and stacks may take together")
+    .option("--timeout <duration>", "end it after this time")
+    .option("--slice <n>", "fuel between two looks at the event loop")
+    .option("--stats [=json]", "say on stderr what it used, with =json for machines")
+    .option("--snapshot-at <fuel:file>", "save it when it has used so much fuel, and go on")
+    .option("--snapshot-on-timeout <file>", "save it before the timeout ends it")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  perilune run --timeout 1s --snapshot-on-timeout later.run program.wasm
+  perilune resume later.run
+  perilune resume --fuel 1e9 --timeout 1s --snapshot-on-timeout later.run later.run`,
+    )
+    .action(async (file: string, options) => {
+      const { resumeCommand } = await import("./commands/resume.ts");
+      process.exitCode = await resumeCommand(file, options);
     });
 }
 

@@ -21,6 +21,10 @@ export interface DriveOptions {
   readonly maxFuel?: number;
   /** Ends the run with the signal's reason, between slices and while the guest waits. */
   readonly signal?: AbortSignal;
+  /** Looks at the guest once, when the progress has reached so much fuel: at an instruction, and while it does not wait. */
+  readonly checkpoint?: { readonly fuel: number; readonly reached: (invocation: Invocation) => Promise<void> };
+  /** Looks at the guest for the last time before the signal ends it. */
+  readonly beforeEnd?: (invocation: Invocation, reason: unknown) => Promise<void>;
 }
 
 /** What drives did, kept up to date while they run. Several may count in one. */
@@ -48,20 +52,30 @@ export async function drive(
   progress: Progress = newProgress(),
 ): Promise<readonly Value[]> {
   const { clock, eventLoop, slice = DEFAULT_SLICE_FUEL, maxFuel = Number.POSITIVE_INFINITY, signal } = options;
-  const before = progress.fuel;
+  const before = progress.fuel - invocation.fuelUsed;
+  let { checkpoint } = options;
   let turnEnd = clock.monotonic() + TURN_NS;
   for (;;) {
-    if (signal?.aborted === true) throw ended(invocation, asError(signal.reason));
+    if (signal?.aborted === true) {
+      await options.beforeEnd?.(invocation, signal.reason);
+      throw ended(invocation, asError(signal.reason));
+    }
+    const toCheckpoint = checkpoint === undefined ? Number.POSITIVE_INFINITY : checkpoint.fuel - progress.fuel;
+    const exact = toCheckpoint <= slice;
     const left = maxFuel - progress.fuel;
     if (left <= 0) throw ended(invocation, new FuelExhausted(`${progress.fuel} used of ${maxFuel}`));
     progress.slices++;
     let outcome: Outcome;
     try {
-      outcome = invocation.run({ fuel: Math.min(slice, left) });
+      outcome = invocation.run({ fuel: Math.min(slice, left, Math.max(0, toCheckpoint)), exact });
     } finally {
       progress.fuel = before + invocation.fuelUsed;
     }
     if (outcome.kind === "returned") return outcome.values;
+    if (exact && checkpoint !== undefined && outcome.kind === "yielded" && outcome.reason === "fuel") {
+      await checkpoint.reached(invocation);
+      checkpoint = undefined;
+    }
     if (outcome.kind === "waiting") {
       progress.waits++;
       if (outcome.ready === null) throw new TypeError("the guest waits for an answer that only its embedder can give");

@@ -18,13 +18,14 @@ import {
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
-import { compile, Func, Store } from "../../vm/index.ts";
+import { compile, Func, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
 import { EXIT_USAGE, Interrupted, UsageError } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
+import { parseSnapshotAt, type Phase, type SavedRun, writeRun } from "../saved-run.ts";
 import { PeakAccountant, printStats, type RunStats, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
 
@@ -45,6 +46,8 @@ export interface RunOptions {
   readonly deny?: readonly string[];
   readonly maxProcesses?: string;
   readonly waitForever?: boolean;
+  readonly snapshotAt?: string;
+  readonly snapshotOnTimeout?: string;
 }
 
 interface Limits {
@@ -53,9 +56,17 @@ interface Limits {
   readonly timeoutMs?: number;
   readonly slice?: number;
   readonly maxThreads?: number;
+  readonly snapshotAt?: { readonly fuel: number; readonly path: string };
+  readonly snapshotOnTimeout?: string;
 }
 
-export async function runCommand(file: string, args: readonly string[], options: RunOptions): Promise<number> {
+/** `saved`: what goes on, in place of the file. */
+export async function runCommand(
+  file: string,
+  args: readonly string[],
+  options: RunOptions,
+  saved: SavedRun | null = null,
+): Promise<number> {
   const name = displayName(file);
   const interruptions = new Interruptions();
   let exitCode: number;
@@ -69,12 +80,12 @@ export async function runCommand(file: string, args: readonly string[], options:
     let compileMs = 0;
     try {
       const engine = engineWith(options.proposal);
-      const bytes = await readModule(file, engine.proposals);
+      const bytes = saved?.module ?? (await readModule(file, engine.proposals));
       const module = await compile(bytes, { engine, signal: interruptions.signal });
       compileMs = performance.now() - started;
       stats = needsProcesses(module, options)
         ? await runProcesses(name, module, [file, ...args], options, interruptions)
-        : await runAlone(name, module, file, args, options, limits, interruptions);
+        : await runAlone(name, module, file, args, options, limits, interruptions, saved);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       process.stderr.write(`${errorReport(name, error)}\n`);
@@ -94,7 +105,16 @@ export async function runCommand(file: string, args: readonly string[], options:
 }
 
 /** What runs alone has neither policies of imports nor processes: nobody may believe that it had. */
-function refuseIgnored({ invoke, threads, allow, deny, maxProcesses }: RunOptions): void {
+function refuseIgnored(options: RunOptions): void {
+  const { invoke, threads, allow, deny, maxProcesses, snapshotAt, snapshotOnTimeout, timeout } = options;
+  const snapshot = snapshotAt !== undefined ? "--snapshot-at" : "--snapshot-on-timeout";
+  if (snapshotAt !== undefined || snapshotOnTimeout !== undefined) {
+    const isAlone = threads === undefined && allow === undefined && deny === undefined && maxProcesses === undefined;
+    if (!isAlone) throw new UsageError(`${snapshot} is for programs without threads and processes`);
+  }
+  if (snapshotOnTimeout !== undefined && timeout === undefined) {
+    throw new UsageError("--snapshot-on-timeout needs --timeout");
+  }
   const alone = invoke !== undefined ? "--invoke" : threads !== undefined ? "--threads" : null;
   if (alone === null) return;
   const asked = { "--allow": allow, "--deny": deny, "--max-processes": maxProcesses };
@@ -133,6 +153,7 @@ async function runAlone(
   options: RunOptions,
   limits: Limits,
   interruptions: Interruptions,
+  saved: SavedRun | null,
 ): Promise<RunStats> {
   if (startsThreads(module) && limits.maxThreads === undefined) {
     throw new UsageError("the program starts threads: let it with --threads N");
@@ -148,7 +169,8 @@ async function runAlone(
     clock,
     random: new NodeRandom(),
   });
-  return new LoneRun(name, module, limits, interruptions, clock).execute(args, options.invoke, wasi);
+  const run = { file, args, proposals: options.proposal ?? [], invoke: options.invoke ?? null };
+  return new LoneRun(name, module, limits, interruptions, clock, wasi, run).execute(saved);
 }
 
 function limitsOf(options: RunOptions): Limits {
@@ -157,6 +179,8 @@ function limitsOf(options: RunOptions): Limits {
     ...(options.timeout === undefined ? {} : { timeoutMs: parseDuration("--timeout", options.timeout) }),
     ...(options.slice === undefined ? {} : { slice: parseCount("--slice", options.slice) }),
     ...(options.threads === undefined ? {} : { maxThreads: parseCount("--threads", options.threads) }),
+    ...(options.snapshotAt === undefined ? {} : { snapshotAt: parseSnapshotAt(options.snapshotAt) }),
+    ...(options.snapshotOnTimeout === undefined ? {} : { snapshotOnTimeout: options.snapshotOnTimeout }),
     maxBytes: options.maxMemory === undefined ? Number.MAX_SAFE_INTEGER : parseBytes("--max-memory", options.maxMemory),
   };
 }
@@ -184,26 +208,44 @@ class LoneRun {
   readonly #clock: NodeClock;
   readonly #progress: Progress = newProgress();
   readonly #accountant: PeakAccountant;
+  readonly #wasi: Wasi;
+  readonly #asked: Pick<SavedRun, "file" | "args" | "proposals" | "invoke">;
+  /** What the present drive is for. */
+  #phase: Phase = "instantiation";
   /** If the program may start any. */
   #threads: WasiThreads | null = null;
 
-  constructor(name: string, module: CompiledModule, limits: Limits, interruptions: Interruptions, clock: NodeClock) {
+  constructor(
+    name: string,
+    module: CompiledModule,
+    limits: Limits,
+    interruptions: Interruptions,
+    clock: NodeClock,
+    wasi: Wasi,
+    asked: Pick<SavedRun, "file" | "args" | "proposals" | "invoke">,
+  ) {
     this.#name = name;
     this.#module = module;
     this.#limits = limits;
     this.#interruptions = interruptions;
     this.#clock = clock;
     this.#accountant = new PeakAccountant(limits.maxBytes);
+    this.#wasi = wasi;
+    this.#asked = asked;
   }
 
   /** Reports how the guest ended. Rejects for what is wrong before it starts: usage, imports. */
-  async execute(args: readonly string[], invoke: string | undefined, wasi: Wasi): Promise<RunStats> {
+  async execute(saved: SavedRun | null): Promise<RunStats> {
+    const wasi = this.#wasi;
     let end: End;
     try {
-      const store = new Store({ engine: this.#module.engine, accountant: this.#accountant });
-      this.#threads = this.#threadsOf(store, wasi);
-      const instance = await this.#instantiate(store, wasi);
-      await this.#start(instance, args, invoke);
+      if (saved !== null) await this.#resume(saved);
+      else {
+        const store = new Store({ engine: this.#module.engine, accountant: this.#accountant });
+        this.#threads = this.#threadsOf(store, wasi);
+        const instance = await this.#instantiate(store, wasi);
+        await this.#start(instance);
+      }
       end = { exitCode: 0, reason: "returned" };
     } catch (error) {
       end = endOf(error);
@@ -231,21 +273,52 @@ class LoneRun {
     return instance;
   }
 
-  async #start(instance: Instance, args: readonly string[], invoke: string | undefined): Promise<void> {
+  /** Goes on where the command stood. */
+  async #resume({ snapshot, preopens, phase, fuel }: SavedRun): Promise<void> {
+    const given = this.#wasi.preopenNames();
+    if (given.length !== preopens.length || given.some((name, i) => name !== preopens[i])) {
+      const wanted = preopens.map((name) => `--dir HOST::${name}`).join(" ");
+      throw new UsageError(`it needs its directories again, in this order: ${wanted === "" ? "none" : wanted}`);
+    }
+    const accountant = this.#accountant;
+    const { instances, invocations } = Store.restore(snapshot, {
+      engine: this.#module.engine,
+      accountant,
+      modules: [this.#module],
+      imports: this.#wasi.imports,
+    });
+    const [instance] = instances;
+    const [invocation] = invocations;
+    if (instance === undefined || invocation === undefined) throw new UsageError("the saved run is damaged");
+    this.#progress.fuel = fuel;
+    this.#phase = phase;
+    const results = await this.#drive(invocation);
+    if (phase === "instantiation") await this.#start(instance);
+    else if (phase === "initialize" && this.#asked.invoke !== null) await this.#invoke(instance, this.#asked.invoke);
+    else if (phase === "invoke" && this.#asked.invoke !== null) this.#print(this.#asked.invoke, results);
+  }
+
+  async #start(instance: Instance): Promise<void> {
+    const { invoke } = this.#asked;
     const isFunction = (name: string) => instance.export(name) instanceof Func;
-    if (invoke !== undefined) {
-      if (isFunction("_initialize")) await this.#drive(instance.invoke("_initialize", []));
-      await this.#invoke(instance, invoke, args);
+    const run = async (phase: Phase, name: string) => {
+      this.#phase = phase;
+      await this.#drive(instance.invoke(name, []));
+    };
+    if (invoke !== null) {
+      if (isFunction("_initialize")) await run("initialize", "_initialize");
+      await this.#invoke(instance, invoke);
     } else if (isFunction("_start")) {
-      await this.#drive(instance.invoke("_start", []));
+      await run("start", "_start");
     } else if (isFunction("_initialize")) {
-      await this.#drive(instance.invoke("_initialize", []));
+      await run("initialize", "_initialize");
     } else {
       throw noStart(this.#module);
     }
   }
 
-  async #invoke(instance: Instance, name: string, args: readonly string[]): Promise<void> {
+  async #invoke(instance: Instance, name: string): Promise<void> {
+    const { args } = this.#asked;
     const type = this.#module.exports.find((candidate) => candidate.name === name)?.type;
     if (type?.kind !== "func") throw new UsageError(`it exports no function '${name}'`);
     if (args.length !== type.params.length) {
@@ -254,10 +327,29 @@ class LoneRun {
       throw new UsageError(`'${name}' takes ${wanted}, not ${args.length}`);
     }
     const values = args.map((arg, i) => parseValue(arg, type.params[i] ?? ""));
-    const results = await this.#drive(instance.invoke(name, values));
+    this.#phase = "invoke";
+    this.#print(name, await this.#drive(instance.invoke(name, values)));
+  }
+
+  #print(name: string, results: readonly Value[]): void {
+    const type = this.#module.exports.find((candidate) => candidate.name === name)?.type;
+    if (type?.kind !== "func") throw new UsageError(`it exports no function '${name}'`);
     results.forEach((value, i) => {
       process.stdout.write(`${valueText(value, type.results[i] ?? "")}\n`);
     });
+  }
+
+  /** Writes the run to a file; what stands in the way is reported, and the run goes on. */
+  async #save(path: string, invocation: Invocation): Promise<void> {
+    try {
+      const snapshot = await settledSnapshot(invocation);
+      const preopens = this.#wasi.preopenNames();
+      const { data } = this.#module;
+      const { fuel } = this.#progress;
+      await writeRun(path, { ...this.#asked, phase: this.#phase, fuel, preopens, module: data.bytes, snapshot });
+    } catch (error) {
+      process.stderr.write(`${errorReport(path, error)}\n`);
+    }
   }
 
   /** The fuel limit is for all invocations of the run together: they count in one progress. */
@@ -267,13 +359,41 @@ class LoneRun {
   }
 
   #driveOptions(): DriveOptions {
-    const { maxFuel, slice } = this.#limits;
+    const { maxFuel, slice, snapshotAt, snapshotOnTimeout } = this.#limits;
+    const isTimeout = (reason: unknown) => reason instanceof Interrupted && reason.reason === "timeout";
     return {
+      ...(snapshotAt === undefined || this.#progress.fuel >= snapshotAt.fuel
+        ? {}
+        : {
+            checkpoint: { fuel: snapshotAt.fuel, reached: (invocation) => this.#save(snapshotAt.path, invocation) },
+          }),
+      ...(snapshotOnTimeout === undefined
+        ? {}
+        : {
+            beforeEnd: async (invocation, reason) => {
+              if (isTimeout(reason)) await this.#save(snapshotOnTimeout, invocation);
+            },
+          }),
       clock: this.#clock,
       eventLoop: NODE_EVENT_LOOP,
       signal: this.#interruptions.signal,
       ...(slice === undefined ? {} : { slice }),
       ...(maxFuel === undefined ? {} : { maxFuel }),
     };
+  }
+}
+
+/** How long a call that waits, and cannot be made again, has to end before a snapshot. */
+const SETTLE_MS = 2_000;
+const SETTLE_STEP_MS = 10;
+
+async function settledSnapshot(invocation: Invocation): Promise<Uint8Array> {
+  for (let waited = 0; ; waited += SETTLE_STEP_MS) {
+    try {
+      return invocation.store.snapshot([invocation]);
+    } catch (error) {
+      if (!(error instanceof SnapshotError) || invocation.pendingCall === null || waited >= SETTLE_MS) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_STEP_MS));
   }
 }

@@ -146,6 +146,11 @@ export class DescriptorTable {
     return open;
   }
 
+  /** Each number that is open, with what it stands for. */
+  *entries(): Generator<readonly [number, Descriptor], void> {
+    for (const [fd, descriptor] of this.#entries.entries()) if (descriptor !== null) yield [fd, descriptor];
+  }
+
   #lowestFree(): number {
     let fd = this.#firstFree;
     while (fd < this.#entries.length && this.#entries[fd] !== null) fd++;

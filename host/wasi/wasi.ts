@@ -1,6 +1,6 @@
 /** WASI preview 1 for one guest: what it imports, and its end. */
 
-import type { HostDefinition } from "../../vm/index.ts";
+import { type HostDefinition, SnapshotError } from "../../vm/index.ts";
 import { callWasi, complete } from "./call.ts";
 import type { WasiFunction } from "./define.ts";
 import { WASI_FUNCTIONS, WASI_MODULE } from "./functions.ts";
@@ -20,8 +20,30 @@ export class Wasi {
   /** Throws a RangeError for an argument or variable with a zero byte. */
   constructor(options: WasiOptions) {
     this.#state = new WasiState(options);
-    const functions = [...WASI_FUNCTIONS].map(([name, definition]) => [name, hostFunction(this.#state, definition)]);
+    const functions = [...WASI_FUNCTIONS].map(([name, definition]) => [
+      name,
+      hostFunction(this.#state, name, definition),
+    ]);
     this.imports = { [WASI_MODULE]: Object.fromEntries(functions) };
+  }
+
+  /**
+   * The names of the preopened directories, if nothing else is open but them and the standard streams: whoever is given
+   * the same can go on in this guest's place. Throws `SnapshotError` that names what else there is.
+   */
+  preopenNames(): string[] {
+    const names: string[] = [];
+    let next = 0;
+    for (const [fd, descriptor] of this.#state.descriptors.entries()) {
+      if (fd !== next++) throw new SnapshotError("unsavable", `descriptor ${next - 1} was closed`);
+      if (fd < STREAMS.length) {
+        if (descriptor.kind !== STREAMS[fd]) throw new SnapshotError("unsavable", `descriptor ${fd} is another one`);
+      } else if (descriptor.kind === "directory" && descriptor.preopenName !== null && descriptor.listing === null) {
+        names.push(descriptor.preopenName);
+      } else throw new SnapshotError("unsavable", `descriptor ${fd} is an open ${descriptor.kind}`);
+    }
+    if (next < STREAMS.length) throw new SnapshotError("unsavable", `descriptor ${next} was closed`);
+    return names;
   }
 
   /** Ends what the guest waits for and closes its files; the standard streams stay open. Never rejects. */
@@ -30,12 +52,19 @@ export class Wasi {
   }
 }
 
-function hostFunction(state: WasiState, definition: WasiFunction): HostDefinition {
+const STREAMS = ["input", "output", "output"];
+
+/** Nothing has happened while they wait; a time that is relative begins again. */
+const REISSUED: ReadonlySet<string> = new Set(["fd_read", "fd_pread", "poll_oneoff", "random_get", "sched_yield"]);
+
+function hostFunction(state: WasiState, name: string, definition: WasiFunction): HostDefinition {
   const { params, results } = definition;
   return {
     kind: "async",
     params,
     results,
+    name,
+    saved: REISSUED.has(name) ? "reissue" : "opaque",
     call(caller, ...args: (number | bigint)[]) {
       const memory = caller.memory();
       const guest = {

@@ -1,0 +1,105 @@
+/** Saved runs as a user meets them: child processes on the compiled output. */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { parseSnapshotAt } from "./saved-run.ts";
+
+const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
+const GUESTS = fileURLToPath(new URL("../../guests/wasm/", import.meta.url));
+
+function perilune(args: readonly string[], input = "") {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", input });
+  return { code: status, stdout, stderr };
+}
+
+/** Fuel as `--stats=json` tells it. */
+function fuelOf({ stderr }: { readonly stderr: string }): number {
+  return (JSON.parse(stderr.trim().split("\n").at(-1)!) as { fuel: number }).fuel;
+}
+
+describe("perilune resume", function () {
+  this.timeout(30_000);
+  let folder = "";
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "perilune-"));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("goes on with a function, with the same results and fuel", () => {
+    const file = join(folder, "run");
+    const invoked = ["--invoke", "run", join(GUESTS, "sha256.wasm"), "300"];
+    const alone = perilune(["run", "--stats=json", ...invoked]);
+    const saving = perilune(["run", "--stats=json", "--snapshot-at", `100_001:${file}`, ...invoked]);
+    expect(saving.stdout).to.equal(alone.stdout);
+    expect(fuelOf(saving)).to.equal(fuelOf(alone));
+    const resumed = perilune(["resume", "--stats=json", file]);
+    expect(resumed.code).to.equal(0);
+    expect(resumed.stdout).to.equal(alone.stdout);
+    expect(fuelOf(resumed)).to.equal(fuelOf(alone));
+    const limited = perilune(["resume", "--fuel", "200000", file]);
+    expect(limited.code).to.equal(137);
+    expect(limited.stderr).to.include("fuel exhausted");
+  });
+
+  it("goes on with a program that waited when its time was over", () => {
+    const file = join(folder, "run");
+    const program = join(GUESTS, "wasi/spin.wasm");
+    const ended = perilune(["run", "--timeout", "200ms", "--snapshot-on-timeout", file, program]);
+    expect(ended.code).to.equal(124);
+    const again = perilune(["resume", "--timeout", "200ms", "--snapshot-on-timeout", file, file]);
+    expect(again.code).to.equal(124);
+    expect(existsSync(file)).to.equal(true);
+  });
+
+  it("wants directories again, and refuses open files by their names", () => {
+    const file = join(folder, "run");
+    mkdirSync(join(folder, "data"));
+    writeFileSync(join(folder, "data/text"), "a text\n");
+    const given = ["--dir", `${join(folder, "data")}::/data`];
+    const cat = [...given, join(GUESTS, "wasi/cat.wasm"), "/data/text"];
+    expect(perilune(["run", "--snapshot-at", `1000:${file}`, ...cat]).stdout).to.equal("a text\n");
+    expect(perilune(["resume", ...given, file])).to.deep.include({ code: 0, stdout: "a text\n" });
+    const without = perilune(["resume", file]);
+    expect(without.code).to.equal(2);
+    expect(without.stderr).to.include("--dir HOST::/data");
+    // Some places lie between opening and closing the file.
+    const refused = Array.from({ length: 12 }, (_, i) => 2_000 + 250 * i)
+      .map((fuel) => perilune(["run", "--snapshot-at", `${fuel}:${join(folder, "open")}`, ...cat]))
+      .filter(({ stderr }) => stderr !== "");
+    for (const { code, stdout, stderr } of refused) {
+      expect([code, stdout]).to.deep.equal([0, "a text\n"]);
+      expect(stderr).to.match(/no snapshot can be taken: descriptor 4 is an open file/);
+    }
+  });
+
+  it("refuses what is no saved run, is cut off, or was changed", () => {
+    const file = join(folder, "run");
+    perilune(["run", "--snapshot-at", `100:${file}`, join(GUESTS, "wasi/hello.wasm")]);
+    const bytes = readFileSync(file);
+    const cases: readonly (readonly [Uint8Array, string])[] = [
+      [bytes.subarray(0, 20), "cut off"],
+      [bytes.subarray(0, bytes.length - 1), "cut off"],
+      [bytes.with(bytes.length - 3, bytes.at(-3)! ^ 1), "its bytes have changed"],
+      [new TextEncoder().encode("something else"), "no saved run"],
+    ];
+    for (const [content, message] of cases) {
+      writeFileSync(file, content);
+      const { code, stdout, stderr } = perilune(["resume", file]);
+      expect([code, stdout], message).to.deep.equal([2, ""]);
+      expect(stderr).to.include(message);
+    }
+  });
+
+  it("reads when and where to save", () => {
+    expect(parseSnapshotAt("1e6:a:b")).to.deep.equal({ fuel: 1_000_000, path: "a:b" });
+    for (const text of ["", "5", ":a", "x:a", "5:", "0:a"]) {
+      expect(() => parseSnapshotAt(text), text).to.throw("FUEL:FILE");
+    }
+  });
+});
