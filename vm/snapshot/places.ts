@@ -199,7 +199,8 @@ export class PlaceMap implements PositionSink {
     const codePosition = this.#codePositions[index]!;
     const { words } = this.#scratch!;
     const at = 1 + codePosition;
-    if (!this.#isExact || words[at] !== Reg.CheckExact) return null;
+    // The head is no operation.
+    if (!this.#isExact || codePosition < Head.Length || words[at] !== Reg.CheckExact) return null;
     const byteOffset = this.#byteOffsets[index]!;
     const fuel = words[at + 1]! - words[at + 2]!;
     const unknown = { top: -1, height: -1, results: 0 };
