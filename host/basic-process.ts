@@ -71,6 +71,7 @@ export abstract class BasicProcess extends Task {
   #watchers: Map<Pid, BasicProcess> | null = null;
   #watching: Map<Pid, BasicProcess> | null = null;
   #exitListeners: ((reason: ExitReason) => void)[] | null = null;
+  #readyListeners: ((isReady: boolean) => void)[] | null = null;
   /** What has to be closed before anybody hears of the end. */
   #closing = 0;
 
@@ -108,6 +109,20 @@ export abstract class BasicProcess extends Task {
   protected becomeVisible(): void {
     this.phase = Phase.Running;
     this.environment.add(this);
+    this.#tellReady(true);
+  }
+
+  /** Calls `listener` when the process can be seen, or with false when it has ended before. */
+  onReady(listener: (isReady: boolean) => void): void {
+    if (this.isVisible) listener(!this.hasEnded);
+    else (this.#readyListeners ??= []).push(listener);
+  }
+
+  #tellReady(isReady: boolean): void {
+    const listeners = this.#readyListeners;
+    if (listeners === null) return;
+    this.#readyListeners = null;
+    for (const listener of listeners) listener(isReady);
   }
 
   /** Whether it may kill, link and monitor this one. */
@@ -124,8 +139,13 @@ export abstract class BasicProcess extends Task {
 
   /** The process with this number, if it exists for this one. */
   visible(pid: Pid): BasicProcess | null {
-    const process = this.environment.get(pid);
+    const process = this.find(pid);
     return process !== undefined && this.sees(process) ? process : null;
+  }
+
+  /** Guests see nobody that is not ready. */
+  protected find(pid: Pid): BasicProcess | undefined {
+    return this.environment.get(pid);
   }
 
   /** Kills a process, if it exists. */
@@ -287,6 +307,7 @@ export abstract class BasicProcess extends Task {
     this.exitReason = reason;
     this.environment.remove(this);
     this.phase = Phase.Closing;
+    this.#tellReady(false);
     this.close();
     this.mailbox.clear();
     if (this.#watching !== null) for (const other of [...this.#watching.values()]) this.stopMonitoring(other);

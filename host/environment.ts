@@ -8,6 +8,7 @@ export class Environment {
   readonly id: number;
   readonly registry: Registry;
   readonly #processes = new Map<Pid, BasicProcess>();
+  readonly #starting = new Map<Pid, BasicProcess>();
   #nextPid = 1;
 
   constructor(id: number, registry = new Registry()) {
@@ -29,12 +30,23 @@ export class Environment {
     return this.#processes.get(pid);
   }
 
+  /** As {@link get}, and those that the embedder has started and that are not ready yet: it has their handles. */
+  getStarted(pid: Pid): BasicProcess | undefined {
+    return this.#processes.get(pid) ?? this.#starting.get(pid);
+  }
+
+  /** A process that the embedder has started. */
+  addStarting(process: BasicProcess): void {
+    this.#starting.set(process.pid, process);
+  }
+
   add(process: BasicProcess): void {
+    this.#starting.delete(process.pid);
     this.#processes.set(process.pid, process);
   }
 
   remove(process: BasicProcess): void {
-    this.#processes.delete(process.pid);
+    if (!this.#processes.delete(process.pid)) this.#starting.delete(process.pid);
   }
 
   /** In the order they were made. */

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { Account, Group, MAX_GROUP_DEPTH } from "./group.ts";
+import { Runtime } from "./runtime.ts";
 import { Scheduler } from "./scheduler.ts";
 
 const scheduler = new Scheduler();
@@ -28,5 +29,15 @@ describe("Group", () => {
     group.release(Account.Processes, 1);
     group.dispose();
     group.parent!.dispose();
+  });
+
+  it("cannot use up by default what its siblings need", () => {
+    const { group, scheduler } = new Runtime();
+    const [greedy, other] = [group.child(scheduler), group.child(scheduler)];
+    for (const account of [Account.Timers, Account.Names, Account.Descriptors, Account.Series]) {
+      while (greedy.reserve(account, 1));
+      expect(greedy.used(account)).to.equal(greedy.limit(account));
+      expect(other.reserve(account, greedy.limit(account))).to.equal(true);
+    }
   });
 });

@@ -16,9 +16,10 @@ export const enum Account {
   Names,
   Descriptors,
   LogBytes,
+  Series,
 }
 
-const ACCOUNTS = 7;
+const ACCOUNTS = 8;
 /** Groups inside each other: charges go up all of them. */
 export const MAX_GROUP_DEPTH = 32;
 /** Groups that the processes of one group may have made. */
@@ -26,7 +27,7 @@ const MAX_NAMED_GROUPS = 1_024;
 /** What a group costs that a guest asks for. */
 const GROUP_BYTES = 2_048;
 
-/** The most of each kind, of a group and all below it. Default: no limit. */
+/** The most of each kind, of a group and all below it. Default: no limit but those of {@link DEFAULT_LIMITS}. */
 export interface GroupLimits {
   readonly maxFuel?: number;
   /** Bytes: memories, tables, frames, unread messages sent, modules held. */
@@ -34,8 +35,11 @@ export interface GroupLimits {
   readonly maxProcesses?: number;
   readonly maxTimers?: number;
   readonly maxNames?: number;
+  /** Open files and directories: each is one of the host's. */
   readonly maxDescriptors?: number;
   readonly maxLogBytes?: number;
+  /** Metrics by name that guests record. */
+  readonly maxSeries?: number;
 }
 
 export interface GroupOptions extends GroupLimits {
@@ -45,8 +49,23 @@ export interface GroupOptions extends GroupLimits {
   readonly weight?: number;
 }
 
-/** Pending timers and names of one group, unless it says otherwise. */
-const DEFAULT_MAX_ENTRIES = 65_536;
+type DefaultLimits = Required<Pick<GroupLimits, "maxTimers" | "maxNames" | "maxDescriptors" | "maxSeries">>;
+
+/** What a group may have unless it says otherwise. */
+export const DEFAULT_LIMITS: DefaultLimits = {
+  maxTimers: 65_536,
+  maxNames: 65_536,
+  maxDescriptors: 1_024,
+  maxSeries: DEFAULT_MAX_SERIES,
+};
+
+/** As {@link DEFAULT_LIMITS}, of a runtime: no group inside can use up what all others need. */
+export const DEFAULT_RUNTIME_LIMITS: DefaultLimits = {
+  maxTimers: 1_048_576,
+  maxNames: 1_048_576,
+  maxDescriptors: 8_192,
+  maxSeries: 16 * DEFAULT_MAX_SERIES,
+};
 
 export class Group {
   readonly name: string;
@@ -67,14 +86,16 @@ export class Group {
     if (this.depth >= MAX_GROUP_DEPTH) throw new RangeError(`more than ${MAX_GROUP_DEPTH} groups inside each other`);
     this.share = share ?? new GroupShare(scheduler, parent?.share ?? scheduler.root, options.weight);
     const none = Number.POSITIVE_INFINITY;
+    const defaults = parent === null ? DEFAULT_RUNTIME_LIMITS : DEFAULT_LIMITS;
     this.#limits = Float64Array.of(
       options.maxFuel ?? none,
       options.maxMemory ?? none,
       options.maxProcesses ?? none,
-      options.maxTimers ?? DEFAULT_MAX_ENTRIES,
-      options.maxNames ?? DEFAULT_MAX_ENTRIES,
-      options.maxDescriptors ?? none,
+      options.maxTimers ?? defaults.maxTimers,
+      options.maxNames ?? defaults.maxNames,
+      options.maxDescriptors ?? defaults.maxDescriptors,
       options.maxLogBytes ?? none,
+      options.maxSeries ?? defaults.maxSeries,
     );
     if (parent !== null) parent.#children.add(this);
   }
@@ -84,8 +105,16 @@ export class Group {
   /** What its guests record. */
   get metrics(): Metrics {
     this.#metrics ??= new Metrics(DEFAULT_MAX_SERIES, {
-      reserve: (byteLength) => this.reserve(Account.Memory, byteLength),
-      release: (byteLength) => this.release(Account.Memory, byteLength),
+      reserve: (byteLength) => {
+        if (!this.reserve(Account.Series, 1)) return false;
+        if (this.reserve(Account.Memory, byteLength)) return true;
+        this.release(Account.Series, 1);
+        return false;
+      },
+      release: (byteLength, series) => {
+        this.release(Account.Series, series);
+        this.release(Account.Memory, byteLength);
+      },
     });
     return this.#metrics;
   }

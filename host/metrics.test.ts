@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Account } from "./group.ts";
+import { Account, DEFAULT_LIMITS } from "./group.ts";
 import { Metrics } from "./metrics.ts";
 import { Runtime } from "./runtime.ts";
 
@@ -49,5 +49,17 @@ describe("Metrics", () => {
     expect(group.used(Account.Memory)).to.equal(0);
     group.metrics.count("x".repeat(257));
     expect(group.metrics.size).to.equal(0);
+  });
+
+  it("groups inside share their group's number of series, and leave others theirs", () => {
+    const { group, scheduler } = new Runtime();
+    const [greedy, other] = [group.child(scheduler), group.child(scheduler)];
+    const inner = Array.from({ length: 4 }, () => greedy.child(scheduler));
+    for (let i = 0; i < 2_000; i++) inner[i % 4]!.metrics.count(`n${i}`);
+    expect(greedy.used(Account.Series)).to.equal(DEFAULT_LIMITS.maxSeries);
+    for (let i = 0; i < 10; i++) other.metrics.count(`n${i}`);
+    expect(other.metrics.size).to.equal(10);
+    for (const each of inner) each.dispose();
+    expect(group.used(Account.Series)).to.equal(10);
   });
 });

@@ -39,9 +39,9 @@ const BUCKETS_BYTES = 8 * (HISTOGRAM_BOUNDS.length + 1);
 
 /** Who pays for series. */
 export interface SeriesPayer {
-  /** Whether so many more bytes may be taken; if so, they are. */
+  /** Whether another series of so many bytes may be taken; if so, it is. */
   reserve(byteLength: number): boolean;
-  release(byteLength: number): void;
+  release(byteLength: number, series: number): void;
 }
 
 /** One namespace of metrics. What comes after the limit, or is not paid for, is counted and dropped. */
@@ -102,8 +102,8 @@ export class Metrics {
 
   /** Forgets everything and gives back what it cost. */
   dispose(): void {
+    this.#payer?.release(this.#paidBytes, this.#series.size);
     this.#series.clear();
-    this.#payer?.release(this.#paidBytes);
     this.#paidBytes = 0;
   }
 

@@ -83,6 +83,11 @@ export class NativeProcess extends BasicProcess {
     return true;
   }
 
+  /** It may have the handle of one that is being started. */
+  protected override find(pid: Pid): BasicProcess | undefined {
+    return this.environment.getStarted(pid);
+  }
+
   override get yieldsToHost(): boolean {
     return true;
   }
@@ -159,11 +164,11 @@ export class NativeProcess extends BasicProcess {
   }
 
   #context(): NativeContext {
-    const { environment, runtime } = this;
+    const { runtime } = this;
     const alive = (): void => {
       if (this.hasEnded || this.killReason !== null) throw this.#reason();
     };
-    const other = (pid: Pid): BasicProcess | undefined => environment.get(pid);
+    const other = (pid: Pid): BasicProcess | undefined => this.find(pid);
     return {
       pid: this.pid,
       signal: this.#abort.signal,

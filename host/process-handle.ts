@@ -36,6 +36,11 @@ export class ProcessHandle implements AsyncDisposable {
     return this.#process.pid;
   }
 
+  /** Resolves when others can see it: a guest is instantiated then. To false when it has ended before. */
+  get started(): Promise<boolean> {
+    return new Promise((resolve) => this.#process.onReady(resolve));
+  }
+
   /** The process itself, for what the handle does not offer. */
   get process(): BasicProcess {
     return this.#process;

@@ -236,6 +236,33 @@ describe("native processes", () => {
     await runtime.dispose();
   });
 
+  it("see processes that are still being started: to monitor, link with and send to", async () => {
+    const notes: number[] = [];
+    const runtime = live(notes);
+    const module = compileSync(
+      guest(`(func $init (call $sleep (i64.const 5))) (start $init) (func (export "a") (param i64)
+        (call $note (call $receive (i64.const 3) (i64.const 1000))) unreachable)`),
+    );
+    const heard: string[] = [];
+    const watcher = runtime.spawnNative(async (self) => {
+      self.dieWhenLinkDies(false);
+      const { pid } = runtime.spawn(module, { entry: "a", args: [0n] });
+      self.link(pid, 7n);
+      self.monitor(pid);
+      await self.send(pid, new Uint8Array(8), 3n);
+      for (let i = 0; i < 2; i++) heard.push((await self.receive())!.kind);
+    });
+    expect(await watcher.exited).to.deep.equal({ kind: "normal" });
+    expect(notes).to.deep.equal([0]);
+    expect(heard).to.deep.equal(["link-died", "process-died"]);
+    await runtime.dispose();
+  });
+
+  it("are refused by an executor with a seed", () => {
+    const { runtime } = testRuntime();
+    expect(() => runtime.spawnNative(async () => {})).to.throw(TypeError, "cannot run by a seed");
+  });
+
   it("cannot starve the event loop by receiving in turns", async () => {
     const runtime = live();
     const players: number[] = [];

@@ -143,8 +143,12 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return this.#handle(process, options.signal);
   }
 
-  /** Starts an async function as a process, with a mailbox, links and monitors as guests have them. */
+  /**
+   * Starts an async function as a process, with a mailbox, links and monitors as guests have them.
+   * Throws `TypeError` when the executor has a seed: when promises go on does not follow from it.
+   */
   spawnNative(run: NativeFunction, options: Omit<SpawnOptions, "entry" | "args"> = {}): ProcessHandle {
+    if (this.executor.isDeterministic) throw new TypeError("native processes cannot run by a seed");
     const config = options.config instanceof Config ? options.config : new Config(options.config);
     const process = this.#start(
       new NativeProcess(
@@ -166,6 +170,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     if (this.#isDisposed) throw new SpawnError("the runtime is disposed");
     if (!process.begin()) throw new SpawnError("the group has no room for another process");
     this.#live.add(process);
+    if (!process.isVisible) process.environment.addStarting(process);
     return process;
   }
 

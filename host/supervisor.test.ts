@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import { compileSync } from "../vm/index.ts";
 import { Executor } from "./executor.ts";
 import type { NativeContext } from "./native.ts";
 import { Runtime } from "./runtime.ts";
+import { guest, testFunctions } from "./testing.ts";
 import { Supervisor, type ChildSpec, type Restart, type RestartStrategy } from "./supervisor.ts";
 
 /** Children that end when they are told, and a log of what happened to them. */
@@ -145,5 +147,72 @@ describe("Supervisor", () => {
     await supervisor.stop();
     expect(nursery.take()).to.equal("-b killed, -a normal");
     expect(nursery.executor.nowMs() - before).to.be.at.least(1_000);
+  });
+
+  it("registers a child's names before the next child starts, also after a restart, and removes them in the end", async () => {
+    const nursery = new Nursery();
+    const { registry } = nursery.runtime.environment;
+    const seen: (bigint | undefined)[] = [];
+    const server = nursery.spec("server", "permanent", { names: ["server", "server@1.0.0"] });
+    const client = nursery.spec("client", "permanent");
+    const start = () => {
+      seen.push(registry.get("server@1.0.0")?.processId);
+      return client.start();
+    };
+    const supervisor = await Supervisor.start([server, { ...client, start }], {
+      strategy: "rest-for-one",
+      executor: nursery.executor,
+    });
+    const pids = [BigInt(supervisor.child("server")!.pid)];
+    await nursery.tell(supervisor, "server", 1n);
+    pids.push(BigInt(supervisor.child("server")!.pid));
+    expect(seen).to.deep.equal(pids);
+    await supervisor.stop();
+    expect(registry.size).to.equal(0);
+  });
+
+  it("waits until a guest is instantiated; one that cannot be is a failed start", async () => {
+    const executor = new Executor({ virtualTime: true });
+    const notes: number[] = [];
+    const functions = testFunctions(notes);
+    const runtime = new Runtime({ executor, functions: [(_module, name) => functions[name]] });
+    const slow = compileSync(
+      guest(`(func $init (call $sleep (i64.const 50)) (call $note (i32.const 1))) (start $init)
+        (func (export "a") (drop (call $receive (i64.const 0) (i64.const -1))))`),
+    );
+    const failing = compileSync(guest(`(func $init unreachable) (start $init) (func (export "a"))`));
+    const supervisor = await Supervisor.start(
+      [
+        { id: "slow", names: ["slow"], start: () => runtime.spawn(slow, { entry: "a" }) },
+        {
+          id: "next",
+          start: () => {
+            notes.push(2, Number(runtime.environment.registry.get("slow")?.processId));
+            return runtime.spawnNative((self) => self.receive());
+          },
+        },
+      ],
+      { executor },
+    );
+    expect(notes).to.deep.equal([1, 2, supervisor.child("slow")!.pid]);
+    await supervisor.stop();
+    const start = Supervisor.start([{ id: "bad", start: () => runtime.spawn(failing, { entry: "a" }) }], { executor });
+    expect(await start.then(() => null, String))
+      .to.include("bad did not start")
+      .and.to.include("unreachable");
+    const full = runtime.createGroup({ maxNames: 1 });
+    const greedy = Supervisor.start(
+      [
+        {
+          id: "greedy",
+          names: ["x", "y"],
+          start: () => runtime.spawnNative((self) => self.receive(), { group: full }),
+        },
+      ],
+      { executor },
+    );
+    expect(await greedy.then(() => null, String)).to.include("too many registered names");
+    expect(runtime.environment.registry.size).to.equal(0);
+    expect(runtime.processCount).to.equal(0);
   });
 });

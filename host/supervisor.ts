@@ -13,7 +13,7 @@
 
 import type { Executor } from "./executor.ts";
 import type { ProcessHandle } from "./process-handle.ts";
-import { isFailure, type ExitReason } from "./signal.ts";
+import { isFailure, reasonText, type ExitReason } from "./signal.ts";
 import { Timer } from "./timers.ts";
 
 /** Which children are restarted with one that ended: it alone, all, or it and those started after it. */
@@ -25,8 +25,10 @@ export type Restart = "permanent" | "transient" | "temporary";
 export interface ChildSpec {
   /** Different for each child. */
   readonly id: string;
-  /** Starts it. A rejection is a failed start, and counts as a restart. */
+  /** Starts it. A rejection, and an end before it is ready, is a failed start, and counts as a restart. */
   start(): ProcessHandle | Promise<ProcessHandle>;
+  /** Its names in the registry while it lives: each of its processes has them before the next child starts. */
+  readonly names?: readonly string[];
   /** Default: "permanent". */
   readonly restart?: Restart;
   /**
@@ -130,9 +132,27 @@ export class Supervisor implements AsyncDisposable {
 
   async #startChild(child: Child): Promise<void> {
     const generation = ++child.generation;
-    const handle = await child.spec.start();
+    const { id, start } = child.spec;
+    const handle = await start.call(child.spec);
+    // It was stopped meanwhile.
+    if (generation !== child.generation) {
+      handle.kill();
+      throw new Error(`${id} is not needed any more`);
+    }
     child.handle = handle;
-    void handle.exited.then((reason) => this.#childEnded({ child, generation, reason }));
+    const isReady = await handle.started;
+    const isKnown = isReady && register(child.spec, handle);
+    if (!isKnown) {
+      child.handle = null;
+      handle.kill();
+      const reason = reasonText(await handle.exited);
+      unregister(child.spec, handle);
+      throw new Error(`${id} did not start: ${isReady ? "too many registered names" : reason}`);
+    }
+    void handle.exited.then((reason) => {
+      unregister(child.spec, handle);
+      this.#childEnded({ child, generation, reason });
+    });
   }
 
   #childEnded(ended: Ended): void {
@@ -226,5 +246,18 @@ export class Supervisor implements AsyncDisposable {
 
   #sleep(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#executor.arm(new Timer(() => resolve()), delayMs));
+  }
+}
+
+/** False when its group may not have all of them. */
+function register({ names = [] }: ChildSpec, { process: { environment, group, pid } }: ProcessHandle): boolean {
+  const registered = { nodeId: 0n, processId: BigInt(pid) };
+  return names.every((name) => environment.registry.put(name, registered, group));
+}
+
+/** Names that others have taken over meanwhile stay. */
+function unregister({ names = [] }: ChildSpec, { process: { environment, pid } }: ProcessHandle): void {
+  for (const name of names) {
+    if (environment.registry.get(name)?.processId === BigInt(pid)) environment.registry.remove(name);
   }
 }
