@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { Engine } from "../vm/index.ts";
-import { compareModes } from "./compare.ts";
+import { compareModes, compareSnapshots } from "./compare.ts";
 import { compareWithKnown, readKnownFailures } from "./known-failures.ts";
 import { validateScript } from "./modules.ts";
 import { modeText, type Options, parseOptions, USAGE } from "./options.ts";
@@ -35,8 +35,9 @@ export async function specCommand(args: readonly string[], print: (text: string)
     print(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;
   }
-  if (options.compare) {
-    const { results, agree } = await compareModes(files, options, print);
+  if (options.compare || options.mode.kind === "snapshots") {
+    const run = options.compare ? compareModes : compareSnapshots;
+    const { results, agree } = await run(files, options, print);
     const code = report("unlimited", results, options, print);
     return agree ? code : 1;
   }

@@ -29,19 +29,55 @@ function enginePriced(price: number): Engine {
   return new Engine({ prices: Object.fromEntries(priced) });
 }
 
-/** Prints a row per mode and every difference. `results` are those of the unlimited mode. */
+export interface Comparison {
+  /** Of the unlimited mode. */
+  readonly results: readonly FileResult[];
+  readonly agree: boolean;
+}
+
+/** Prints a row per mode and every difference. */
 export async function compareModes(
   files: readonly SuiteFile[],
   options: Options,
   print: (text: string) => void,
-): Promise<{ readonly results: readonly FileResult[]; readonly agree: boolean }> {
-  const first = variant("unlimited, lazy", UNLIMITED, "lazy");
+): Promise<Comparison> {
   const others = [
     variant("unlimited, eager", UNLIMITED, "eager"),
     ...COMPARED_MODES.filter(({ kind }) => kind !== "unlimited").map((mode) => variant(modeText(mode), mode, "lazy")),
   ];
   // The same runs at two prices: the difference of their fuel is the number of instructions executed.
   const priced = [1, 2].map((price) => variant(`price ${price}`, UNLIMITED, "lazy", enginePriced(price)));
+  const compared = await compare(files, others, priced, options, print);
+  const [single = 0, double = 0] = priced.map(({ name, results }) => totalsOf(name, results).fuel);
+  print(`instructions executed, those without a price left out: ${double - single}\n`);
+  return compared;
+}
+
+/** Prints how a mode that saves and restores compares with the unlimited one, and what was not saved. */
+export async function compareSnapshots(
+  files: readonly SuiteFile[],
+  options: Options,
+  print: (text: string) => void,
+): Promise<Comparison> {
+  const saving = variant(modeText(options.mode), options.mode, options.lowering);
+  const compared = await compare(files, [saving], [], options, print);
+  const reasons = new Map<string, number>();
+  for (const reason of saving.results.flatMap(({ unsaved }) => unsaved)) {
+    const kind = reason.replaceAll(/\d+/g, "…");
+    reasons.set(kind, (reasons.get(kind) ?? 0) + 1);
+  }
+  for (const [reason, count] of reasons) print(`${count} times: ${reason}`);
+  return compared;
+}
+
+async function compare(
+  files: readonly SuiteFile[],
+  others: readonly Variant[],
+  priced: readonly Variant[],
+  options: Options,
+  print: (text: string) => void,
+): Promise<Comparison> {
+  const first = variant("unlimited, lazy", UNLIMITED, "lazy");
   const differences: string[] = [];
   for (const file of files) {
     const script = readScript(file);
@@ -55,13 +91,11 @@ export async function compareModes(
     for (const { results } of [first, ...others, ...priced]) results.at(-1)?.trace.splice(0);
   }
   const rows = [first, ...others].map(({ name, results }) => {
-    const { passed, failed, skipped, runs, pauses, fuel, seconds } = totalsOf(name, results);
-    return [name, ...[passed, failed, skipped, runs, pauses, fuel].map(String), seconds.toFixed(1)];
+    const { passed, failed, skipped, runs, pauses, snapshots, fuel, seconds } = totalsOf(name, results);
+    return [name, ...[passed, failed, skipped, runs, pauses, snapshots, fuel].map(String), seconds.toFixed(1)];
   });
-  print(columns([["mode", "passed", "failed", "skipped", "runs", "pauses", "fuel", "seconds"], ...rows]));
-  const [single = 0, double = 0] = priced.map(({ name, results }) => totalsOf(name, results).fuel);
-  print(`\ninstructions executed, those without a price left out: ${double - single}`);
-  print(differences.length === 0 ? "all modes agree\n" : `${differences.slice(0, options.failures).join("\n")}\n`);
+  print(columns([["mode", "passed", "failed", "skipped", "runs", "pauses", "snapshots", "fuel", "seconds"], ...rows]));
+  print(differences.length === 0 ? "\nall modes agree\n" : `${differences.slice(0, options.failures).join("\n")}\n`);
   return { results: first.results, agree: differences.length === 0 };
 }
 

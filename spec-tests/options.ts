@@ -6,7 +6,9 @@ import { parseArgs } from "node:util";
 export type Mode =
   | { readonly kind: "unlimited" }
   | { readonly kind: "slice"; readonly fuel: number }
-  | { readonly kind: "exact"; readonly fuel: number };
+  | { readonly kind: "exact"; readonly fuel: number }
+  /** Turns of both kinds; at some pauses everything is saved, and goes on in a restored store. */
+  | { readonly kind: "snapshots"; readonly fuel: number };
 
 /** The modes whose results and fuel have to agree. */
 export const COMPARED_MODES: readonly Mode[] = [
@@ -41,6 +43,8 @@ export const USAGE = `npm run spec -- [options] [folders or files …]
   --unlimited        each action in one turn (the default)
   --slice FUEL       turns of FUEL, each ending at a safe point
   --exact FUEL       turns of FUEL, each ending at that very instruction
+  --snapshots FUEL   turns of FUEL; before each action and after its pauses 1, 2, 4, 8 … the store with all that
+                     runs is saved, and goes on as another one. Compared with --unlimited
   --eager, --lazy    lower all bodies at once, or each at its first call (the default)
   --validate-only    malformed, invalid and valid modules only; nothing is executed
   --compare          unlimited, slice 1000, exact 1, 2 and 7, eager and lazy: equal results and fuel
@@ -61,6 +65,7 @@ export function parseOptions(args: readonly string[]): Options {
       unlimited: { type: "boolean" },
       slice: { type: "string" },
       exact: { type: "string" },
+      snapshots: { type: "string" },
       eager: { type: "boolean" },
       lazy: { type: "boolean" },
       "validate-only": { type: "boolean" },
@@ -74,7 +79,10 @@ export function parseOptions(args: readonly string[]): Options {
   if (values.unlimited) modes.push({ kind: "unlimited" });
   if (values.slice !== undefined) modes.push({ kind: "slice", fuel: count("--slice", values.slice) });
   if (values.exact !== undefined) modes.push({ kind: "exact", fuel: count("--exact", values.exact) });
-  if (modes.length > 1) throw new RangeError("--unlimited, --slice and --exact exclude each other");
+  if (values.snapshots !== undefined) {
+    modes.push({ kind: "snapshots", fuel: count("--snapshots", values.snapshots) });
+  }
+  if (modes.length > 1) throw new RangeError("--unlimited, --slice, --exact and --snapshots exclude each other");
   if (values.eager && values.lazy) throw new RangeError("--eager and --lazy exclude each other");
   return {
     words: [...(values.folder ?? []).flatMap((names) => names.split(",")), ...positionals],

@@ -12,6 +12,7 @@ export interface Totals {
   skipped: number;
   readonly ratios: Record<RatioName, { passed: number; total: number }>;
   pauses: number;
+  snapshots: number;
   fuel: number;
   runs: number;
   seconds: number;
@@ -19,7 +20,19 @@ export interface Totals {
 
 function emptyTotals(folder: string): Totals {
   const ratios = Object.fromEntries(RATIOS.map((name) => [name, { passed: 0, total: 0 }])) as Totals["ratios"];
-  return { folder, files: 0, passed: 0, failed: 0, skipped: 0, ratios, pauses: 0, fuel: 0, runs: 0, seconds: 0 };
+  return {
+    folder,
+    files: 0,
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+    ratios,
+    pauses: 0,
+    snapshots: 0,
+    fuel: 0,
+    runs: 0,
+    seconds: 0,
+  };
 }
 
 function add(totals: Totals, result: FileResult): void {
@@ -28,6 +41,7 @@ function add(totals: Totals, result: FileResult): void {
   totals.failed += result.failures.length;
   totals.skipped += result.skips.length;
   totals.pauses += result.pauses;
+  totals.snapshots += result.snapshots;
   totals.fuel += result.fuel;
   totals.runs += result.runs;
   totals.seconds += result.seconds;

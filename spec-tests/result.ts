@@ -38,6 +38,9 @@ export class FileResult {
   /** Turns that ended because their fuel was used up. */
   pauses = 0;
   fuel = 0;
+  /** How often the store was saved and restored, and why it was not. */
+  snapshots = 0;
+  readonly unsaved: string[] = [];
   /** Invocations that used fuel: each ends once without a pause. */
   runs = 0;
   seconds = 0;

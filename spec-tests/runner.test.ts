@@ -85,10 +85,50 @@ describe("runner of scripts", () => {
     }
   });
 
+  it("threads that wait are saved and restored with their store", async () => {
+    const script = `${WAITS}
+        (assert_return (invoke "wait" (i64.const 9000000000000)) (i32.const 0)))
+      (thread $B (shared (module $M)) (register "m" $M)
+        (module (memory (import "m" "m") 1 1 shared)
+          (func (export "notify") (result i32) (loop $l (result i32)
+            (br_if $l (i32.eqz (memory.atomic.notify (i32.const 0) (i32.const 1)))) (i32.const 1))))
+        (assert_return (invoke "notify") (i32.const 1)))
+      (wait $A) (wait $B)`;
+    const saved = await run(script, { kind: "snapshots", fuel: 1 });
+    expect(saved.failures).to.deep.equal([]);
+    expect(saved.unsaved).to.deep.equal([]);
+    expect(saved.passed).to.equal(2);
+    expect(saved.snapshots).to.be.greaterThan(8);
+  });
+
   const WAITS = `(module $M (memory (export "m") 1 1 shared))
     (thread $A (shared (module $M)) (register "m" $M)
       (module (memory (import "m" "m") 1 1 shared)
         (func (export "wait") (param i64) (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (local.get 0))))`;
+
+  it("a store that is saved and restored in the middle of actions leaves them as they are", async () => {
+    const script = `(module $A (memory (export "m") 1) (global $g (mut externref) (ref.null extern)) (table 1 funcref)
+        (func (export "keep") (param externref) (result externref) (global.set $g (local.get 0)) (global.get $g))
+        (func $f (export "sum") (param i32) (result i32)
+          (loop $l (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (local.get 0)))
+            (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+          (table.set (i32.const 0) (ref.func $f)) (i32.load (i32.const 8)))
+        (func (export "trap") (drop (i32.load (i32.const 65536)))))
+      (register "a" $A)
+      (module (import "a" "m" (memory 1)) (import "spectest" "print_i32" (func $print (param i32)))
+        (func (export "read") (result i32) (call $print (i32.const 1)) (i32.load (i32.const 8))))
+      (assert_return (invoke $A "keep" (ref.extern 7)) (ref.extern 7))
+      (assert_return (invoke $A "sum" (i32.const 50)) (i32.const 1275))
+      (assert_return (invoke "read") (i32.const 1275))
+      (assert_trap (invoke $A "trap") "out of bounds memory access")
+      (assert_return (invoke $A "sum" (i32.const 1)) (i32.const 1276))`;
+    const [alone, saved] = await Promise.all([run(script), run(script, { kind: "snapshots", fuel: 1 })]);
+    expect(saved.failures).to.deep.equal([]);
+    expect(saved.trace).to.deep.equal(alone.trace);
+    expect([saved.passed, alone.snapshots]).to.deep.equal([5, 0]);
+    expect(saved.unsaved).to.deep.equal([]);
+    expect(saved.snapshots).to.be.greaterThan(20);
+  });
 
   it("time passes for threads when all of them wait, for the shortest wait first", async () => {
     const result = await run(`${WAITS}

@@ -10,15 +10,16 @@ import {
   type CompiledModule,
   compileSync,
   Engine,
-  type Extern,
   Func,
   Global,
   GuestException,
-  type Instance,
+  Instance,
   type Invocation,
   LinkError,
+  type Outcome,
   Store,
   Trap,
+  type TurnOptions,
 } from "../vm/index.ts";
 import { INSTRUCTION_BY_NUMBER } from "../vm/opcodes.ts";
 import type { Proposals } from "../vm/proposals.ts";
@@ -28,7 +29,8 @@ import { parseScript } from "../vm/text/script.ts";
 import { judgeAcceptance, judgeRejection } from "./modules.ts";
 import type { Mode } from "./options.ts";
 import { FileResult } from "./result.ts";
-import { spectestExterns } from "./spectest.ts";
+import { atPowersOfTwo, moveStore, type Run, type SaveChoice } from "./saving.ts";
+import { Spectest } from "./spectest.ts";
 import { proposalsOf, type SuiteFile } from "./suite.ts";
 import { Threads } from "./threads.ts";
 import { argumentOf, matches, patternText, valueText } from "./values.ts";
@@ -42,6 +44,8 @@ export interface RunOptions {
   readonly lowering: "eager" | "lazy";
   /** Keep a line per action for the comparison of modes. */
   readonly trace: boolean;
+  /** Of the mode `snapshots`: when to save. */
+  readonly chooses?: SaveChoice;
 }
 
 /** An instance or definition that could not be made: what that means for those who need it. */
@@ -66,13 +70,13 @@ type AssertInstantiation = {
   readonly message: string;
 };
 
-/** What a sequence of commands can name: the script has one, and each of its threads. */
+/** What a sequence of commands can name: the script has one, and each of its threads. Instances have numbers. */
 class Scope {
-  readonly instances = new Map<string, Loaded<Instance>>();
+  readonly instances = new Map<string, Loaded<number>>();
   readonly definitions = new Map<string, Loaded<CompiledModule>>();
-  readonly registered = new Map<string, Loaded<Instance>>();
+  readonly registered = new Map<string, Loaded<number>>();
   readonly threads = new Map<string, Promise<void>>();
-  latest: Loaded<Instance> = { kind: "missing", verdict: failed("there is no instance yet") };
+  latest: Loaded<number> = { kind: "missing", verdict: failed("there is no instance yet") };
   latestDefinition: Loaded<CompiledModule> = { kind: "missing", verdict: failed("there is no definition yet") };
   readonly isThread: boolean;
 
@@ -123,9 +127,13 @@ function engineFor(engine: Engine, proposals: Proposals): Engine {
 class ScriptRun {
   readonly #result: FileResult;
   readonly #options: RunOptions;
-  readonly #store: Store;
-  readonly #spectest: ReadonlyMap<string, Extern>;
-  readonly #turn: { readonly fuel: number; readonly exact: boolean };
+  #store: Store;
+  /** All of the store, in their order: numbers mean them. */
+  #instances: Instance[];
+  readonly #spectest: Spectest;
+  readonly #chooses: SaveChoice | null;
+  /** What has begun and not ended. */
+  readonly #runs = new Set<Run>();
   readonly #threads = new Threads();
   /** A thread's order depends on the turns, so nothing is traced from the first one on. */
   #isTracing: boolean;
@@ -136,13 +144,10 @@ class ScriptRun {
     this.#result = result;
     this.#options = options;
     this.#store = new Store({ engine: options.engine });
-    this.#spectest = spectestExterns(this.#store, options.engine);
-    const { mode } = options;
+    this.#spectest = new Spectest(this.#store, options.engine);
+    this.#instances = this.#store.owners.filter((owner) => owner instanceof Instance);
+    this.#chooses = options.mode.kind === "snapshots" ? (options.chooses ?? atPowersOfTwo) : null;
     this.#isTracing = options.trace;
-    this.#turn = {
-      fuel: mode.kind === "unlimited" ? MAX_TURN_FUEL : mode.fuel,
-      exact: mode.kind === "exact",
-    };
   }
 
   async execute(commands: readonly Command[], scope: Scope): Promise<void> {
@@ -238,7 +243,7 @@ class ScriptRun {
   #compile(command: { readonly line: number; readonly kind: string }, source: ModuleSource): Loaded<CompiledModule> {
     const { engine, lowering } = this.#options;
     const compiled = judgeAcceptance(command, source, this.#result, (bytes) => compileSync(bytes, { engine }));
-    if (compiled !== null && lowering === "eager") lowerAll(compiled, this.#turn.exact);
+    if (compiled !== null && lowering === "eager") lowerAll(compiled, this.#options.mode.kind === "exact");
     if (compiled !== null) return { kind: "loaded", value: compiled };
     return { kind: "missing", verdict: failed(`the module at line ${command.line} was refused`) };
   }
@@ -249,9 +254,9 @@ class ScriptRun {
     name: string | null,
     scope: Scope,
   ): Promise<void> {
-    let loaded: Loaded<Instance>;
+    let loaded: Loaded<number>;
     const ending = module.kind === "missing" ? module : await this.#instantiation(module.value, command.line, scope);
-    if (ending.kind === "values") loaded = { kind: "loaded", value: ending.values[0] as Instance };
+    if (ending.kind === "values") loaded = { kind: "loaded", value: ending.values[0] as number };
     else if (ending.kind === "missing") loaded = ending;
     else {
       const skip = unsupported(ending.error);
@@ -278,17 +283,17 @@ class ScriptRun {
       const provider = scope.registered.get(name);
       if (provider?.kind === "missing") return provider;
     }
-    let instance: Instance | null = null;
+    let number = -1;
     const ending = await this.#finish(line, () => {
       const begun = this.#store.instantiation(module, (moduleName, name) => {
         const provider = scope.registered.get(moduleName);
-        if (provider?.kind === "loaded") return provider.value.export(name);
-        return moduleName === "spectest" ? this.#spectest.get(name) : undefined;
+        if (provider?.kind === "loaded") return this.#instances[provider.value]!.export(name);
+        return moduleName === "spectest" ? this.#spectest.export(this.#store, this.#instances, name) : undefined;
       });
-      instance = begun.instance;
+      number = this.#instances.push(begun.instance) - 1;
       return begun.invocation;
     });
-    return ending.kind === "values" ? { kind: "values", values: [instance] } : ending;
+    return ending.kind === "values" ? { kind: "values", values: [number] } : ending;
   }
 
   async #action(action: Action, line: number, scope: Scope): Promise<Ending> {
@@ -298,7 +303,7 @@ class ScriptRun {
       return loaded;
     }
     if (!scope.isThread && this.#skippedInThread !== null) return { kind: "missing", verdict: this.#skippedInThread };
-    const extern = loaded.value.export(action.name);
+    const extern = this.#instances[loaded.value]!.export(action.name);
     if (action.kind === "get") {
       if (extern instanceof Global) return { kind: "values", values: [globalBits(extern)] };
       return { kind: "error", error: new TypeError(`there is no global "${action.name}"`) };
@@ -311,33 +316,60 @@ class ScriptRun {
 
   /** Gives the invocation turns until it ends, and counts them and their fuel. */
   async #finish(line: number, begin: () => Invocation): Promise<Ending> {
-    let invocation: Invocation | null = null;
+    let run: Run | null = null;
     let ending: Ending;
     try {
-      invocation = begin();
-      ending = { kind: "values", values: await this.#turns(invocation) };
+      run = { invocation: begin(), release: () => undefined };
+      ending = { kind: "values", values: await this.#turns(run) };
     } catch (error) {
-      invocation?.terminate(error instanceof Error ? error : new Error(String(error)));
+      run?.invocation.terminate(error instanceof Error ? error : new Error(String(error)));
       ending = { kind: "error", error };
     }
-    const fuel = invocation?.fuelUsed ?? 0;
+    const fuel = run?.invocation.fuelUsed ?? 0;
     this.#result.fuel += fuel;
     if (fuel > 0) this.#result.runs++;
     if (this.#isTracing) this.#result.trace.push(`${line}: ${endingText(ending)}, fuel ${fuel}`);
     return ending;
   }
 
-  async #turns(invocation: Invocation): Promise<readonly unknown[]> {
-    for (;;) {
-      const outcome = invocation.run(this.#turn);
-      if (outcome.kind === "returned") return outcome.values;
-      if (outcome.kind === "yielded" && outcome.reason === "fuel") this.#result.pauses++;
-      if (outcome.kind === "waiting" && outcome.reason === "atomicWait") {
-        await this.#threads.blockedBy(outcome.ready, outcome.wait);
-      } else if (outcome.kind === "waiting") await outcome.ready;
-      // Threads take turns with each other; a script without any need not go through the event loop.
-      if (this.#threads.areSeveral) await null;
+  async #turns(run: Run): Promise<readonly unknown[]> {
+    this.#runs.add(run);
+    try {
+      let pause = 0;
+      this.#save(run, pause);
+      for (;;) {
+        const outcome = run.invocation.run(turnOf(this.#options.mode, pause));
+        if (outcome.kind === "returned") return outcome.values;
+        // Where code is lowered depends on who ran before.
+        if (outcome.kind === "yielded" && outcome.reason === "preparing") continue;
+        if (outcome.kind === "yielded") this.#result.pauses++;
+        pause++;
+        if (!this.#save(run, pause) && outcome.kind === "waiting") await this.#waited(run, outcome);
+        // Threads take turns with each other; a script without any need not go through the event loop.
+        if (this.#threads.areSeveral) await null;
+      }
+    } finally {
+      this.#runs.delete(run);
     }
+  }
+
+  async #waited(run: Run, outcome: Outcome & { kind: "waiting" }): Promise<void> {
+    if (outcome.reason === "hostCall") return outcome.ready ?? undefined;
+    run.release = () => outcome.wait.timeOut();
+    await this.#threads.blockedBy(outcome.ready, outcome.wait);
+    run.release = () => undefined;
+  }
+
+  /** Goes on in a restored store, if it is time for that. */
+  #save(run: Run, pause: number): boolean {
+    if (this.#chooses?.(run.invocation, pause) !== true) return false;
+    const refused = (reason: string) => this.#result.unsaved.push(reason);
+    const moved = moveStore(this.#store, this.#instances, [...this.#runs], refused);
+    if (moved === null) return false;
+    this.#result.snapshots++;
+    this.#store = moved.store;
+    this.#instances = [...moved.instances];
+    return true;
   }
 
   #thread(command: Command & { kind: "thread" }, scope: Scope): void {
@@ -360,6 +392,21 @@ function lowerAll(module: CompiledModule, exact: boolean): void {
   for (let index = importedFuncs; index < funcs.length; index++) module.lower(index, exact);
 }
 
+/** How much fuel the turn after a pause gets, and how it ends. */
+function turnOf(mode: Mode, pause: number): TurnOptions {
+  switch (mode.kind) {
+    case "unlimited":
+      return { fuel: MAX_TURN_FUEL };
+    case "slice":
+    case "exact":
+      return { fuel: mode.fuel, exact: mode.kind === "exact" };
+    case "snapshots":
+      return { fuel: mode.fuel, exact: pause % 8 < 4 };
+    default:
+      return assertNever(mode);
+  }
+}
+
 /** A number by its bits: as a JavaScript number, a NaN would lose its payload. */
 function globalBits({ store, type, at }: Global): unknown {
   return decodeBits(store, type.type, store.globalWords, at);
@@ -369,7 +416,7 @@ function named<T>(map: ReadonlyMap<string, Loaded<T>>, name: string, what: strin
   return map.get(name) ?? { kind: "missing", verdict: failed(`there is no ${what} ${name}`) };
 }
 
-function instanceOf(scope: Scope, name: string | null): Loaded<Instance> {
+function instanceOf(scope: Scope, name: string | null): Loaded<number> {
   return name === null ? scope.latest : named(scope.instances, name, "instance");
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { CompileError } from "../vm/errors.ts";
-import { compileSync, type Engine, type Extern, type Store } from "../vm/index.ts";
+import { compileSync, type Engine, type Extern, type HostDefinition, type Instance, type Store } from "../vm/index.ts";
 import { encodeModule } from "../vm/binary/encode.ts";
 import { parseModule } from "../vm/text/parser.ts";
 
@@ -29,21 +29,45 @@ const PRINT_FUNCTIONS = {
   print_f64_f64: ["f64", "f64"],
 } as const;
 
-/** The externs of `spectest` in this store, by name. `shared_memory` is there if the engine has shared memories. */
-export function spectestExterns(store: Store, engine: Engine): ReadonlyMap<string, Extern> {
-  const externs = new Map<string, Extern>();
-  const define = (text: string): void => {
-    const module = compileSync(encodeModule(parseModule(text)), { engine });
-    for (const [name, extern] of store.instantiateSync(module, {}).exports) externs.set(name, extern);
-  };
-  define(DEFINITIONS);
-  try {
-    define(SHARED);
-  } catch (error) {
-    if (!(error instanceof CompileError && error.kind === "unsupported")) throw error;
+/** `spectest` in a store that has nothing else yet; its functions are found again by their names when it is restored. */
+export class Spectest {
+  /** Addresses of the print functions. */
+  readonly #functions = new Map<string, number>();
+  /** How many instances it takes: the first ones of the store. */
+  readonly #instanceCount: number;
+
+  constructor(store: Store, engine: Engine) {
+    let count = 0;
+    const define = (text: string): void => {
+      store.instantiateSync(compileSync(encodeModule(parseModule(text)), { engine }), {});
+      count++;
+    };
+    define(DEFINITIONS);
+    try {
+      define(SHARED);
+    } catch (error) {
+      if (!(error instanceof CompileError && error.kind === "unsupported")) throw error;
+    }
+    this.#instanceCount = count;
+    for (const name of Object.keys(PRINT_FUNCTIONS)) {
+      this.#functions.set(name, store.hostFunc(printFunction(name)!).address);
+    }
   }
-  for (const [name, params] of Object.entries(PRINT_FUNCTIONS)) {
-    externs.set(name, store.hostFunc({ params, results: [], call: () => undefined }));
+
+  /** `instances` are those of `store`. `shared_memory` is there if the engine has shared memories. */
+  export(store: Store, instances: readonly Instance[], name: string): Extern | undefined {
+    const address = this.#functions.get(name);
+    if (address !== undefined) return store.funcAt(address);
+    for (const instance of instances.slice(0, this.#instanceCount)) {
+      const extern = instance.export(name);
+      if (extern !== undefined) return extern;
+    }
+    return undefined;
   }
-  return externs;
+}
+
+/** The definition of a function by its name, if there is one. */
+export function printFunction(name: string): HostDefinition | undefined {
+  const params = PRINT_FUNCTIONS[name as keyof typeof PRINT_FUNCTIONS] as readonly string[] | undefined;
+  return params && { name, params, results: [], call: () => undefined };
 }

@@ -58,8 +58,15 @@ export const enum ErrorKind {
 /** No price: there is no such instruction. */
 const NO_PRICE = 0xffff;
 
-function pricesOf({ prices }: Engine): number[] {
-  return Array.from(prices, (price, op) => (INSTRUCTION_BY_NUMBER[op] === undefined ? NO_PRICE : price));
+const known = new WeakMap<Engine, readonly number[]>();
+
+function pricesOf(engine: Engine): readonly number[] {
+  let prices = known.get(engine);
+  if (prices === undefined) {
+    prices = Array.from(engine.prices, (price, op) => (INSTRUCTION_BY_NUMBER[op] === undefined ? NO_PRICE : price));
+    known.set(engine, prices);
+  }
+  return prices;
 }
 
 /** Prices decide about fuel and about the places of pauses: in runs of equal ones. */
