@@ -75,7 +75,14 @@ export {
   type ResourceKind,
 } from "./runtime/resources.ts";
 export { PROPOSALS, type Proposal } from "./proposals.ts";
-export { moduleHash, type Restored, type RestoreOptions, type SnapshotOptions } from "./snapshot/index.ts";
+export {
+  moduleHash,
+  Restoration,
+  Saving,
+  type Restored,
+  type RestoreOptions,
+  type SnapshotOptions,
+} from "./snapshot/index.ts";
 export { Store, type StoreOptions } from "./runtime/store.ts";
 export { Table } from "./runtime/table.ts";
 export type { Value } from "./runtime/values.ts";

@@ -143,6 +143,10 @@ export class Invocation {
   #usedBefore = 0;
   /** Fuel charged by host functions and not yet paid. */
   #debt = 0;
+  /** What the host function that was called last has charged. */
+  #callFuel = 0;
+  /** What of it is paid because the call is made again, after a restore. */
+  #prepaid = 0;
   #gaveWay = false;
   /** What ends the run as soon as the host function that is running returns. */
   #ending: Error | null = null;
@@ -197,6 +201,8 @@ export class Invocation {
       callerInstance: this.#callerInstance,
       maxWords: this.#maxWords,
       pinned: this.#pinned,
+      callFuel: this.#callFuel,
+      prepaid: this.#prepaid,
     };
   }
 
@@ -222,6 +228,7 @@ export class Invocation {
     invocation.#callerInstance = record.callerInstance;
     invocation.#maxWords = record.maxWords;
     invocation.#pinned = [...record.pinned];
+    invocation.#prepaid = record.prepaid;
     return invocation;
   }
 
@@ -333,7 +340,14 @@ export class Invocation {
   /** Adds to the fuel used; what exceeds the turn is paid in later turns, before anything else. Throws `RangeError`. */
   charge(fuel: number): void {
     if (!(fuel >= 0 && fuel <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`fuel ${fuel} is not a positive number`);
-    this.#debt += Math.ceil(fuel);
+    let charged = Math.ceil(fuel);
+    if (this.#next === Next.Host) {
+      this.#callFuel += charged;
+      const prepaid = Math.min(charged, this.#prepaid);
+      this.#prepaid -= prepaid;
+      charged -= prepaid;
+    }
+    this.#debt += charged;
   }
 
   /** Lets the turn end when the host function that is running returns. */
@@ -698,15 +712,18 @@ export class Invocation {
     const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
     this.#hostParams = type.params;
     if (this.#pinned.length > 0) this.#pinned = [];
+    this.#callFuel = 0;
     this.#machine.argsAt = argsAt;
     this.#next = Next.Host;
     let result: unknown;
     try {
       result = call.call(definition, this.#caller(host), ...args);
     } catch (error) {
+      this.#prepaid = 0;
       this.#trapped(error);
       return;
     }
+    this.#prepaid = 0;
     this.#hostReturned(host, argsAt, result);
   }
 

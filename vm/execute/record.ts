@@ -48,4 +48,8 @@ export interface InvocationRecord {
   readonly callerInstance: Instance | null;
   readonly maxWords: number;
   readonly pinned: readonly HeapObject[];
+  /** What the host function that waits has charged. */
+  readonly callFuel: number;
+  /** What the host function that is called next has charged before, when it was called for the first time. */
+  readonly prepaid: number;
 }

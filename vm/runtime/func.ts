@@ -18,13 +18,14 @@ export type GuestOutcome =
   /** By an exception. To pass it on, throw `error`. */
   | { readonly kind: "threw"; readonly error: GuestException };
 
-/** Plain data that a frame function keeps across the calls it asks for. */
+/** Plain data: what a frame function keeps across the calls it asks for, and what an embedder adds to a snapshot. */
 export type FrameState =
   | null
   | boolean
   | number
   | bigint
   | string
+  | Uint8Array
   | readonly FrameState[]
   | { readonly [key: string]: FrameState };
 

@@ -7,7 +7,7 @@ import type { Output } from "./output.ts";
 
 /** "PLSNAP" */
 export const MAGIC = Uint8Array.of(0x50, 0x4c, 0x53, 0x4e, 0x41, 0x50);
-export const VERSION = 1;
+export const VERSION = 2;
 /** Of the hash that follows magic and version, over everything behind it. */
 export const CHECKSUM_BYTES = 16;
 export const HASH_BYTES = 32;
@@ -53,6 +53,11 @@ export const enum ErrorKind {
   Trap,
   /** Of a guest, in its heap. */
   Exception,
+  Termination,
+  /** As the embedder's data. */
+  Embedder,
+  /** Only its words. */
+  Words,
 }
 
 /** No price: there is no such instruction. */

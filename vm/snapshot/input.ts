@@ -1,7 +1,7 @@
 /** Reads what output.ts writes. Nothing that is read sizes an allocation before it is known to be there. */
 
 import { SnapshotError } from "../errors.ts";
-import { WORDS_BLOCK_BYTES } from "./output.ts";
+import { STEP_BYTES, WORDS_BLOCK_BYTES } from "./output.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -93,15 +93,33 @@ export class Input {
 
   /** Gives the runs of bytes that are not zero, with the offset of each. */
   sparse(byteLength: number, blockBytes: number, write: (offset: number, bytes: Uint8Array) => void): void {
+    for (const _ of this.sparseSteps(byteLength, blockBytes, write));
+  }
+
+  /** As {@link sparse}, in steps of about a megabyte. */
+  *sparseSteps(
+    byteLength: number,
+    blockBytes: number,
+    write: (offset: number, bytes: Uint8Array) => void,
+  ): Generator<void> {
     const blocks = Math.ceil(byteLength / blockBytes);
+    let written = 0;
     for (let block = 0; block < blocks; ) {
       block += this.count(blocks - block);
       const others = this.count(blocks - block);
-      const offset = block * blockBytes;
+      let offset = block * blockBytes;
       block += others;
+      if (others === 0 && block < blocks) throw this.invalid("an empty run");
       const end = Math.min(byteLength, block * blockBytes);
-      if (others > 0) write(offset, this.raw(end - offset));
-      else if (block < blocks) throw this.invalid("an empty run");
+      while (offset < end) {
+        const bytes = this.raw(Math.min(end - offset, STEP_BYTES));
+        write(offset, bytes);
+        offset += bytes.length;
+        written += bytes.length;
+        if (written < STEP_BYTES) continue;
+        written = 0;
+        yield;
+      }
     }
   }
 

@@ -78,15 +78,34 @@ export class Output {
    * block may be incomplete.
    */
   sparse(bytes: Uint8Array, blockBytes: number): void {
+    for (const _ of this.sparseSteps(() => bytes, blockBytes));
+  }
+
+  /** As {@link sparse}, in steps of about a megabyte; `bytesNow` gives the same bytes, wherever they lie then. */
+  *sparseSteps(bytesNow: () => Uint8Array, blockBytes: number): Generator<void> {
+    let bytes = bytesNow();
     const blocks = Math.ceil(bytes.length / blockBytes);
+    const stepBlocks = Math.ceil(STEP_BYTES / blockBytes);
+    let pauseAt = stepBlocks;
     for (let block = 0; block < blocks; ) {
       const first = block;
-      while (block < blocks && isZero(bytes, block * blockBytes, blockBytes)) block++;
+      while (block < blocks && isZero(bytes, block * blockBytes, blockBytes)) {
+        if (++block < pauseAt) continue;
+        pauseAt = block + stepBlocks;
+        yield;
+        bytes = bytesNow();
+      }
       this.count(block - first);
       const from = block;
-      while (block < blocks && !isZero(bytes, block * blockBytes, blockBytes)) block++;
+      // A run that is too long for one step is written as several.
+      const end = Math.min(blocks, from + stepBlocks);
+      while (block < end && !isZero(bytes, block * blockBytes, blockBytes)) block++;
       this.count(block - from);
       this.raw(bytes.subarray(from * blockBytes, block * blockBytes));
+      if (block < pauseAt) continue;
+      pauseAt = block + stepBlocks;
+      yield;
+      bytes = bytesNow();
     }
   }
 
@@ -97,9 +116,20 @@ export class Output {
 
 /** Blocks of handles, and of heap objects. */
 export const WORDS_BLOCK_BYTES = 16;
+/** Blocks below this are not worth a view of words. */
+const MIN_WORDS_BYTES = 64;
+/** Bytes of one step of saving or restoring: below a millisecond. */
+export const STEP_BYTES = 1_048_576;
 
+/** Looks at whole words where it can. */
 function isZero(bytes: Uint8Array, from: number, count: number): boolean {
   const end = Math.min(bytes.length, from + count);
-  for (let at = from; at < end; at++) if (bytes[at] !== 0) return false;
+  let at = from;
+  if (count >= MIN_WORDS_BYTES && (bytes.byteOffset + from) % 4 === 0) {
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + from, (end - from) >> 2);
+    for (const word of words) if (word !== 0) return false;
+    at += words.byteLength;
+  }
+  for (; at < end; at++) if (bytes[at] !== 0) return false;
   return true;
 }

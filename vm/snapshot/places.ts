@@ -15,7 +15,7 @@ import { Op } from "../opcodes.ts";
 
 export const enum PlaceKind {
   Entry,
-  /** Behind the instruction that begins a loop, or that ends a block where caught exceptions go on. */
+  /** Behind the instruction that begins a loop, or a block where caught exceptions go on, or that ends one. */
   Behind,
   /** Behind a call. */
   AfterCall,
@@ -50,7 +50,7 @@ export interface FrameLayout {
   readonly words: number;
 }
 
-const BEHIND: ReadonlySet<number> = new Set([Op.Loop, Op.End, Op.Delegate]);
+const BEHIND: ReadonlySet<number> = new Set([Op.Loop, Op.End, Op.Delegate, Op.Catch, Op.CatchAll]);
 
 /** All places of one function in fused or exact code. */
 export class PlaceMap implements PositionSink {
@@ -63,8 +63,6 @@ export class PlaceMap implements PositionSink {
   #call = { codePosition: -1, height: 0 };
   #inside = { codePosition: -1, height: 0, top: 0 };
   #last: Place | null = null;
-  /** Clauses of a deprecated `try` keep what they have caught below operands that the stack map knows of. */
-  hasHiddenOperands = false;
 
   constructor(module: CompiledModule, funcIndex: number, isExact: boolean) {
     this.#bytes = module.data.bytes;
@@ -103,7 +101,6 @@ export class PlaceMap implements PositionSink {
     const isCall = !isInside && this.#call.codePosition === codePosition;
     const op = this.#bytes[byteOffset]!;
     const number = this.places.length;
-    if (number > 0 && (op === Op.Catch || op === Op.CatchAll)) this.hasHiddenOperands = true;
     const kind = isInside
       ? PlaceKind.Inside
       : isCall

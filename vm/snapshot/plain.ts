@@ -14,6 +14,7 @@ const enum Tag {
   Text,
   List,
   Record,
+  Bytes,
 }
 
 /** Lists and records inside each other. */
@@ -43,6 +44,10 @@ export function writePlain(out: Output, value: unknown, what: string, depth = 0)
   }
   if (value === null) {
     out.u8(Tag.Null);
+  } else if (value instanceof Uint8Array) {
+    out.u8(Tag.Bytes);
+    out.count(value.length);
+    out.raw(value);
   } else if (Array.isArray(value)) {
     out.u8(Tag.List);
     out.count(value.length);
@@ -99,6 +104,8 @@ export function readPlain(input: Input, depth = 0): FrameState {
       }
       return record;
     }
+    case Tag.Bytes:
+      return input.raw(input.count()).slice();
     default:
       throw input.invalid("unknown kind of plain data");
   }

@@ -19,6 +19,9 @@ import type { TypeNames } from "./types.ts";
 /** Bits of a page: one for each unit of 8 bytes. */
 const UNITS_BYTES = PAGE_WORDS / 2 / 8;
 
+/** Objects that are checked in one step. */
+const OBJECTS_PER_STEP = 4_096;
+
 export class HeapReader {
   readonly #input: Input;
   readonly #store: Store;
@@ -45,8 +48,8 @@ export class HeapReader {
     this.#types = types;
   }
 
-  /** Throws `SnapshotError`, `Termination`. */
-  read(): void {
+  /** In steps of a page, or of a large object. Throws `SnapshotError`, `Termination`. */
+  *read(): Generator<void> {
     const input = this.#input;
     const heap = this.#heap;
     const [liveBytes, newBytes, objectBytes, reservedBytes] = [
@@ -62,8 +65,14 @@ export class HeapReader {
     this.#readTags();
     this.#typeWords = Array.from({ length: input.items() }, () => this.#typeWord());
     for (let left = input.items(); left > 0; left--) this.unfinished.set(input.word(), input.count());
-    for (let left = input.items(); left > 0; left--) this.#smallPage();
-    for (let left = input.items(); left > 0; left--) this.#large();
+    for (let left = input.items(); left > 0; left--) {
+      this.#smallPage();
+      yield;
+    }
+    for (let left = input.items(); left > 0; left--) {
+      this.#large();
+      yield;
+    }
     if (this.#bytesLeft !== 0) throw input.invalid(`${this.#bytesLeft} bytes of objects are missing`);
     for (let left = input.items(); left > 0; left--) this.#retained.push([input.word(), input.count()]);
   }
@@ -145,7 +154,7 @@ export class HeapReader {
   }
 
   /** Checks every reference in objects, when everything is there. Throws `SnapshotError`. */
-  check(references: ReferenceCheck): HeapObject[] {
+  *check(references: ReferenceCheck): Generator<void, HeapObject[]> {
     const heap = this.#heap;
     const input = this.#input;
     for (const [handle, progress] of this.unfinished) {
@@ -155,7 +164,10 @@ export class HeapReader {
         throw input.invalid(`${progress} elements of an array that is made`);
       }
     }
-    for (const handle of this.#handles) this.#checkObject(handle, references);
+    for (let i = 0; i < this.#handles.length; i++) {
+      this.#checkObject(this.#handles[i]!, references);
+      if ((i + 1) % OBJECTS_PER_STEP === 0) yield;
+    }
     return this.#retained.map(([handle, count]) => {
       if (!this.isObjectAt(handle) || count === 0) throw input.invalid("no object where one is retained");
       const object = heap.wrap(handle);

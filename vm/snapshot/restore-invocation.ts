@@ -4,12 +4,11 @@
  * from that and is not part of a snapshot.
  */
 
-import { Trap, type BacktraceFrame, type TrapMessage } from "../errors.ts";
-import { guestException } from "../execute/exceptions.ts";
+import { GuestExit, Trap } from "../errors.ts";
 import { HOST_FRAME_WORDS, Invocation } from "../execute/invocation.ts";
 import { type Activation, Machine } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
-import { INITIAL_FRAME_SLOTS, MAX_BACKTRACE_FRAMES } from "../limits.ts";
+import { INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import type { FrameState, GuestOutcome, HostFunc } from "../runtime/func.ts";
@@ -18,17 +17,17 @@ import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { decodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
 import type { Waiter, WaitResult } from "../runtime/waiters.ts";
-import { Heap, refType, type FuncType, type ValType } from "../types.ts";
-import { ActivationKind, ErrorKind, FrameKind } from "./format.ts";
+import type { FuncType, ValType } from "../types.ts";
+import { ActivationKind, FrameKind } from "./format.ts";
 import { frameTypesAt, type Slot } from "./frame-types.ts";
 import { type Place, PlaceKind, type PlaceMap, placesOf } from "./places.ts";
+import { readError } from "./pending-error.ts";
 import { readPlain } from "./plain.ts";
 import type { StoreReader } from "./restore.ts";
 
 /** Slots that arguments and results of an entry may need whatever the limit of depth is. */
 const MIN_SLOTS = 4_096;
 const WORD_BYTES = 4;
-const NONNULL_EXNREF = refType(Heap.Exn, false);
 const NO_TYPE: FuncType = { params: [], results: [] };
 
 /** The innermost of the frames that were read, and what lies above it. */
@@ -116,6 +115,7 @@ class OneInvocation {
     const bits = input.flag();
     const usedBefore = input.count();
     const debt = input.count();
+    const prepaid = input.count();
     const gaveWay = input.flag();
     this.#maxWords = input.count(store.maxFrameSlots * 2);
     const slots = input.count(Math.max(store.maxFrameSlots, MIN_SLOTS));
@@ -167,7 +167,9 @@ class OneInvocation {
         if (top.kind !== "host") throw input.invalid("no frame function to continue");
         if (input.flag()) {
           const error = this.#error();
-          outcome = error instanceof GuestException ? { kind: "threw", error } : { kind: "trapped", error };
+          if (error instanceof GuestException) outcome = { kind: "threw", error };
+          else if (error instanceof Trap || error instanceof GuestExit) outcome = { kind: "trapped", error };
+          else throw input.invalid("an error that cannot be contained");
         }
         if ((outcome === null) !== (top.called === null)) throw input.invalid("an outcome without a call");
         break;
@@ -195,6 +197,8 @@ class OneInvocation {
       callerInstance,
       maxWords: this.#maxWords,
       pinned,
+      callFuel: 0,
+      prepaid,
     };
     return { invocation: Invocation.restored(store, record), hostState, wait: this.#wait };
   }
@@ -367,7 +371,6 @@ class OneInvocation {
     const byteOffset = input.count();
     const isExact = kind === FrameKind.Boundary || this.#machine.isExact;
     const places = placesOf(module, funcIndex, isExact);
-    if (places.hasHiddenOperands) throw input.invalid(`a frame of function ${funcIndex}`);
     let place: Place | null | undefined;
     if (kind === FrameKind.SafePoint) place = places.places[input.count()];
     else if (kind === FrameKind.Boundary && isRunning) place = places.boundaryBefore(byteOffset);
@@ -476,28 +479,8 @@ class OneInvocation {
   }
 
   #error(): Error {
-    const { input } = this.#reader;
-    const kind = input.u8();
-    if (kind === ErrorKind.Exception) {
-      const { store, references } = this.#reader;
-      const handle = input.word();
-      references.check(input, handle, NONNULL_EXNREF);
-      return guestException(store, handle);
-    }
-    if (kind !== ErrorKind.Trap) throw input.invalid("an error");
-    const trap = new Trap(input.text() as TrapMessage);
-    trap.message = input.text();
-    trap.omittedFrames = input.count();
-    const frames: BacktraceFrame[] = [];
-    for (let left = input.count(MAX_BACKTRACE_FRAMES); left > 0; left--) {
-      const funcIndex = input.count();
-      const position = input.count();
-      const names = readPlain(input);
-      const [funcName, moduleName] = Array.isArray(names) ? (names as FrameState[]) : [];
-      frames.push({ funcIndex, position, funcName: textOrNull(funcName), moduleName: textOrNull(moduleName) });
-    }
-    trap.backtrace = frames;
-    return trap;
+    const { input, store, references, options } = this.#reader;
+    return readError(input, store, references, options.error);
   }
 }
 
@@ -505,10 +488,6 @@ function fillDropped({ module, elementItems }: Instance): void {
   module.data.elements.forEach(({ items }, i) => {
     if (items.kind === "exprs") elementItems[i] ??= new Int32Array(items.exprs.length);
   });
-}
-
-function textOrNull(value: FrameState | undefined): string | null {
-  return typeof value === "string" ? value : null;
 }
 
 /** The length that an operation which makes an array in several turns has among its operands; -1 for others. */

@@ -4,6 +4,7 @@
  */
 
 import type { CompiledModule } from "../compiled-module.ts";
+import { defaultEngine } from "../engine.ts";
 import { CompileError, SnapshotError } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import { bytesOfSegments, compare, type Imports, resolverOf } from "../execute/link.ts";
@@ -49,6 +50,8 @@ export interface RestoreOptions extends StoreOptions {
   readonly hostFunc?: (name: string) => HostDefinition | undefined;
   /** A host value by the name that it got when it was saved. */
   readonly extern?: (name: string) => unknown;
+  /** The error that `errorState` gave as data. */
+  readonly error?: (state: FrameState) => Error | undefined;
 }
 
 /** What has come out of a snapshot. */
@@ -62,10 +65,79 @@ export interface Restored {
   readonly hostStates: readonly FrameState[];
   /** Heap objects that the embedder had retained, as often as it had. */
   readonly retained: readonly HeapObject[];
+  /** What the embedder had added. */
+  readonly data: FrameState;
 }
 
 /** Throws `SnapshotError`; `Termination` when the accountant or the host has too little memory. */
 export function restoreStore(bytes: Uint8Array, options: RestoreOptions): Restored {
+  const restoration = new Restoration(bytes);
+  restoration.begin(options);
+  while (!restoration.step());
+  return restoration.restored;
+}
+
+/** Restores a store in bounded steps; the data that the embedder had added can be read before. The snapshot stays as it is meanwhile. */
+export class Restoration {
+  readonly #input: Input;
+  readonly data: FrameState;
+  #reader: StoreReader | null = null;
+  #ledger: Ledger | null = null;
+  #steps: Generator<void, Restored> | null = null;
+  #restored: Restored | null = null;
+
+  /** Throws `SnapshotError` for bytes that are damaged, or of another version. */
+  constructor(bytes: Uint8Array) {
+    this.#input = new Input(bodyOf(bytes));
+    this.data = readPlain(this.#input);
+  }
+
+  /** Throws what {@link step} does. */
+  begin(options: RestoreOptions): void {
+    if (this.#ledger !== null) throw new TypeError("restored already");
+    this.#ledger = new Ledger(options.accountant ?? UNLIMITED);
+    try {
+      this.#reader = new StoreReader(this.#input, this.data, options, this.#ledger);
+      this.#steps = this.#reader.read();
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** False when there is more to do. Throws `SnapshotError`, `Termination`; then what was taken is given back. */
+  step(): boolean {
+    if (this.#steps === null) throw new TypeError("the restoration has not begun, or has ended");
+    try {
+      const { done, value } = this.#steps.next();
+      if (done === true) this.#restored = value;
+      return done === true;
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** Gives back what was taken, for one that is not to be finished. */
+  discard(): void {
+    if (this.#restored !== null) return;
+    this.#steps = null;
+    this.#reader?.discard();
+    this.#ledger?.giveBack();
+  }
+
+  #failed(error: unknown): unknown {
+    this.discard();
+    return error instanceof CompileError ? new SnapshotError("invalid", error.message) : error;
+  }
+
+  /** The store, when all is done. */
+  get restored(): Restored {
+    if (this.#restored === null) throw new TypeError("the restoration is not finished");
+    return this.#restored;
+  }
+}
+
+/** All behind the hash, which is right. */
+function bodyOf(bytes: Uint8Array): Uint8Array {
   const start = MAGIC.length + 2 + CHECKSUM_BYTES;
   if (bytes.length < start || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new SnapshotError("damaged", "it does not begin as a snapshot does");
@@ -77,16 +149,7 @@ export function restoreStore(bytes: Uint8Array, options: RestoreOptions): Restor
   for (let i = 0; i < CHECKSUM_BYTES; i++) {
     if (checksum[i] !== bytes[MAGIC.length + 2 + i]) throw new SnapshotError("damaged", "its bytes have changed");
   }
-  const ledger = new Ledger(options.accountant ?? UNLIMITED);
-  const reader = new StoreReader(new Input(body), options, ledger);
-  try {
-    return reader.read();
-  } catch (error) {
-    reader.discard();
-    ledger.giveBack();
-    if (error instanceof CompileError) throw new SnapshotError("invalid", error.message);
-    throw error;
-  }
+  return body;
 }
 
 /** Remembers what was taken until the store is complete. */
@@ -126,8 +189,9 @@ export class StoreReader {
   readonly store: Store;
   readonly instances: Instance[] = [];
   readonly memories: Memory[] = [];
+  readonly options: RestoreOptions;
   heap: HeapReader | null = null;
-  readonly #options: RestoreOptions;
+  readonly #data: FrameState;
   readonly #ledger: Ledger;
   readonly #modules: CompiledModule[];
   readonly #tables: Table[] = [];
@@ -135,9 +199,10 @@ export class StoreReader {
   readonly #globals: ({ readonly type: ValType; readonly mutable: boolean } | undefined)[] = [];
   #globalCount = 0;
 
-  constructor(input: Input, options: RestoreOptions, ledger: Ledger) {
+  constructor(input: Input, data: FrameState, options: RestoreOptions, ledger: Ledger) {
     this.input = input;
-    this.#options = options;
+    this.#data = data;
+    this.options = options;
     this.#ledger = ledger;
     const engine = options.engine ?? options.modules[0]?.engine;
     this.store = new Store({ ...options, ...(engine === undefined ? {} : { engine }), ...this.#head(engine) });
@@ -149,9 +214,8 @@ export class StoreReader {
   /** What the store itself is made with. */
   #head(engine: StoreOptions["engine"]): { accountant: Accountant; maxFrameSlots: number } {
     const { input } = this;
-    const store = new Store(engine === undefined ? {} : { engine });
-    if (!hasPrices(input, store.engine)) throw new SnapshotError("version", "its engine had other prices");
-    const limit = this.#options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
+    if (!hasPrices(input, engine ?? defaultEngine())) throw new SnapshotError("version", "its engine had other prices");
+    const limit = this.options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
     const maxFrameSlots = input.count();
     if (maxFrameSlots > limit) {
       throw new SnapshotError("mismatch", `it wants ${maxFrameSlots} slots of frames, at most ${limit} are allowed`);
@@ -160,7 +224,7 @@ export class StoreReader {
   }
 
   #readModules(): CompiledModule[] {
-    const given = new Map(this.#options.modules.map((module) => [hex(moduleHash(module)), module]));
+    const given = new Map(this.options.modules.map((module) => [hex(moduleHash(module)), module]));
     return Array.from({ length: this.input.items() }, () => {
       const hash = hex(this.input.raw(HASH_BYTES));
       const name = this.input.text();
@@ -173,7 +237,7 @@ export class StoreReader {
     });
   }
 
-  read(): Restored {
+  *read(): Generator<void, Restored> {
     const { input, store, references } = this;
     this.#readHostParts();
     this.#readOwners();
@@ -181,16 +245,16 @@ export class StoreReader {
     let retained: HeapObject[] = [];
     if (input.flag()) {
       this.heap = new HeapReader(input, store, this.types, this.#tags);
-      this.heap.read();
+      yield* this.heap.read();
       this.#readExterns();
       references.isObjectAt = (handle) => this.heap!.isObjectAt(handle);
-      retained = this.heap.check(references);
+      retained = yield* this.heap.check(references);
     }
-    this.#readContents();
+    yield* this.#readContents();
     const { invocations, hostStates } = new InvocationReader(this).read();
     if (input.remaining > 0) throw input.invalid(`${input.remaining} bytes too many`);
     this.#ledger.close();
-    return { store, instances: this.instances, invocations, hostStates, retained };
+    return { store, instances: this.instances, invocations, hostStates, retained, data: this.#data };
   }
 
   /** Gives the blocks of memories back. */
@@ -290,7 +354,7 @@ export class StoreReader {
       name = `${module}.${name}`;
     } else if (kind === OwnerKind.Named) {
       name = input.text();
-      definition = this.#options.hostFunc?.(name);
+      definition = this.options.hostFunc?.(name);
     } else throw input.invalid(`owner of kind ${kind}`);
     const saved = this.types.readFunc(input);
     if (definition === undefined) throw new SnapshotError("mismatch", `host function ${name}`);
@@ -300,7 +364,7 @@ export class StoreReader {
   }
 
   #importedDefinition(module: string, name: string): HostDefinition | undefined {
-    const resolve = resolverOf(this.#options.imports ?? {});
+    const resolve = resolverOf(this.options.imports ?? {});
     for (const each of this.#modules) {
       const found = each.data.imports.find((item) => item.module === module && item.name === name);
       if (found?.type.kind !== "func") continue;
@@ -447,7 +511,7 @@ export class StoreReader {
       }
       case ExternKind.Named: {
         const name = input.text();
-        const value = this.#options.extern?.(name);
+        const value = this.options.extern?.(name);
         if (value === undefined) throw new SnapshotError("mismatch", `the host value named ${JSON.stringify(name)}`);
         return value;
       }
@@ -456,10 +520,11 @@ export class StoreReader {
     }
   }
 
-  #readContents(): void {
+  *#readContents(): Generator<void> {
     const { input, store, references } = this;
     for (const memory of this.memories) {
-      input.sparse(memory.byteLength, MEMORY_BLOCK_BYTES, (offset, bytes) => memory.write(offset, bytes));
+      const write = (offset: number, bytes: Uint8Array) => memory.write(offset, bytes);
+      yield* input.sparseSteps(memory.byteLength, MEMORY_BLOCK_BYTES, write);
     }
     for (const table of this.#tables) {
       if (table.imageOf !== null) continue;

@@ -14,13 +14,14 @@ import type { References } from "./references.ts";
 import { unsavable } from "./save.ts";
 import type { TypeNames } from "./types.ts";
 
-export function saveHeap(
+/** In steps of a page, or of a large object. */
+export function* saveHeap(
   out: Output,
   store: Store,
   types: TypeNames,
   references: References,
   tagNumbers: ReadonlyMap<Tag, number>,
-): void {
+): Generator<void> {
   const { heap } = store;
   const { liveBytes, newBytes, objectBytes, reservedBytes } = heap.counters;
   for (const counter of [liveBytes, newBytes, objectBytes, reservedBytes, heap.collectionCount]) out.count(counter);
@@ -34,7 +35,7 @@ export function saveHeap(
   }
   const writer = new HeapWriter(heap, references, unfinished);
   const objects = new Output();
-  writer.write(objects);
+  yield* writer.write(objects);
   out.count(writer.typeWords.length);
   for (const typeWord of writer.typeWords) {
     const isException = typeWord >= EXCEPTIONS;
@@ -79,7 +80,7 @@ class HeapWriter {
     this.#unfinished = unfinished;
   }
 
-  write(out: Output): void {
+  *write(out: Output): Generator<void> {
     const { pages } = this.#heap;
     out.count(pages.spacePages.length);
     for (const page of pages.spacePages) {
@@ -88,6 +89,7 @@ class HeapWriter {
       out.count(page);
       out.count(words.length);
       out.sparseWords(words);
+      yield;
     }
     out.count(pages.larges.size);
     for (const { firstPage, byteLength } of pages.larges.values()) {
@@ -97,6 +99,7 @@ class HeapWriter {
       out.count(firstPage);
       out.count(words.length);
       out.sparseWords(words);
+      yield;
     }
   }
 

@@ -1,21 +1,21 @@
 /** Writes paused invocations: where each frame stands, in terms of its module's text, and its live slots. */
 
-import { InternalError, Trap } from "../errors.ts";
+import { InternalError } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import type { Activation } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
-import { GuestException } from "../runtime/guest-exception.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { encodeValue, slotCount, slotsOf } from "../runtime/values.ts";
 import type { ValType } from "../types.ts";
-import { ActivationKind, ErrorKind, FrameKind } from "./format.ts";
+import { ActivationKind, FrameKind } from "./format.ts";
 import { frameTypesAt, type Slot } from "./frame-types.ts";
 import type { Output } from "./output.ts";
 import { type Place, placesOf } from "./places.ts";
-import { describe, writePlain } from "./plain.ts";
+import { writeError } from "./pending-error.ts";
+import { writePlain } from "./plain.ts";
 import type { References } from "./references.ts";
 import { type Numbers, type SnapshotOptions, unsavable } from "./save.ts";
 import type { TypeNames } from "./types.ts";
@@ -60,6 +60,8 @@ export class InvocationWriter {
     out.flag(record.bits);
     out.count(record.usedBefore);
     out.count(record.debt);
+    // A call that is made again has paid already.
+    out.count(next === record.next ? record.prepaid : record.callFuel);
     out.flag(record.gaveWay);
     out.count(record.maxWords);
     out.count(x.limitWords / 2);
@@ -180,8 +182,9 @@ export class InvocationWriter {
     out.flag(x.waiter !== null);
     if (x.waiter === null) return;
     const { address, timeoutNs, result } = x.waiter;
+    const leftNs = this.#options.remainingNs?.(x.waiter) ?? timeoutNs;
     out.count(address);
-    out.text(timeoutNs === null ? "" : String(timeoutNs));
+    out.text(timeoutNs === null ? "" : String(leftNs));
     out.u8(result === null ? 0 : result + 1);
   }
 
@@ -192,9 +195,8 @@ export class InvocationWriter {
     out.count(frames.length);
     for (let i = frames.length - 1; i >= 0; i--) {
       const { funcIndex, fp, place } = frames[i]!;
-      const { frame: layout, hasHiddenOperands } = placesOf(instance.module, funcIndex, false);
-      if (hasHiddenOperands) throw unsavable(`function ${funcIndex} catches exceptions in the deprecated way`);
-      const { locals, operands } = frameTypesAt(instance.module, funcIndex, place, layout);
+      const { frame } = placesOf(instance.module, funcIndex, false);
+      const { locals, operands } = frameTypesAt(instance.module, funcIndex, place, frame);
       out.count(funcIndex);
       out.u8(place.number < 0 ? FrameKind.Boundary : FrameKind.SafePoint);
       out.count(place.byteOffset);
@@ -244,7 +246,7 @@ export class InvocationWriter {
   #answer(out: Output, host: HostFunc, answer: Answer): void {
     out.flag("values" in answer);
     if (!("values" in answer)) {
-      this.#error(out, answer.error, nameOf(host));
+      this.#error(out, answer.error);
       return;
     }
     const { results } = host.type;
@@ -272,26 +274,11 @@ export class InvocationWriter {
     out.flag(outcome !== null);
     if (outcome === null) return;
     if (outcome.kind === "returned") throw new InternalError("an outcome that was not delivered");
-    this.#error(out, outcome.error, nameOf(top.host));
+    this.#error(out, outcome.error);
   }
 
-  #error(out: Output, error: unknown, name: string): void {
-    if (error instanceof GuestException && error.exception.isOf(this.#store.heap) && !error.exception.isCollected) {
-      out.u8(ErrorKind.Exception);
-      out.word(error.exception.handle);
-      return;
-    }
-    if (!(error instanceof Trap)) throw unsavable(`the error that ${name} gets: ${describe(error)}`);
-    out.u8(ErrorKind.Trap);
-    out.text(error.reason);
-    out.text(error.message);
-    out.count(error.omittedFrames);
-    out.count(error.backtrace.length);
-    for (const { funcIndex, funcName, position, moduleName } of error.backtrace) {
-      out.count(funcIndex);
-      out.count(position);
-      writePlain(out, [funcName, moduleName], name);
-    }
+  #error(out: Output, error: unknown): void {
+    writeError(out, this.#store, error, this.#options.errorState);
   }
 }
 

@@ -14,6 +14,7 @@ import type { Instance } from "../runtime/instance.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import type { Table } from "../runtime/table.ts";
+import type { AtomicWait } from "../runtime/waiters.ts";
 import type { ValType } from "../types.ts";
 import {
   CHECKSUM_BYTES,
@@ -27,6 +28,7 @@ import {
   writePrices,
 } from "./format.ts";
 import { Output } from "./output.ts";
+import type { ErrorState } from "./pending-error.ts";
 import { describe, writePlain } from "./plain.ts";
 import { References } from "./references.ts";
 import { InvocationWriter } from "./save-invocation.ts";
@@ -41,6 +43,12 @@ export interface SnapshotOptions {
   readonly hostFuncName?: (func: Func) => string | undefined;
   /** What a call that waits and is saved as `resumable` has to remember: plain data. */
   readonly hostState?: (invocation: Invocation) => FrameState;
+  /** What remains of the time of an atomic wait. Default: all of it. */
+  readonly remainingNs?: (wait: AtomicWait) => bigint;
+  /** An error of a class of the embedder's as plain data; undefined for others, of which the words are kept. */
+  readonly errorState?: ErrorState;
+  /** Whatever the embedder wants to find again beside the store, before it is restored: plain data. */
+  readonly data?: FrameState;
 }
 
 const hashes = new WeakMap<CompiledModule, Uint8Array>();
@@ -57,13 +65,41 @@ export function moduleHash(module: CompiledModule): Uint8Array {
 
 /** Throws `SnapshotError` of kind `unsavable` that says what stands in the way. */
 export function saveStore(store: Store, invocations: readonly Invocation[], options: SnapshotOptions): Uint8Array {
-  for (const invocation of invocations) {
-    if (invocation.store !== store) throw new TypeError("an invocation of another store");
-    if (invocation.record === null) throw unsavable("an invocation is running, or has ended");
+  const saving = new Saving(store, invocations, options);
+  while (!saving.step());
+  return saving.bytes;
+}
+
+/**
+ * Saves a store in bounded steps, between which nothing of it runs or changes; a snapshot that is not finished is just
+ * forgotten. The constructor and `step` throw `SnapshotError` of kind `unsavable`.
+ */
+export class Saving {
+  readonly #steps: Generator<void, Uint8Array>;
+  #bytes: Uint8Array | null = null;
+
+  constructor(store: Store, invocations: readonly Invocation[], options: SnapshotOptions = {}) {
+    for (const invocation of invocations) {
+      if (invocation.store !== store) throw new TypeError("an invocation of another store");
+      if (invocation.record === null) throw unsavable("an invocation is running, or has ended");
+    }
+    store.finishCollection();
+    store.moving?.finishMove();
+    this.#steps = new StoreWriter(store, options).write(invocations);
   }
-  store.finishCollection();
-  store.moving?.finishMove();
-  return new StoreWriter(store, options).write(invocations);
+
+  /** False when there is more to do. */
+  step(): boolean {
+    const { done, value } = this.#steps.next();
+    if (done === true) this.#bytes = value;
+    return done === true;
+  }
+
+  /** The snapshot, when all is done. */
+  get bytes(): Uint8Array {
+    if (this.#bytes === null) throw new TypeError("the snapshot is not finished");
+    return this.#bytes;
+  }
 }
 
 export function unsavable(detail: string): SnapshotError {
@@ -158,22 +194,24 @@ class StoreWriter {
     this.#references = new References(store);
   }
 
-  write(invocations: readonly Invocation[]): Uint8Array {
+  *write(invocations: readonly Invocation[]): Generator<void, Uint8Array> {
+    const data = new Output();
+    writePlain(data, this.#options.data ?? null, "the data of the embedder");
     const head = this.#head();
     // Answers of host functions may be new values of the host: so this comes before the heap.
     const runs = new Output();
     const writer = new InvocationWriter(this.#store, this.#numbers, this.#types, this.#references, this.#options);
     writer.write(runs, invocations);
     const contents = new Output();
-    this.#contents(contents);
+    yield* this.#contents(contents);
     const heap = new Output();
     heap.flag(this.#store.hasHeap);
     const externs = new Output();
     if (this.#store.hasHeap) {
-      saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
+      yield* saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
       this.#externs(externs);
     }
-    return assemble([head, heap, externs, contents, runs]);
+    return assemble([data, head, heap, externs, contents, runs]);
   }
 
   #head(): Output {
@@ -279,12 +317,12 @@ class StoreWriter {
   }
 
   /** What the parts hold. */
-  #contents(out: Output): void {
+  *#contents(out: Output): Generator<void> {
     const { tables, memories, globalTypes, instances } = this.#numbers;
     for (const [memory, number] of memories) {
-      if (memory.isUsedElsewhere) throw unsavable(`memory ${number} is shared with another store`);
-      const end = memory.base + memory.byteLength;
-      out.sparse(memory.bytes.subarray(memory.base, end), MEMORY_BLOCK_BYTES);
+      if (memory.isUsedElsewhere) throw unsavable(`${this.#nameOf(memory, number)} is shared with another store`);
+      const bytesNow = () => memory.bytes.subarray(memory.base, memory.base + memory.byteLength);
+      yield* out.sparseSteps(bytesNow, MEMORY_BLOCK_BYTES);
     }
     for (const table of tables.keys()) {
       if (table.imageOf !== null) continue;
@@ -307,6 +345,16 @@ class StoreWriter {
         out.sparseWords(items);
       });
     }
+  }
+
+  /** A memory for people. */
+  #nameOf(memory: Memory, number: number): string {
+    for (const instance of this.#numbers.instances.keys()) {
+      for (const [name, value] of instance.exports) {
+        if (value === memory) return `memory ${number}, exported as ${JSON.stringify(name)},`;
+      }
+    }
+    return `memory ${number}`;
   }
 
   #externs(out: Output): void {

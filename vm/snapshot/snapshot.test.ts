@@ -1,11 +1,16 @@
 import { expect } from "chai";
 import { compileSync } from "../compiled-module.ts";
-import { SnapshotError } from "../errors.ts";
+import { encodeModule } from "../binary/encode.ts";
+import { Engine } from "../engine.ts";
+import { SnapshotError, Termination, Trap } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import type { Imports } from "../execute/link.ts";
 import { callGuest, continueWith, type FrameDefinition, type HostDefinition, SUSPEND } from "../runtime/func.ts";
+import { LimitAccountant } from "../runtime/resources.ts";
 import { Store } from "../runtime/store.ts";
 import { wat } from "../testing.ts";
+import { parseModule } from "../text/parser.ts";
+import { Restoration, Saving } from "./index.ts";
 import { expectSameRun, resumed, type Scenario } from "./testing.ts";
 
 /** A scenario of one module whose export `f` is called. */
@@ -248,6 +253,38 @@ describe("snapshot", () => {
     }
   });
 
+  it("charges a call that is issued again only once", () => {
+    const program = wat`(module (import "h" "sleep" (func $sleep (param i32) (result i32)))
+      (func (export "f") (result i32) (i32.add (call $sleep (i32.const 1)) (i32.const 1))))`;
+    let calls = 0;
+    const sleep: HostDefinition = {
+      params: ["i32"],
+      results: ["i32"],
+      saved: "reissue",
+      call(caller) {
+        calls++;
+        caller.chargeFuel(30);
+        return SUSPEND;
+      },
+    };
+    const each = scenario(program, [], { h: { sleep } });
+    const alone = each.start();
+    let saved = each.start();
+    for (const invocation of [alone, saved]) expect(invocation.run().kind).to.equal("waiting");
+    for (let i = 0; i < 3; i++) {
+      saved = resumed(each, saved);
+      if (i > 0) expect(saved.run({ fuel: 5 }).kind).to.equal("waiting");
+    }
+    expect(calls).to.equal(4);
+    for (const invocation of [alone, saved]) {
+      invocation.run();
+      invocation.resume([7]);
+    }
+    const end = alone.run();
+    expect(end).to.deep.include({ kind: "returned", values: [8] });
+    expect(saved.run()).to.deep.equal(end);
+  });
+
   it("keeps what a call that waits has to remember", () => {
     const each = scenario(HOST_PROGRAM, [null], hosts("resumable"));
     const invocation = each.start();
@@ -256,6 +293,156 @@ describe("snapshot", () => {
     const { hostStates, invocations } = Store.restore(bytes, each);
     expect(hostStates).to.deep.equal([{ untilMs: 50 }]);
     expect(invocations[0]?.pendingCall?.args).to.deep.equal([5]);
+  });
+
+  it("saves what the clauses of a deprecated try have caught", () => {
+    const engine = new Engine({ proposals: ["legacy-exceptions"] });
+    const program = encodeModule(
+      parseModule(
+        `(module (tag $t (param i32 i64)) (tag $u (param i32))
+          (func $deep (param i32)
+            (if (i32.eqz (local.get 0)) (then (throw $t (i32.const 7) (i64.const 9))))
+            (call $deep (i32.sub (local.get 0) (i32.const 1))))
+          (func $spin (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+          (func (export "f") (result i32) (local $sum i32)
+            i32.const 1000
+            try (result i32 i64)
+              try (result i32 i64)
+                (call $deep (i32.const 3)) i32.const 1 i64.const 2
+              catch $u
+                drop i32.const 3 i64.const 4
+              catch_all
+                (call $spin (i32.const 3))
+                (local.set $sum (i32.add (local.get $sum) (i32.const 1)))
+                rethrow 0
+              end
+            catch $t
+              (call $spin (i32.const 2))
+              try
+                (throw $u (i32.const 5))
+              catch $u
+                (call $spin (i32.const 2))
+                (local.set $sum (i32.add (local.get $sum)))
+                (call $spin (i32.const 1))
+              end
+            end
+            drop
+            i32.add
+            (i32.add (local.get $sum))))`,
+        { proposals: new Set(["legacy-exceptions"] as const) },
+      ),
+    );
+    const module = compileSync(program, { engine });
+    const start = () => new Store({ engine }).instantiateSync(module).invoke("f");
+    expect(start().run()).to.deep.include({ kind: "returned", values: [1013] });
+    expect(everywhere({ modules: [module], start })).to.be.greaterThan(60);
+  });
+
+  it("saves exceptions that a frame function is about to meet", () => {
+    const program = wat`(module (type $i (func (param i32) (result i32)))
+      (import "h" "apply" (func $apply (param funcref i32) (result i32)))
+      (tag $t (export "t") (param i32))
+      (func $throws (type $i) (throw $t (local.get 0))) (elem declare func $throws $passes)
+      (func $passes (type $i) (call $apply (ref.func $throws) (local.get 0)))
+      (func (export "f") (result i32)
+        (block $caught (result i32)
+          (return (i32.add (call $apply (ref.func $passes) (i32.const 4))
+            (try_table (result i32) (catch $t $caught) (call $apply (ref.func $throws) (i32.const 40))))))
+        (i32.add (i32.const 1000))))`;
+    let met = 0;
+    const catching: FrameDefinition = {
+      kind: "frame",
+      params: ["funcref", "i32"],
+      results: ["i32"],
+      call: (_caller, ...args: unknown[]) => callGuest(args[0] as never, [args[1]], "next", args[1] as number),
+      continuations: {
+        next(_caller, state, outcome) {
+          if (outcome?.kind !== "threw") return outcome?.kind === "returned" ? outcome.values[0] : -1;
+          met++;
+          if (state === 40) throw outcome.error;
+          return (outcome.error.values[0] as number) + 1;
+        },
+      },
+    };
+    expect(everywhere(scenario(program, [], { h: { apply: catching } }))).to.be.greaterThan(20);
+    expect(met).to.be.greaterThan(6);
+  });
+
+  it("saves errors that a call is about to end with", () => {
+    class Own extends Error {}
+    const each = scenario(HOST_PROGRAM, [null], hosts("resumable"));
+    const errorState = (error: unknown) => (error instanceof Own ? { own: error.message } : undefined);
+    const error = (state: unknown) => new Own((state as { own: string }).own);
+    const endWith = (thrown: unknown): unknown => {
+      const invocation = each.start();
+      invocation.run();
+      invocation.fail(thrown);
+      const bytes = invocation.store.snapshot([invocation], { errorState });
+      const restored = Store.restore(bytes, { ...each, error }).invocations[0]!;
+      try {
+        return restored.run();
+      } catch (found) {
+        return found;
+      }
+    };
+    const limit = endWith(new Termination("memory limit", "for a test")) as Termination;
+    expect(limit).to.be.instanceOf(Termination);
+    expect([limit.reason, limit.message]).to.deep.equal(["memory limit", "memory limit: for a test"]);
+    expect(endWith(new Own("mine"))).to.be.instanceOf(Own);
+    expect(String(endWith(new RangeError("far")))).to.equal("RangeError: far");
+    // A trap is contained.
+    expect(endWith(new Trap("unreachable"))).to.include({ kind: "waiting" });
+  });
+
+  it("carries data of the embedder, which can be read before", () => {
+    const { modules, start } = scenario(wat`(module (memory 40) (func (export "f") (result i32) (i32.const 3)))`);
+    const data = { bytes: Uint8Array.of(1, 2, 3), list: [1n, null, true, "x"] };
+    const invocation = start();
+    invocation.store.snapshot();
+    const saving = new Saving(invocation.store, [invocation], { data });
+    let steps = 1;
+    while (!saving.step()) steps++;
+    const restoration = new Restoration(saving.bytes);
+    expect(restoration.data).to.deep.equal(data);
+    restoration.begin({ modules });
+    while (!restoration.step()) steps++;
+    expect(steps).to.be.greaterThan(2);
+    expect(restoration.restored.invocations[0]!.run()).to.deep.include({ values: [3] });
+  });
+
+  it("gives back what an abandoned restoration has taken", () => {
+    const program = wat`(module (memory 64) (func (export "f") (memory.fill (i32.const 0) (i32.const 1) (i32.const 4000000))))`;
+    const { modules, start } = scenario(program);
+    const invocation = start();
+    invocation.run();
+    const accountant = new LimitAccountant(10_000_000);
+    const restoration = new Restoration(invocation.store.snapshot([]));
+    restoration.begin({ modules, accountant });
+    expect(restoration.step()).to.equal(false);
+    expect(accountant.usedBytes).to.be.greaterThan(4_000_000);
+    restoration.discard();
+    expect(accountant.usedBytes).to.equal(0);
+  });
+
+  it("saves what remains of an atomic wait's time", () => {
+    const module = compileSync(wat`(module (memory 1 1 shared)
+      (func (export "wait") (result i32) (memory.atomic.wait32 (i32.const 8) (i32.const 0) (i64.const 1000))))`);
+    const invocation = new Store().instantiateSync(module).invoke("wait");
+    invocation.run();
+    const bytes = invocation.store.snapshot([invocation], { remainingNs: ({ timeoutNs }) => timeoutNs! - 400n });
+    const outcome = Store.restore(bytes, { modules: [module] }).invocations[0]!.run();
+    expect(outcome.kind === "waiting" && outcome.reason === "atomicWait" && outcome.wait.timeoutNs).to.equal(600n);
+  });
+
+  it("names the memory that stores share", () => {
+    const module = compileSync(wat`(module (memory (export "memory") 1 1 shared))`);
+    const user = compileSync(wat`(module (import "m" "memory" (memory 1 1 shared)))`);
+    const first = new Store().instantiateSync(module);
+    first.store.snapshot();
+    const second = new Store();
+    second.instantiateSync(user, { m: { memory: first.memories[0]! } });
+    expect(() => first.store.snapshot()).to.throw(SnapshotError, 'memory 0, exported as "memory", is shared');
+    expect(() => second.snapshot()).to.throw(SnapshotError, "memory 0 is shared");
   });
 
   it("names what stands in the way", () => {
