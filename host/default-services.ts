@@ -1,5 +1,11 @@
-/** Services from what every platform has: clocks, randomness, no input, output to nowhere. */
+/**
+ * Services from what every platform has: clocks, randomness, no input, output to nowhere. On an
+ * executor with a seed, time and randomness follow from the seed too.
+ */
 
+import type { Executor } from "./executor.ts";
+import { ExecutorClock } from "./executor-clock.ts";
+import { SeededRandom } from "./fakes.ts";
 import type { Services } from "./runtime-core.ts";
 import type { Cancel, Clock, InputStream, OutputStream, Random } from "./system.ts";
 
@@ -55,6 +61,25 @@ const NO_OUTPUT: OutputStream = {
   onWritable: NO_INPUT.onReadable,
 };
 
-export function defaultServices(): Services {
-  return { clock: new GlobalClock(), random: RANDOM, stdin: NO_INPUT, stdout: NO_OUTPUT, stderr: NO_OUTPUT };
+export function defaultServices(executor: Executor): Services {
+  const clock = executor.isVirtual ? new ExecutorClock(executor) : new GlobalClock();
+  const random = executor.isDeterministic ? new SeededRandom(executor.random()) : RANDOM;
+  return { clock, random, stdin: NO_INPUT, stdout: NO_OUTPUT, stderr: NO_OUTPUT };
+}
+
+/** Where a platform does not say how much memory it has. */
+const UNKNOWN_MEMORY_BYTES = 2 ** 32;
+
+/** Bytes: half of what the machine has, or of what the container may use, where the platform says so. */
+export function defaultMaxMemory(): number {
+  const { process, navigator } = globalThis as {
+    process?: Partial<Pick<NodeJS.Process, "constrainedMemory" | "getBuiltinModule">>;
+    navigator?: { readonly deviceMemory?: number };
+  };
+  const sizes = [
+    process?.getBuiltinModule?.("os").totalmem(),
+    process?.constrainedMemory?.(),
+    (navigator?.deviceMemory ?? 0) * 2 ** 30,
+  ].filter((size): size is number => size !== undefined && size > 0);
+  return Math.floor(Math.min(...(sizes.length > 0 ? sizes : [UNKNOWN_MEMORY_BYTES])) / 2);
 }

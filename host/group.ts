@@ -7,7 +7,7 @@
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GroupShare, type Scheduler } from "./scheduler.ts";
 
-/** What is counted. Bytes for memory and log, units of fuel, pieces for the rest. */
+/** What is counted. Bytes for memory, bytes of the last second for the log, units of fuel, pieces for the rest. */
 export const enum Account {
   Fuel,
   Memory,
@@ -37,6 +37,7 @@ export interface GroupLimits {
   readonly maxNames?: number;
   /** Open files and directories: each is one of the host's. */
   readonly maxDescriptors?: number;
+  /** Bytes that its processes may print in one second; more is dropped, and a line says how much. */
   readonly maxLogBytes?: number;
   /** Metrics by name that guests record. */
   readonly maxSeries?: number;
@@ -66,6 +67,9 @@ export const DEFAULT_RUNTIME_LIMITS: DefaultLimits = {
   maxDescriptors: 8_192,
   maxSeries: 16 * DEFAULT_MAX_SERIES,
 };
+
+/** What `maxLogBytes` is counted for. */
+const LOG_WINDOW_MS = 1_000;
 
 export class Group {
   readonly name: string;
@@ -177,6 +181,27 @@ export class Group {
 
   release(account: Account, amount: number): void {
     for (let group: Group | null = this; group !== null; group = group.parent) group.#used[account]! -= amount;
+  }
+
+  /** What has been dropped since somebody was told. */
+  suppressedLogBytes = 0;
+  #logWindowEndMs = Number.NEGATIVE_INFINITY;
+
+  /** Whether any group here or above limits what is printed. */
+  get hasLogLimit(): boolean {
+    return this.#limits[Account.LogBytes]! < Number.POSITIVE_INFINITY || (this.parent?.hasLogLimit ?? false);
+  }
+
+  /** How many of so many bytes may be printed now, which it counts here and in all groups above. */
+  takeLogBytes(byteLength: number, nowMs: number): number {
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      if (nowMs < group.#logWindowEndMs) continue;
+      group.#logWindowEndMs = nowMs + LOG_WINDOW_MS;
+      group.#used[Account.LogBytes] = 0;
+    }
+    const taken = Math.max(0, Math.min(byteLength, this.available(Account.LogBytes)));
+    this.charge(Account.LogBytes, taken);
+    return taken;
   }
 
   /** What outlives its processes and goes with the group: messages that wait for their time. */

@@ -9,6 +9,7 @@ export type { DriveOptions, Progress } from "./drive.ts";
 export { DEFAULT_SLICE_FUEL, drive, newProgress } from "./drive.ts";
 export type { Environment } from "./environment.ts";
 export { Executor, type ExecutorOptions, type ExecutorStats, type TurnSource } from "./executor.ts";
+export { ExecutorClock } from "./executor-clock.ts";
 export { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "./fakes.ts";
 export { guestFunctions } from "./functions/host-definition.ts";
 export { Account, type Group, type GroupLimits, type GroupOptions } from "./group.ts";

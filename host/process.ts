@@ -23,13 +23,14 @@ import type { Config, ConfigDraft } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import type { EffectHash } from "./functions/effect-hash.ts";
 import { Account, type Group } from "./group.ts";
+import { LimitedOutput } from "./limited-output.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import type { Registry } from "./registry.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
-import type { RuntimeCore } from "./runtime-core.ts";
+import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
-import { SystemError, type Cancel, type Directory } from "./system.ts";
+import { SystemError, type Cancel, type Directory, type OutputStream } from "./system.ts";
 import { Timer } from "./timers.ts";
 import { WasiState } from "./wasi/state.ts";
 
@@ -179,7 +180,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       /** Those that are counted already. */
       let counted = preopens.length;
       this.#wasi = new WasiState({
-        ...this.runtime.servicesOf(this),
+        ...this.#limitedServices(),
         descriptorAccount: {
           reserve: () => (counted > 0 ? counted-- > 0 : group.reserve(Account.Descriptors, 1)),
           release: () => group.release(Account.Descriptors, 1),
@@ -195,6 +196,18 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#preopens = null;
     }
     return this.#wasi;
+  }
+
+  /** As the runtime gives them, what is printed kept within the group's log bytes. */
+  #limitedServices(): Services {
+    const services = this.runtime.servicesOf(this);
+    if (!this.group.hasLogLimit) return services;
+    const { group } = this;
+    const limited = (stream: OutputStream): LimitedOutput =>
+      new LimitedOutput(stream, group, () => services.clock.monotonic());
+    const stderr = limited(services.stderr);
+    this.onExit(() => stderr.end(group.used(Account.Processes) === 0));
+    return { ...services, stdout: limited(services.stdout), stderr };
   }
 
   // Memory.

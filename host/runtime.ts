@@ -17,7 +17,7 @@ import {
 } from "../vm/index.ts";
 import type { BasicProcess } from "./basic-process.ts";
 import { Config, type ConfigOptions } from "./config.ts";
-import { defaultServices } from "./default-services.ts";
+import { defaultMaxMemory, defaultServices } from "./default-services.ts";
 import { Environment } from "./environment.ts";
 import { Executor } from "./executor.ts";
 import { Group, type GroupOptions } from "./group.ts";
@@ -35,10 +35,14 @@ import { wasiImport } from "./wasi-imports.ts";
 /** The functions of one or several namespaces; undefined for imports that are none of them. */
 export type FunctionProvider = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
 
+/** `maxMemory` is half of the machine's unless given. */
 export interface RuntimeOptions extends GroupOptions {
   /** Default: the isolate's. */
   readonly executor?: Executor;
-  /** Services that guests reach through WASI. Default: clocks, randomness, no input, output to nowhere. */
+  /**
+   * Services that guests reach through WASI. Default: clocks, randomness, no input, output to
+   * nowhere; time and randomness of the executor's seed, if it has one.
+   */
   readonly services?: Partial<Services>;
   /** Services of one process in place of those: a stream of its own for its output, say. */
   readonly servicesOf?: (process: BasicProcess) => Partial<Services>;
@@ -95,9 +99,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   constructor(options: RuntimeOptions = {}) {
     this.executor = options.executor ?? Executor.shared;
     this.scheduler = this.executor.scheduler;
-    this.group = new Group(this.scheduler, null, this.executor.join(options.weight), options);
+    const limits = { ...options, maxMemory: options.maxMemory ?? defaultMaxMemory() };
+    this.group = new Group(this.scheduler, null, this.executor.join(options.weight), limits);
     this.environment = new Environment(1);
-    this.services = { ...defaultServices(), ...options.services };
+    this.services = { ...defaultServices(this.executor), ...options.services };
     this.#servicesOf = options.servicesOf ?? null;
     this.allocator = options.allocator ?? slabsOf(this.executor);
     this.trace = options.trace ?? null;
@@ -137,10 +142,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       name: options.name ?? options.entry ?? "",
     };
     const process = this.#start(new Process(this, request, null, () => {}));
-    if (options.link !== undefined && !process.link(options.link.process, 0n)) {
-      process.kill({ kind: "error", error: new SpawnError("no memory for a link") });
-    }
-    return this.#handle(process, options.signal);
+    return this.#handle(process, options);
   }
 
   /**
@@ -162,8 +164,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
         run,
       ),
     );
-    if (options.link !== undefined) process.link(options.link.process, 0n);
-    return this.#handle(process, options.signal);
+    return this.#handle(process, options);
   }
 
   #start<T extends NativeProcess | Process>(process: T): T {
@@ -174,7 +175,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return process;
   }
 
-  #handle(process: BasicProcess, signal: AbortSignal | undefined): ProcessHandle {
+  #handle(process: BasicProcess, { link, signal }: Pick<SpawnOptions, "link" | "signal">): ProcessHandle {
+    if (link !== undefined && !process.link(link.process, 0n)) {
+      process.kill({ kind: "error", error: new SpawnError("no memory for a link") });
+    }
     if (signal !== undefined) {
       const kill = (): void => process.kill({ kind: "killed", by: null });
       if (signal.aborted) kill();

@@ -18,7 +18,7 @@ export interface Setting {
 
 export function setting(options: RuntimeOptions = {}): Setting {
   const executor = new Executor();
-  return { executor, runtime: new Runtime({ executor, functions: [guestFunctions], ...options }) };
+  return { executor, runtime: new Runtime({ executor, functions: [guestFunctions], maxMemory: Infinity, ...options }) };
 }
 
 /** Calls `onTurn` after every turn. What the event loop does between belongs to nobody. */
@@ -44,6 +44,7 @@ export function tracedSetting(onTurn: (turn: TurnRecord) => void): Setting {
   const runtime = new Runtime({
     executor,
     functions: [guestFunctions],
+    maxMemory: Infinity,
     trace(event) {
       if (event.kind !== "turn") return;
       const nowMs = performance.now();

@@ -4,7 +4,6 @@
  * command's, never the module's.
  */
 
-import { totalmem } from "node:os";
 import type { ConfigOptions, DirectoryGrant, GroupLimits } from "../../host/index.ts";
 import { UsageError } from "../exit.ts";
 import { type DirectoryOption, environmentOf, parseBytes, parseCount, parseDirectory } from "../options.ts";
@@ -69,15 +68,9 @@ export async function lunaticGrants(args: readonly string[], options: GrantOptio
 export function limitsOf({ fuel, maxMemory, maxProcesses }: GrantOptions): GroupLimits {
   return {
     ...(fuel === undefined ? {} : { maxFuel: parseCount("--fuel", fuel) }),
-    maxMemory: maxMemory === undefined ? defaultMemory() : parseBytes("--max-memory", maxMemory),
+    ...(maxMemory === undefined ? {} : { maxMemory: parseBytes("--max-memory", maxMemory) }),
     ...(maxProcesses === undefined ? {} : { maxProcesses: parseCount("--max-processes", maxProcesses) }),
   };
-}
-
-/** Half of the machine's memory, or of what the operating system lets us have. */
-export function defaultMemory(): number {
-  const constrained = process.constrainedMemory();
-  return Math.floor(Math.min(totalmem(), constrained > 0 ? constrained : Number.POSITIVE_INFINITY) / 2);
 }
 
 /** Every process opens them for itself; that they can be opened is found out here. */

@@ -9,6 +9,7 @@ import {
   type ConfigOptions,
   type Environment,
   Executor,
+  ExecutorClock,
   type ExitReason,
   guestFunctions,
   isFailure,
@@ -19,11 +20,9 @@ import {
 import { NodeRandom } from "../../host/node/clock.ts";
 import type { CompiledModule } from "../../vm/index.ts";
 import { CompileError, LinkError } from "../../vm/index.ts";
-import { defaultMemory } from "../processes/grants.ts";
 import { field } from "../report.ts";
 import { Capture } from "./capture.ts";
 import type { Selected, TestCase } from "./cases.ts";
-import { ExecutorClock } from "./executor-clock.ts";
 import type { Finished, Summary } from "./listing.ts";
 import { verdict } from "./verdict.ts";
 
@@ -55,7 +54,6 @@ export class TestRun {
     const executor = new Executor({ virtualTime: options.clock === "virtual" });
     this.#runtime = new Runtime({
       executor,
-      maxMemory: defaultMemory(),
       functions: [guestFunctions],
       services: { clock: new ExecutorClock(executor), random: new NodeRandom() },
       servicesOf: (process) => this.#streamsOf(process),

@@ -1,16 +1,21 @@
 /** The executor's time as WASI's clocks: sleeping in the guest's own library takes guest time too, which may be virtual. */
 
-import { type Cancel, type Clock, type Executor, Timer } from "../../host/index.ts";
+import type { Executor } from "./executor.ts";
+import type { Cancel, Clock } from "./system.ts";
+import { Timer } from "./timers.ts";
 
 const NS_PER_MS = 1e6;
+/** When guests of an executor with a seed believe that it was made: 2001-09-09. */
+const SEEDED_START_NS = 1_000_000_000_000_000_000n;
 
 export class ExecutorClock implements Clock {
   readonly resolution = 1_000n;
   readonly #executor: Executor;
-  readonly #start = BigInt(Date.now()) * BigInt(NS_PER_MS);
+  readonly #start: bigint;
 
   constructor(executor: Executor) {
     this.#executor = executor;
+    this.#start = executor.isDeterministic ? SEEDED_START_NS : BigInt(Date.now()) * BigInt(NS_PER_MS);
   }
 
   realtime(): bigint {
