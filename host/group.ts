@@ -204,7 +204,7 @@ export class Group {
     return taken;
   }
 
-  /** What outlives its processes and goes with the group: messages that wait for their time. */
+  /** What outlives its processes and goes with the group: messages that wait for their time, names. */
   readonly pending = new Set<{ cancel(): void }>();
 
   /** Cancels what is pending here and in all groups inside. */

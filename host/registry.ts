@@ -1,6 +1,7 @@
 /**
  * Names of processes in one environment. `get` is exact, byte for byte; versions are a second way
- * to the same entries, taken only by whoever asks for a range. Names outlive their processes.
+ * to the same entries, taken only by whoever asks for a range. Names outlive their processes, but
+ * not the group that registered them.
  */
 
 import { Account, type Group } from "./group.ts";
@@ -16,6 +17,8 @@ interface Entry extends Registered {
   readonly group: Group;
   readonly byteLength: number;
   readonly version: Version | null;
+  /** Takes the name out when its group goes. */
+  cancel(): void;
 }
 
 /** A name that a process is being spawned for. */
@@ -59,7 +62,9 @@ export class Registry {
     }
     this.#forget(name);
     const [base, version] = splitVersion(name);
-    this.#entries.set(name, { nodeId, processId, group, byteLength, version });
+    const entry = { nodeId, processId, group, byteLength, version, cancel: () => this.remove(name) };
+    this.#entries.set(name, entry);
+    group.pending.add(entry);
     if (version !== null) {
       const names = this.#versioned.get(base);
       if (names === undefined) this.#versioned.set(base, new Set([name]));
@@ -82,6 +87,7 @@ export class Registry {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
+    entry.group.pending.delete(entry);
     if (entry.version === null) return;
     const [base] = splitVersion(name);
     const names = this.#versioned.get(base);

@@ -115,6 +115,21 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return parent.child(this.scheduler, options);
   }
 
+  /**
+   * Kills all processes of a group and of those inside it, waits for their ends, and disposes of the
+   * group: with it go its names, timers and metrics. It must have no groups that the embedder made.
+   */
+  async endGroup(group: Group): Promise<void> {
+    const ends: Promise<unknown>[] = [];
+    for (const process of this.#live) {
+      if (!process.group.isWithin(group)) continue;
+      ends.push(new Promise((resolve) => process.onExit(resolve)));
+      process.kill({ kind: "killed", by: null });
+    }
+    await Promise.all(ends);
+    group.dispose();
+  }
+
   /** A table of processes with numbers and names of its own. */
   createEnvironment(id = ++this.#environments): Environment {
     return new Environment(id);

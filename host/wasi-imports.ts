@@ -56,6 +56,8 @@ function tracedCall(
 ): Errno | Promise<Errno> {
   const memory = new TracedMemory(caller.memory());
   const report = (errno: Errno): Errno => {
+    // A late answer reaches nobody.
+    if (process.hasEnded) return errno;
     memory.effects.result(errno);
     const { pid, environment, runtime } = process;
     runtime.trace?.({ kind: "call", pid, environment: environment.id, name, effects: memory.effects.value });

@@ -5,7 +5,7 @@
  * definitions; host-definition.ts makes the engine's functions of them.
  */
 
-import type { FrameState, GuestOutcome, HostResult } from "../../vm/index.ts";
+import type { FrameState, GuestOutcome } from "../../vm/index.ts";
 import { FrameRequest, SUSPEND } from "../../vm/index.ts";
 import type { Guest } from "./guest.ts";
 
@@ -83,7 +83,7 @@ export interface Code {
 export type Arg = bigint | boolean | number;
 
 /** A number or bigint by the result type, nothing for functions without a result, or a wait. */
-export type Result = HostResult | undefined | typeof SUSPEND | FrameRequest;
+export type Result = bigint | number | undefined | typeof SUSPEND | FrameRequest;
 
 export type Continuation = (guest: Guest, state: FrameState, outcome: GuestOutcome | null) => Result;
 
@@ -102,7 +102,14 @@ export interface FunctionOptions {
   readonly fuelNote?: string;
   /** A frame function: what it may continue with. */
   readonly continuations?: Readonly<Record<string, Continuation>>;
+  /** The call may suspend its process. Only functions that say so can. */
+  readonly waits?: true;
 }
+
+type ResultOf<Options extends FunctionOptions> = Options extends { readonly waits: true }
+  ? Result
+  : // biome-ignore lint/suspicious/noConfusingVoidType: functions without a result return nothing.
+    Exclude<Result, typeof SUSPEND> | void;
 
 export interface HostFunction {
   readonly namespace: string;
@@ -118,6 +125,7 @@ export interface HostFunction {
   readonly fuel: number;
   readonly fuelNote: string | null;
   readonly continuations: Readonly<Record<string, Continuation>> | null;
+  readonly waits: boolean;
   call(guest: Guest, args: readonly Arg[]): Result;
 }
 
@@ -126,11 +134,11 @@ const DEFAULT_FUEL = 20;
 
 /** Makes the definitions of one namespace; each call of the result is one function. */
 export function functionsOf(namespace: string) {
-  return <const Params extends readonly Parameter[]>(
+  return <const Params extends readonly Parameter[], const Options extends FunctionOptions>(
     name: string,
     parameters: Params,
-    options: FunctionOptions,
-    call: (guest: Guest, ...args: Args<Params>) => Result,
+    options: Options,
+    call: (guest: Guest, ...args: Args<Params>) => ResultOf<Options>,
   ): HostFunction => {
     const named = parameters.map(parse);
     return {
@@ -146,7 +154,8 @@ export function functionsOf(namespace: string) {
       fuel: options.fuel ?? DEFAULT_FUEL,
       fuelNote: options.fuelNote ?? null,
       continuations: options.continuations ?? null,
-      call: (guest, args) => call(guest, ...(args as Args<Params>)),
+      waits: options.waits ?? false,
+      call: (guest, args) => call(guest, ...(args as Args<Params>)) as Result,
     };
   };
 }

@@ -204,6 +204,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     ["process_id: pid"],
     {
       result: "i32",
+      waits: true,
       fuel: SEND_FUEL,
       traps: [EMPTY_SLOT],
       codes: { 0: "always" },
@@ -219,6 +220,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     ["process_id: pid", "wait_tag: tag", "timeout_ms: millis"],
     {
       result: "i32",
+      waits: true,
       fuel: SEND_FUEL + RECEIVE_FUEL,
       traps: [EMPTY_SLOT],
       codes: {
@@ -237,6 +239,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     ["process_id: pid", "timeout_ms: millis"],
     {
       result: "i32",
+      waits: true,
       fuel: SEND_FUEL + RECEIVE_FUEL,
       traps: [EMPTY_SLOT],
       codes: { 0: "a message of any kind is in the slot", [TIMED_OUT]: "the time is over" },
@@ -252,6 +255,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     ["tags_ptr: bytes", "tags_len: count", "timeout_ms: millis"],
     {
       result: "i32",
+      waits: true,
       fuel: RECEIVE_FUEL,
       fuelNote: "1 per tag",
       traps: [TOO_MANY_TAGS],

@@ -1,6 +1,6 @@
 /** `lunatic::process`: time, identity, links, monitors and the end of processes. */
 
-import type { HostFunction } from "./define.ts";
+import type { HostFunction, Result } from "./define.ts";
 import { functionsOf } from "./define.ts";
 import type { Guest } from "./guest.ts";
 
@@ -10,8 +10,11 @@ const SIGNAL_FUEL = 200;
 const NO_MEMORY = "no memory for it";
 
 export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
-  define("sleep_ms", ["millis: millis"], { fuel: 100, doc: "Waits for so long." }, ({ process }, millis) =>
-    process.sleep(millis),
+  define(
+    "sleep_ms",
+    ["millis: millis"],
+    { fuel: 100, waits: true, doc: "Waits for so long." },
+    ({ process }, millis): Result => process.sleep(millis),
   ),
   define(
     "die_when_link_dies",

@@ -45,6 +45,21 @@ cells("registry::put", {
     expect(end).to.include("too many registered names");
     expect(host.notes).to.deep.equal([1]);
   },
+  "trap: somebody else's name: that of a living process which the caller does not see": () => {
+    const host = new TestHost();
+    const wait = "(drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const -1)))";
+    const owner = host.start(mainOf(`${put(OLD, 0, 1)} ${wait}`, DATA));
+    host.executor.runUntilIdle();
+    const group = host.runtime.createGroup();
+    const remove = `(call $registry::remove ${OLD}) ${get(OLD)}`;
+    expect(host.run(mainOf(`${remove} ${put(OLD, 0, 7)}`, DATA), { group }).end).to.include("does not see");
+    expect(host.notes).to.deep.equal([0]);
+    const all = host.run(mainOf(`${put(OLD, 0, 7)} ${put(OLD, 0, 1)}`, DATA), { group, config: { visibility: "all" } });
+    expect(all.end).to.equal("normal");
+    owner.kill();
+    host.executor.runUntilIdle();
+    expect(host.run(mainOf(put(OLD, 0, 7), DATA), { group }).end).to.equal("normal");
+  },
   "a name of more than 4 KiB traps": () => {
     const long = (length: number) => put(`(i32.const 0) (i32.const ${length})`, 0, 1);
     expect(notesOf(long(MAX_NAME_BYTES))).to.deep.equal([]);

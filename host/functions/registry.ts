@@ -20,6 +20,7 @@ const COMPARE_FUEL = 20;
 const NAME = ["name_ptr: text", "name_len: length"] as const satisfies readonly Parameter[];
 const QUERY = [...NAME, "query_ptr: text", "query_len: length"] as const satisfies readonly Parameter[];
 const TOO_MANY = "too many names";
+const TAKEN = "somebody else's name";
 const LOOKUP_CODES = { 0: "found", 1: "the range is malformed", 2: "not found" };
 
 export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
@@ -28,12 +29,13 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     [...NAME, "node_id: u64", "process_id: u64"],
     {
       fuel: PUT_FUEL,
-      traps: [TOO_MANY],
-      doc: "Registers a process under a name, or another one under a name that exists. Neither ID is checked.",
+      traps: [TOO_MANY, TAKEN],
+      doc: "Registers a process under a name, or another one under a name that exists, unless that is the name of a living process which the caller does not see. Neither ID is checked.",
     },
     (guest, at, length, nodeId, processId) => {
       const name = nameOf(guest, at, length);
       const { registry, group } = guest.process;
+      if (!mayChange(guest, name)) throw guest.trap("the name of a process that the caller does not see");
       if (!registry.put(name, { nodeId, processId }, group)) throw guest.trap("too many registered names");
     },
   ),
@@ -53,9 +55,18 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
       return 0;
     },
   ),
-  define("remove", NAME, { fuel: PUT_FUEL, doc: "Removes a name if it is there." }, (guest, at, length) => {
-    guest.process.registry.remove(nameOf(guest, at, length));
-  }),
+  define(
+    "remove",
+    NAME,
+    {
+      fuel: PUT_FUEL,
+      doc: "Removes a name if it is there. The name of a living process which the caller does not see stays.",
+    },
+    (guest, at, length) => {
+      const name = nameOf(guest, at, length);
+      if (mayChange(guest, name)) guest.process.registry.remove(name);
+    },
+  ),
   defineLookup(
     "lookup",
     [...QUERY, "node_id_ptr: out", "process_id_ptr: out"],
@@ -90,6 +101,13 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     },
   ),
 ];
+
+/** Names are as visible as their processes: a guest that is shut in takes no name away from others. */
+function mayChange({ process }: Guest, name: string): boolean {
+  const known = process.registry.get(name);
+  const owner = known?.nodeId === 0n ? process.environment.get(Number(known.processId)) : undefined;
+  return owner === undefined || process.sees(owner);
+}
 
 function nameOf(guest: Guest, address: number, byteLength: number): string {
   return guest.readText(address, byteLength, MAX_NAME_BYTES);

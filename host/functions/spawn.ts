@@ -42,7 +42,7 @@ const CHILD = [
   "params_len: length",
 ] as const satisfies readonly Parameter[];
 const TRAPS = [DENIED, INITIALISING, BAD_PARAMS];
-const FUEL = { fuel: SPAWN_FUEL, fuelNote: `${PAGE_FUEL} per page of the child` };
+const FUEL = { fuel: SPAWN_FUEL, fuelNote: `${PAGE_FUEL} per page of the child`, waits: true } as const;
 
 export const SPAWN_FUNCTIONS: readonly HostFunction[] = [
   define(

@@ -48,15 +48,25 @@ type Args<Params extends readonly WasiValType[]> = {
 export interface WasiFunction {
   readonly params: readonly WasiValType[];
   readonly results: readonly WasiValType[];
+  /** Whether the call may suspend the guest. */
+  readonly waits: boolean;
   call(state: WasiState, guest: Guest, args: readonly (number | bigint)[]): Answer;
 }
 
-/** A function that answers with an errno. */
+/** A function that answers with an errno at once. */
 export function define<const Params extends readonly WasiValType[]>(
+  params: Params,
+  call: (state: WasiState, guest: Guest, ...args: Args<Params>) => Errno,
+): WasiFunction {
+  return functionOf(params, ["i32"], false, call);
+}
+
+/** A function that may have to wait for its errno. */
+export function defineWaiting<const Params extends readonly WasiValType[]>(
   params: Params,
   call: (state: WasiState, guest: Guest, ...args: Args<Params>) => Answer,
 ): WasiFunction {
-  return { params, results: ["i32"], call: (state, guest, args) => call(state, guest, ...(args as Args<Params>)) };
+  return functionOf(params, ["i32"], true, call);
 }
 
 /** A function that does not return. */
@@ -64,7 +74,16 @@ export function defineEnd<const Params extends readonly WasiValType[]>(
   params: Params,
   call: (state: WasiState, guest: Guest, ...args: Args<Params>) => never,
 ): WasiFunction {
-  return { params, results: [], call: (state, guest, args) => call(state, guest, ...(args as Args<Params>)) };
+  return functionOf(params, [], false, call);
+}
+
+function functionOf<Params extends readonly WasiValType[]>(
+  params: Params,
+  results: readonly WasiValType[],
+  waits: boolean,
+  call: (state: WasiState, guest: Guest, ...args: Args<Params>) => Answer,
+): WasiFunction {
+  return { params, results, waits, call: (state, guest, args) => call(state, guest, ...(args as Args<Params>)) };
 }
 
 /** The guest gave an address outside its memory. */

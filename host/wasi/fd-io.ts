@@ -4,7 +4,7 @@ import type { InputStream, OutputStream } from "../system.ts";
 import { SystemError } from "../system.ts";
 import { Errno, FdFlag } from "./abi.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
-import { checkRange, define, fuelOfBytes } from "./define.ts";
+import { checkRange, defineWaiting, fuelOfBytes } from "./define.ts";
 import type {
   Descriptor,
   DirectoryDescriptor,
@@ -153,7 +153,7 @@ async function readDirectory(
 }
 
 export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
-  fd_read: define(["i32", "i32", "i32", "i32"], (state, guest, fd, vectors, vectorCount, count) => {
+  fd_read: defineWaiting(["i32", "i32", "i32", "i32"], (state, guest, fd, vectors, vectorCount, count) => {
     const descriptor = state.descriptors.get(fd);
     requireRight(descriptor, RIGHT_READ);
     checkRange(guest.memory, count, 4);
@@ -163,7 +163,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       : readFile(asFile(descriptor), vector, null, count);
   }),
 
-  fd_pread: define(
+  fd_pread: defineWaiting(
     ["i32", "i32", "i32", "i64", "i32"],
     ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
       const file = asFile(descriptors.get(fd));
@@ -173,7 +173,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  fd_write: define(["i32", "i32", "i32", "i32"], (state, guest, fd, vectors, vectorCount, count) => {
+  fd_write: defineWaiting(["i32", "i32", "i32", "i32"], (state, guest, fd, vectors, vectorCount, count) => {
     const descriptor = state.descriptors.get(fd);
     requireRight(descriptor, RIGHT_WRITE);
     checkRange(guest.memory, count, 4);
@@ -184,7 +184,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return writeFile(guest, asFile(descriptor), readVector(guest, vectors, vectorCount), null, count);
   }),
 
-  fd_pwrite: define(
+  fd_pwrite: defineWaiting(
     ["i32", "i32", "i32", "i64", "i32"],
     ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
       const file = asFile(descriptors.get(fd));
@@ -194,7 +194,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  fd_readdir: define(
+  fd_readdir: defineWaiting(
     ["i32", "i32", "i32", "i64", "i32"],
     ({ descriptors }, guest, fd, address, byteLength, cookie, used) => {
       const descriptor = descriptors.directory(fd);

@@ -14,7 +14,7 @@ import {
   writeFilestat,
 } from "./abi.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
-import { checkRange, define } from "./define.ts";
+import { checkRange, define, defineWaiting } from "./define.ts";
 import type { Descriptor, FileDescriptor } from "./descriptors.ts";
 import { closeDescriptor } from "./descriptors.ts";
 import { asFile, asPosition } from "./fd-io.ts";
@@ -109,7 +109,7 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return advice <= 5 ? Errno.Success : Errno.Inval;
   }),
 
-  fd_allocate: define(["i32", "i64", "i64"], ({ descriptors }, _guest, fd, offset, length) => {
+  fd_allocate: defineWaiting(["i32", "i64", "i64"], ({ descriptors }, _guest, fd, offset, length) => {
     const file = asFile(descriptors.get(fd));
     requireWritable(file);
     if (length === 0n) throw new SystemError("EINVAL");
@@ -118,16 +118,16 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return allocate(file, end);
   }),
 
-  fd_close: define(["i32"], ({ descriptors }, _guest, fd) => {
+  fd_close: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => {
     const descriptor = descriptors.remove(fd);
     return descriptor.kind === "file" || descriptor.kind === "directory"
       ? done(closeDescriptor(descriptor))
       : Errno.Success;
   }),
 
-  fd_datasync: define(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), true)),
+  fd_datasync: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), true)),
 
-  fd_sync: define(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), false)),
+  fd_sync: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), false)),
 
   fd_fdstat_get: define(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
     const descriptor = descriptors.get(fd);
@@ -153,18 +153,18 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return Errno.Success;
   }),
 
-  fd_filestat_get: define(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
+  fd_filestat_get: defineWaiting(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
     checkRange(memory, address, FILESTAT_BYTES);
     return statTo(descriptors.get(fd), address);
   }),
 
-  fd_filestat_set_size: define(["i32", "i64"], ({ descriptors }, _guest, fd, size) => {
+  fd_filestat_set_size: defineWaiting(["i32", "i64"], ({ descriptors }, _guest, fd, size) => {
     const file = asFile(descriptors.get(fd));
     requireWritable(file);
     return done(file.file.setSize(asPosition(size)));
   }),
 
-  fd_filestat_set_times: define(
+  fd_filestat_set_times: defineWaiting(
     ["i32", "i64", "i64", "i32"],
     ({ clock, descriptors }, _guest, fd, accessed, modified, flags) => {
       const times = newTimes(clock, accessed, modified, flags);
@@ -195,12 +195,12 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return Errno.Success;
   }),
 
-  fd_renumber: define(["i32", "i32"], ({ descriptors }, _guest, from, to) => {
+  fd_renumber: defineWaiting(["i32", "i32"], ({ descriptors }, _guest, from, to) => {
     const replaced = descriptors.renumber(from, to);
     return replaced === null ? Errno.Success : done(closeDescriptor(replaced));
   }),
 
-  fd_seek: define(["i32", "i64", "i32", "i32"], ({ descriptors }, guest, fd, offset, whence, result) =>
+  fd_seek: defineWaiting(["i32", "i64", "i32", "i32"], ({ descriptors }, guest, fd, offset, whence, result) =>
     seek(guest, descriptors.get(fd), offset, whence, result),
   ),
 

@@ -16,7 +16,7 @@ import {
   writeFilestat,
 } from "./abi.ts";
 import type { Completion, WasiFunction } from "./define.ts";
-import { checkRange, define } from "./define.ts";
+import { checkRange, defineWaiting } from "./define.ts";
 import type { Descriptor, DirectoryDescriptor } from "./descriptors.ts";
 import { closeDescriptor } from "./descriptors.ts";
 import type { Place } from "./resolve.ts";
@@ -191,13 +191,13 @@ async function readLink(
 }
 
 export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
-  path_create_directory: define(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
+  path_create_directory: defineWaiting(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
     onEntry(descriptors.directory(fd), readPath(guest, address, length), (place) =>
       place.directory.createDirectory(place.name),
     ),
   ),
 
-  path_filestat_get: define(
+  path_filestat_get: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32"],
     ({ descriptors }, guest, fd, lookup, address, length, result) => {
       const base = descriptors.directory(fd);
@@ -206,7 +206,7 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_filestat_set_times: define(
+  path_filestat_set_times: defineWaiting(
     ["i32", "i32", "i32", "i32", "i64", "i64", "i32"],
     async ({ clock, descriptors }, guest, fd, lookup, address, length, accessed, modified, flags) => {
       const base = writable(descriptors.directory(fd));
@@ -219,7 +219,7 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_link: define(
+  path_link: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i32", "i32"],
     ({ descriptors }, guest, fd, lookup, address, length, newFd, newAddress, newLength) => {
       const path = readPath(guest, address, length);
@@ -236,7 +236,7 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_open: define(
+  path_open: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i64", "i64", "i32", "i32"],
     (state, guest, fd, lookup, address, length, openFlags, rights, inheritingRights, flags, result) => {
       const base = state.descriptors.directory(fd);
@@ -250,7 +250,7 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_readlink: define(
+  path_readlink: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i32"],
     ({ descriptors }, guest, fd, address, length, buffer, byteLength, used) => {
       checkRange(guest.memory, buffer, byteLength);
@@ -259,13 +259,13 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_remove_directory: define(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
+  path_remove_directory: defineWaiting(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
     onEntry(descriptors.directory(fd), readPath(guest, address, length), (place) =>
       place.directory.removeDirectory(place.name),
     ),
   ),
 
-  path_rename: define(
+  path_rename: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i32"],
     ({ descriptors }, guest, fd, address, length, newFd, newAddress, newLength) => {
       const path = readPath(guest, address, length);
@@ -284,7 +284,7 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_symlink: define(
+  path_symlink: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32"],
     ({ descriptors }, guest, targetAddress, targetLength, fd, address, length) => {
       const target = readPath(guest, targetAddress, targetLength);
@@ -296,7 +296,7 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     },
   ),
 
-  path_unlink_file: define(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
+  path_unlink_file: defineWaiting(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
     onEntry(descriptors.directory(fd), readPath(guest, address, length), async (place) => {
       await requireKind(place);
       await place.directory.removeFile(place.name);

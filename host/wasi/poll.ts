@@ -5,7 +5,7 @@ import { SystemError } from "../system.ts";
 import { Errno, errnoOf, EVENT_BYTES, EventType, SUBSCRIPTION_BYTES } from "./abi.ts";
 import { readClock } from "./clock.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
-import { checkRange, define } from "./define.ts";
+import { checkRange, defineWaiting } from "./define.ts";
 import type { WasiState } from "./state.ts";
 
 const MAX_SUBSCRIPTIONS = 4_096;
@@ -155,5 +155,5 @@ function poll(state: WasiState, guest: Guest, input: number, output: number, len
 }
 
 export const POLL_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
-  poll_oneoff: define(["i32", "i32", "i32", "i32"], poll),
+  poll_oneoff: defineWaiting(["i32", "i32", "i32", "i32"], poll),
 };

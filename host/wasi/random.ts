@@ -2,7 +2,7 @@
 
 import { Errno } from "./abi.ts";
 import type { Answer, GuestMemory, WasiFunction } from "./define.ts";
-import { checkRange, define } from "./define.ts";
+import { checkRange, defineWaiting } from "./define.ts";
 import type { WasiState } from "./state.ts";
 
 /** Bytes from the generator at a time: the most that {@link Random.fill} takes. */
@@ -24,7 +24,7 @@ function fill(state: WasiState, memory: GuestMemory, address: number, byteLength
 }
 
 export const RANDOM_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
-  random_get: define(["i32", "i32"], (state, guest, address, byteLength) => {
+  random_get: defineWaiting(["i32", "i32"], (state, guest, address, byteLength) => {
     checkRange(guest.memory, address, byteLength);
     // A generator is slower than a copy: some 2 ns a byte.
     guest.charge(Math.ceil(byteLength / 4));
