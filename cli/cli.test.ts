@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { wat } from "../vm/testing.ts";
@@ -442,6 +442,27 @@ describe("perilune", function () {
     }
     const wrong = file("wrong.wast", '(module (func (export "f"))) (assert_return (invoke "f") (i32.const 2))');
     expect((await perilune(["wast", wrong])).code).to.equal(1);
+  });
+
+  it("a plain run loads a few files, and none of what reads options", function () {
+    const isBundled = readFileSync(MAIN, "utf8").includes("/chunks/");
+    // tsc alone leaves the command line in its many files.
+    if (!isBundled) this.skip();
+    const loaded = new Set<string>();
+    const packages = new Set<string>();
+    const load = (path: string): void => {
+      if (loaded.has(path)) return;
+      loaded.add(path);
+      for (const [, target = ""] of readFileSync(path, "utf8").matchAll(/^(?:import\b[^"';]*|\} from )"([^"]+)";/gm)) {
+        if (target.startsWith(".")) load(join(dirname(path), target));
+        else packages.add(target);
+      }
+    };
+    load(MAIN);
+    const run = /"(\.[^"]*\/run-\w+\.js)"/.exec(readFileSync(MAIN, "utf8"))?.[1];
+    load(join(dirname(MAIN), run ?? "run is not loaded lazily"));
+    expect(loaded.size).to.be.within(4, 24);
+    expect([...packages].filter((name) => !name.startsWith("node:"))).to.deep.equal([]);
   });
 
   it("helps", async () => {
