@@ -6,9 +6,10 @@
  */
 
 import { eventLoopTurn } from "../vm/index.ts";
+import { DOUBLE_ZERO } from "./run-queue.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
-import { FAR_MS, Timer, TimerWheel } from "./timers.ts";
+import { FAR, type Timer, TimerWheel } from "./timers.ts";
 
 /** What an executor needs of the platform. Times are milliseconds with fractions. */
 export interface TurnSource {
@@ -54,17 +55,36 @@ export interface ExecutorStats {
 }
 
 const MAX_DELAY_MS = 0x7fff_ffff;
+/** Timers are as fine as a short slice: rounding to milliseconds would be most of a small guest's latency. */
+const TICKS_PER_MS = 16;
+const FAR_MS = FAR / TICKS_PER_MS;
 /** Time that one slice should not exceed: slow code gets less fuel. */
 const SLICE_NS = 400_000;
-const MIN_SLICE_FUEL = 1_000;
-/** Slices below this say too little about the speed of a task. */
+/** Turns of less fuel say too little about the speed of a task. */
 const MEASURED_FUEL = 2_000;
-/** What a turn may cost besides its fuel, and how much slower than others it may be, before it is charged by time. */
-const FREE_NS = 3_000;
-const TOLERANCE = 4;
+/** More than that, or a task that was slow once would never be measured again. */
+const MIN_SLICE_FUEL = 4_000;
 /** Speed that is assumed before anything has been measured: code that V8 has not optimised yet. */
-const MAX_LATE_CHARGE = 10_000_000;
 const COLD_NS_PER_FUEL = 20;
+/** What a turn takes beyond so many times what its fuel usually does is a pause of the host, or code that V8 compiles. */
+const MAX_OUTLIER = 4;
+/**
+ * A woken task's own credit is for so much work at the speed of all, or this part of its time if it is slower: cold
+ * caches do not exhaust it.
+ */
+const MIN_EXPRESS_PART = 0.25;
+/** No turn is cheaper, however coarse the clock. */
+const MIN_NS_PER_FUEL = 0.25;
+/** What a turn may take besides its fuel. */
+const FREE_NS = 10_000;
+/** What native code may take between two turns before it counts as a pause. */
+const MAX_NATIVE_NS = 4_000_000;
+/**
+ * Pauses are pardoned, since one of 10 ms would cost a task as many rounds of everybody; up to this part of all time, so
+ * that nobody lives on pardons.
+ */
+const PARDON_RATE = 0.02;
+const MAX_PARDON_NS = 50_000_000;
 
 export class Executor {
   readonly scheduler = new Scheduler();
@@ -79,10 +99,10 @@ export class Executor {
   #timersAtMs = Number.POSITIVE_INFINITY;
   #random: number;
   /** Virtual time: all of it with a seed, else what has been jumped. */
-  #virtualMs = 0;
-  #jumpedMs = 0;
+  #virtualMs = DOUBLE_ZERO;
+  #jumpedMs = DOUBLE_ZERO;
   /** When the last turn ended. */
-  #lastMs = 0;
+  #lastMs = DOUBLE_ZERO;
   #holds = 0;
   #isScheduled = false;
   #isRunning = false;
@@ -90,6 +110,8 @@ export class Executor {
   /** The task whose promises run before the next turn. */
   #native: Task | null = null;
   #nsPerFuel = COLD_NS_PER_FUEL;
+  /** Nanoseconds of pauses that may yet go without charge. */
+  #pardonNs = MAX_PARDON_NS;
   #turns = 0;
   #yields = 0;
   readonly #idleHooks = new Set<() => void>();
@@ -130,8 +152,9 @@ export class Executor {
 
   /** Arms `timer` to fire between turns, not before `delayMs` have passed. */
   arm(timer: Timer, delayMs: number): void {
-    const deadlineMs = Math.min(Math.ceil(this.nowMs() + Math.max(0, delayMs)), FAR_MS);
-    this.#wheel.add(timer, deadlineMs);
+    const deadline = Math.min(Math.ceil((this.nowMs() + Math.max(0, delayMs)) * TICKS_PER_MS), FAR);
+    this.#wheel.add(timer, deadline);
+    const deadlineMs = deadline / TICKS_PER_MS;
     if (deadlineMs >= this.#timersAtMs) return;
     this.#timersAtMs = deadlineMs;
     if (this.#isRunning || this.#isScheduled) return;
@@ -235,7 +258,10 @@ export class Executor {
   /** Fires what is due and gives one slice, handed on from task to task as they wait for each other. False when nobody can run. */
   #turn(): boolean {
     let beforeMs = this.nowMs();
-    if (beforeMs >= this.#timersAtMs) this.#fire(beforeMs);
+    if (beforeMs >= this.#timersAtMs) {
+      this.#fire(beforeMs);
+      beforeMs = this.nowMs();
+    }
     const { scheduler } = this;
     let task = scheduler.pick();
     if (task === null) return false;
@@ -243,15 +269,18 @@ export class Executor {
     for (;;) {
       this.#turns++;
       const end: TurnEnd = task.run(fuel);
-      let charge = task.turnCharge;
+      const { turnCharge } = task;
+      let charge = turnCharge;
+      let expressCharge = turnCharge;
       if (this.isDeterministic) this.#virtualMs += charge / 1e6;
       else {
         const afterMs = this.nowMs();
-        charge = this.#measured(task, charge, (afterMs - beforeMs) * 1e6);
+        charge = this.#measured(task, turnCharge, (afterMs - beforeMs) * 1e6);
+        expressCharge = Math.max(charge * MIN_EXPRESS_PART, Math.min(charge, turnCharge * this.#nsPerFuel));
         beforeMs = afterMs;
       }
       if (task.yieldsToHost) this.#native = task;
-      task = scheduler.settle(charge, end, fuel - task.turnFuel);
+      task = scheduler.settle(charge, end, fuel - task.turnFuel, expressCharge);
       if (task === null) {
         this.#lastMs = beforeMs;
         return true;
@@ -265,8 +294,7 @@ export class Executor {
     const task = this.#native;
     this.#native = null;
     if (task === null || this.isDeterministic) return;
-    const ns = (this.nowMs() - this.#lastMs) * 1e6;
-    this.scheduler.chargeLate(task, Math.min(MAX_LATE_CHARGE, Math.round(ns / this.#nsPerFuel)));
+    this.scheduler.chargeLate(task, this.#pardoned((this.nowMs() - this.#lastMs) * 1e6, MAX_NATIVE_NS));
   }
 
   #sliceOf(task: Task): number {
@@ -278,19 +306,31 @@ export class Executor {
     return Math.min(this.sliceFuel, Math.max(MIN_SLICE_FUEL, Math.floor(SLICE_NS / nsPerFuel)));
   }
 
-  /** The charge, or more if the turn took much longer than turns of that charge do. */
-  #measured(task: Task, charge: number, ns: number): number {
-    if (charge >= MEASURED_FUEL) {
-      const speed = ns / charge;
-      task.nanosecondsPerFuel = task.nanosecondsPerFuel === 0 ? speed : (task.nanosecondsPerFuel + speed) / 2;
-      this.#nsPerFuel += (Math.min(speed, this.#nsPerFuel * TOLERANCE) - this.#nsPerFuel) / 16;
+  /** With a clock a turn is charged by its nanoseconds: fuel of unlike guests takes unlike time. */
+  #measured(task: Task, fuelCharge: number, ns: number): number {
+    const known = task.nanosecondsPerFuel === 0 ? this.#nsPerFuel : task.nanosecondsPerFuel;
+    if (fuelCharge >= MEASURED_FUEL) {
+      const speed = ns / fuelCharge;
+      task.nanosecondsPerFuel = known + (Math.min(speed, known * MAX_OUTLIER) - known) / 2;
+      this.#nsPerFuel += (Math.min(speed, this.#nsPerFuel * MAX_OUTLIER) - this.#nsPerFuel) / 16;
     }
-    const paidNs = ns - FREE_NS;
-    return paidNs > TOLERANCE * this.#nsPerFuel * charge ? Math.round(paidNs / this.#nsPerFuel) : charge;
+    return this.#pardoned(Math.max(ns, fuelCharge * MIN_NS_PER_FUEL), FREE_NS + fuelCharge * known * MAX_OUTLIER);
+  }
+
+  /** The charge of a turn that is a pause of the host beyond `limitNs`. */
+  #pardoned(ns: number, limitNs: number): number {
+    if (ns <= limitNs) {
+      this.#pardonNs = Math.min(MAX_PARDON_NS, this.#pardonNs + ns * PARDON_RATE);
+      return Math.round(ns);
+    }
+    const pardonNs = Math.min(ns - limitNs, this.#pardonNs);
+    this.#pardonNs -= pardonNs;
+    return Math.round(ns - pardonNs);
   }
 
   #fire(nowMs: number): void {
-    for (let timer = this.#wheel.poll(nowMs); timer !== null; timer = this.#wheel.poll(nowMs)) {
+    const now = nowMs * TICKS_PER_MS;
+    for (let timer = this.#wheel.poll(now); timer !== null; timer = this.#wheel.poll(now)) {
       try {
         timer.fire(timer);
       } catch (error) {
@@ -298,7 +338,7 @@ export class Executor {
         timer.failed(error);
       }
     }
-    this.#timersAtMs = this.#wheel.nextMs();
+    this.#timersAtMs = this.#wheel.next() / TICKS_PER_MS;
   }
 
   /** Whether there is something to do after all: a hook woke a task, or virtual time jumped to a timer. */
@@ -306,7 +346,7 @@ export class Executor {
     for (const hook of this.#idleHooks) hook();
     if (!this.scheduler.isIdle) return true;
     if (!this.isVirtual || this.#holds > 0) return false;
-    const nextMs = this.#wheel.nextMs();
+    const nextMs = this.#wheel.next() / TICKS_PER_MS;
     if (nextMs >= FAR_MS) return false;
     const nowMs = this.nowMs();
     if (nextMs > nowMs) {
@@ -319,7 +359,7 @@ export class Executor {
 
   #sleep(): void {
     if (this.isVirtual) return;
-    this.#timersAtMs = this.#wheel.nextMs();
+    this.#timersAtMs = this.#wheel.next() / TICKS_PER_MS;
     if (this.#timersAtMs >= FAR_MS) return;
     const delayMs = Math.ceil(this.#timersAtMs - this.nowMs());
     this.#cancelWake = this.#source.wakeAfter(Math.min(MAX_DELAY_MS, Math.max(0, delayMs)), this.#run);

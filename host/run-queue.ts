@@ -12,20 +12,26 @@ const SCALE = 1_000;
 /** Virtual times are brought back to zero here, long before numbers lose exactness. */
 const RENORMALIZE_AT = 2 ** 40;
 
+/**
+ * What numbers begin with that outgrow small integers: as a double. V8 would change the shape of their objects in the
+ * middle of a run, and throw away all code that was optimised for the old one.
+ */
+export const DOUBLE_ZERO = -0;
+
 /** Something that competes in a share's queue. */
 export abstract class Entity {
   /** The share that it competes in; null only for the root. */
   parent: Share | null;
   readonly weight: number;
-  virtualTime = 0;
+  virtualTime = DOUBLE_ZERO;
   /** What the last division by the weight left over. */
   #remainder = 0;
   /** Which of two with the same virtual time came first. */
-  order = 0;
+  order = DOUBLE_ZERO;
   /** Place in the parent's queue, -1 when it is not runnable. */
   index = -1;
   /** The parent's base that the virtual time is relative to. */
-  base = 0;
+  base = DOUBLE_ZERO;
 
   /** Throws `RangeError` unless the weight is a whole number from 1 to {@link MAX_WEIGHT}. */
   constructor(parent: Share | null, weight: number) {
@@ -66,10 +72,10 @@ export class Share extends Entity {
   /** A binary heap. */
   readonly #heap: Entity[] = [];
   /** The least virtual time that has run; nobody enters below it. */
-  minimum = 0;
+  minimum = DOUBLE_ZERO;
   /** Sum of what has been taken off all virtual times of this queue. */
-  queueBase = 0;
-  #order = 0;
+  queueBase = DOUBLE_ZERO;
+  #order = DOUBLE_ZERO;
 
   constructor(parent: Share | null, weight = DEFAULT_WEIGHT) {
     super(parent, weight);

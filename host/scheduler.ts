@@ -15,7 +15,7 @@
  *     any       suspend                       idle (when the turn is over)
  */
 
-import { DEFAULT_WEIGHT, Entity, Share } from "./run-queue.ts";
+import { DEFAULT_WEIGHT, DOUBLE_ZERO, Entity, Share } from "./run-queue.ts";
 
 /** How a turn of a task ended. */
 export const enum TurnEnd {
@@ -54,7 +54,7 @@ const MIN_HANDOVER = 1_000;
 class Bucket {
   readonly #rate: number;
   readonly #limit: number;
-  #credit = 0;
+  #credit = DOUBLE_ZERO;
   #seen: number;
 
   constructor(rate: number, limit: number, total: number) {
@@ -82,7 +82,7 @@ export abstract class Task extends Entity {
   /** Fuel that the turn used; set by {@link run}. */
   turnFuel = 0;
   /** Running estimate, kept by the executor. */
-  nanosecondsPerFuel = 0;
+  nanosecondsPerFuel = DOUBLE_ZERO;
   // The rest is the scheduler's.
   state: State = State.Idle;
   wasWoken = false;
@@ -150,7 +150,7 @@ class Gone extends Entity {}
 export class Scheduler {
   readonly root: GroupShare;
   /** Sum of all charges. */
-  totalCharge = 0;
+  totalCharge = DOUBLE_ZERO;
   /** The task whose turn it is, if any. */
   current: Task | null = null;
   /** Fuel of a turn that the next task takes over, 0 if it gets one of its own. */
@@ -303,13 +303,13 @@ export class Scheduler {
   }
 
   /**
-   * Ends the turn of the running task, which cost `charge` and left `restFuel` of its slice.
-   * Returns the task that runs on that rest, if there is one; else {@link pick} says who is next.
+   * Ends the turn of the running task, which cost `charge` and left `restFuel` of its slice. If it was an express turn,
+   * its own credit pays `expressCharge`, and that of its groups all of it. Returns the task that runs on that rest, if there is one; else {@link pick} says who is next.
    */
-  settle(charge: number, end: TurnEnd, restFuel = 0): Task | null {
+  settle(charge: number, end: TurnEnd, restFuel = 0, expressCharge = charge): Task | null {
     const task = this.current!;
     this.current = null;
-    this.#charge(task, charge);
+    this.#charge(task, charge, expressCharge);
     this.#begin(task);
     if (end === TurnEnd.Waiting && task.wasWoken) end = TurnEnd.Runnable;
     if (end === TurnEnd.Ended) this.#end(task);
@@ -333,7 +333,7 @@ export class Scheduler {
     return this.#run(handed);
   }
 
-  #charge(task: Task, charge: number): void {
+  #charge(task: Task, charge: number, expressCharge: number): void {
     this.totalCharge += charge;
     task.rebase();
     for (let entity: Entity = task; entity.parent !== null; entity = entity.parent) {
@@ -342,8 +342,8 @@ export class Scheduler {
       if (entity.index >= 0) entity.parent.moved(entity);
     }
     if (!this.#isExpressTurn) return;
+    task.bucket!.take(Math.min(expressCharge, MAX_BUCKET_CHARGE));
     const taken = Math.min(charge, MAX_BUCKET_CHARGE);
-    task.bucket!.take(taken);
     for (let group: GroupShare | null = groupOf(task); group !== null; group = group.above) group.bucket.take(taken);
   }
 
@@ -351,7 +351,7 @@ export class Scheduler {
   chargeLate(task: Task, charge: number): void {
     if (task.state !== State.Ended) {
       this.#isExpressTurn = false;
-      this.#charge(task, charge);
+      this.#charge(task, charge, 0);
     }
   }
 

@@ -1,11 +1,11 @@
 /**
- * All time of guests: a hierarchical timer wheel over milliseconds. Adding and cancelling take
- * constant time, a cancelled timer is forgotten at once, and timers of the same millisecond come
- * out in the order they were added. It reads no clock: its owner says what time it is.
+ * All time of guests: a hierarchical timer wheel over ticks, whatever its owner takes for one. Adding
+ * and cancelling take constant time, a cancelled timer is forgotten at once, and timers of the same
+ * tick come out in the order they were added. It reads no clock: its owner says what time it is.
  */
 
-/** Beyond this many milliseconds (8,900 years) a deadline counts as never. */
-export const FAR_MS = 2 ** 48;
+/** From this tick on a deadline counts as never. */
+export const FAR = 2 ** 48;
 
 const SLOT_BITS = 6;
 const SLOTS = 1 << SLOT_BITS;
@@ -19,7 +19,7 @@ export class Timer {
   readonly fire: (timer: Timer) => void;
   /** Called with what `fire` threw: ends its owner, so that nobody else is touched. */
   readonly failed: ((error: unknown) => void) | null;
-  deadlineMs = 0;
+  deadline = 0;
   /** Where it lies: the index of its slot, or -1 when it is not armed. */
   slot = -1;
   previous: Timer | null = null;
@@ -42,11 +42,11 @@ export class TimerWheel {
   /** A bit for each slot that is not empty: two words a level. */
   readonly #occupied = new Int32Array(LEVELS * 2);
   /** Everything before this has been given out. */
-  #nowMs: number;
+  #now: number;
   #size = 0;
 
-  constructor(nowMs = 0) {
-    this.#nowMs = nowMs;
+  constructor(now = 0) {
+    this.#now = now;
   }
 
   /** Timers that are armed. */
@@ -55,17 +55,17 @@ export class TimerWheel {
   }
 
   /** The time that {@link poll} has reached. */
-  get nowMs(): number {
-    return this.#nowMs;
+  get now(): number {
+    return this.#now;
   }
 
   /**
-   * Arms `timer` for a whole number of milliseconds; one in the past is due at once. A timer that
-   * is armed already is moved. Deadlines from {@link FAR_MS} on never come.
+   * Arms `timer` for a whole number of ticks; one in the past is due at once. A timer that
+   * is armed already is moved. Deadlines from {@link FAR} on never come.
    */
-  add(timer: Timer, deadlineMs: number): void {
+  add(timer: Timer, deadline: number): void {
     if (timer.slot >= 0) this.cancel(timer);
-    timer.deadlineMs = Math.min(Math.max(Math.ceil(deadlineMs), this.#nowMs), FAR_MS - 1);
+    timer.deadline = Math.min(Math.max(Math.ceil(deadline), this.#now), FAR - 1);
     this.#size++;
     this.#place(timer);
   }
@@ -81,22 +81,22 @@ export class TimerWheel {
    * A time not after the earliest deadline, and after which polling makes progress: when to look
    * again. Infinity when no timer is armed.
    */
-  nextMs(): number {
+  next(): number {
     const slot = this.#firstSlot();
-    return slot < 0 ? Number.POSITIVE_INFINITY : Math.max(this.#startOf(slot), this.#nowMs);
+    return slot < 0 ? Number.POSITIVE_INFINITY : Math.max(this.#startOf(slot), this.#now);
   }
 
-  /** Takes out the next timer whose deadline is not after `nowMs`, or moves on to `nowMs` and returns null. */
-  poll(nowMs: number): Timer | null {
-    const limit = Math.min(Math.floor(nowMs), FAR_MS - 1);
+  /** Takes out the next timer whose deadline is not after `now`, or moves on to `now` and returns null. */
+  poll(now: number): Timer | null {
+    const limit = Math.min(Math.floor(now), FAR - 1);
     for (;;) {
       const slot = this.#firstSlot();
       const start = slot < 0 ? Number.POSITIVE_INFINITY : this.#startOf(slot);
       if (start > limit) {
-        if (limit > this.#nowMs) this.#nowMs = limit;
+        if (limit > this.#now) this.#now = limit;
         return null;
       }
-      if (start > this.#nowMs) this.#nowMs = start;
+      if (start > this.#now) this.#now = start;
       if (slot < SLOTS) {
         const timer = this.#first[slot]!;
         this.cancel(timer);
@@ -121,11 +121,11 @@ export class TimerWheel {
 
   /** The level is that of the highest digit in which the deadline differs from the present. */
   #place(timer: Timer): void {
-    const { deadlineMs } = timer;
-    const high = Math.floor(deadlineMs / HALF);
-    const low = deadlineMs - high * HALF;
-    const nowHigh = Math.floor(this.#nowMs / HALF);
-    const nowLow = this.#nowMs - nowHigh * HALF;
+    const { deadline } = timer;
+    const high = Math.floor(deadline / HALF);
+    const low = deadline - high * HALF;
+    const nowHigh = Math.floor(this.#now / HALF);
+    const nowLow = this.#now - nowHigh * HALF;
     let level: number;
     let digits: number;
     if (high !== nowHigh) {
@@ -178,7 +178,7 @@ export class TimerWheel {
   #startOf(slot: number): number {
     const level = slot >> SLOT_BITS;
     const unit = SLOTS ** level;
-    const above = Math.floor(this.#nowMs / (unit * SLOTS)) * (unit * SLOTS);
+    const above = Math.floor(this.#now / (unit * SLOTS)) * (unit * SLOTS);
     return above + (slot & (SLOTS - 1)) * unit;
   }
 }

@@ -1,0 +1,132 @@
+import { expect } from "chai";
+import { Executor, type TurnSource } from "./executor.ts";
+import { Task, TurnEnd } from "./scheduler.ts";
+import { Timer } from "./timers.ts";
+
+/** Time passes only by what tasks do. */
+class ManualTime implements TurnSource {
+  ms = 0;
+  nowMs(): number {
+    return this.ms;
+  }
+  nextTurn(): void {}
+  wakeAfter(): () => void {
+    return () => {};
+  }
+}
+
+/** Uses whole slices, each fuel so many nanoseconds; every so often a turn has a pause besides. */
+class Hog extends Task {
+  readonly #time: ManualTime;
+  readonly #nsPerFuel: number;
+  readonly #pauses: { readonly every: number; readonly ms: number };
+  turns = 0;
+  fuel = 0;
+  ms = 0;
+  longestMs = 0;
+
+  constructor(time: ManualTime, nsPerFuel: number, pauses = { every: Number.POSITIVE_INFINITY, ms: 0 }) {
+    super();
+    this.#time = time;
+    this.#nsPerFuel = nsPerFuel;
+    this.#pauses = pauses;
+  }
+
+  override run(fuel: number): TurnEnd {
+    this.turns++;
+    this.fuel += fuel;
+    const ms = (fuel * this.#nsPerFuel) / 1e6 + (this.turns % this.#pauses.every === 0 ? this.#pauses.ms : 0);
+    this.#time.ms += ms;
+    this.ms += ms;
+    this.longestMs = Math.max(this.longestMs, ms);
+    this.turnFuel = fuel;
+    this.turnCharge = fuel;
+    return TurnEnd.Runnable;
+  }
+}
+
+function start<T extends Task>(executor: Executor, tasks: readonly T[]): readonly T[] {
+  const group = executor.join();
+  for (const task of tasks) executor.scheduler.start(task, group, null);
+  return tasks;
+}
+
+const runFor = (executor: Executor, time: ManualTime, ms: number): void => {
+  for (const end = time.ms + ms; time.ms < end; ) executor.runUntilIdle(100);
+};
+
+describe("Executor", () => {
+  it("with a clock shares time among guests whose fuel takes unlike time, in slices of like length", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ source: time });
+    const hogs = start(
+      executor,
+      [0.7, 1, 3, 10, 40, 100].map((nsPerFuel) => new Hog(time, nsPerFuel)),
+    );
+    runFor(executor, time, 4_000);
+    const shares = hogs.map(({ ms }) => ms / (time.ms / hogs.length));
+    expect(Math.min(...shares)).to.be.above(0.95);
+    expect(Math.max(...shares)).to.be.below(1.05);
+    for (const hog of hogs) hog.longestMs = 0;
+    runFor(executor, time, 400);
+    expect(Math.max(...hogs.map(({ longestMs }) => longestMs))).to.be.below(0.41);
+  });
+
+  it("with a seed shares fuel, whatever time it takes", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ seed: 1, source: time });
+    const hogs = start(
+      executor,
+      [1, 10, 100].map((nsPerFuel) => new Hog(time, nsPerFuel)),
+    );
+    executor.runUntilIdle(3_000);
+    const fuel = hogs.map((hog) => hog.fuel);
+    expect(Math.max(...fuel) - Math.min(...fuel)).to.be.at.most(executor.sliceFuel);
+  });
+
+  it("pardons a pause of the host", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ source: time });
+    const [victim, other] = start(executor, [new Hog(time, 1, { every: 1_000, ms: 10 }), new Hog(time, 1)]);
+    runFor(executor, time, 1_000);
+    expect(victim!.turns / other!.turns).to.be.within(0.98, 1.02);
+  });
+
+  it("gives somebody whose turns are too long again and again a fiftieth of all time at most", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ source: time });
+    const [cheater, ...others] = start(executor, [
+      new Hog(time, 1, { every: 4, ms: 5 }),
+      ...Array.from({ length: 9 }, () => new Hog(time, 1)),
+    ]);
+    runFor(executor, time, 10_000);
+    const share = others.reduce((sum, { ms }) => sum + ms, 0) / others.length;
+    // And the fifty milliseconds that there were at first.
+    expect(cheater!.ms - share).to.be.below(0.02 * time.ms + 60);
+  });
+
+  it("measures a task again after turns that were much too slow", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ source: time });
+    const [slow] = start(executor, [new Hog(time, 1)]);
+    slow!.nanosecondsPerFuel = 10_000;
+    executor.runUntilIdle(20);
+    expect(slow!.nanosecondsPerFuel).to.be.below(2);
+  });
+
+  it("fires timers not before their time and within a sixteenth of a millisecond", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ source: time });
+    start(executor, [new Hog(time, 0.1)]);
+    const late: number[] = [];
+    for (let delay = 0; delay < 5; delay += 0.37) {
+      const due = time.ms + delay;
+      executor.arm(new Timer(() => late.push(time.ms - due)), delay);
+    }
+    runFor(executor, time, 6);
+    expect(late).to.have.length(14);
+    expect(Math.min(...late)).to.be.at.least(0);
+    // A sixteenth, and a slice of ten microseconds.
+    expect(Math.max(...late)).to.be.below(0.075);
+  });
+});
