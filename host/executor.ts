@@ -83,8 +83,8 @@ const MAX_NATIVE_NS = 4_000_000;
  * Pauses are pardoned, since one of 10 ms would cost a task as many rounds of everybody; up to this part of all time, so
  * that nobody lives on pardons.
  */
-const PARDON_RATE = 0.02;
-const MAX_PARDON_NS = 50_000_000;
+const PARDON_RATE = 0.05;
+const MAX_PARDON_NS = 100_000_000;
 
 export class Executor {
   readonly scheduler = new Scheduler();
