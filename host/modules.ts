@@ -1,14 +1,11 @@
 /**
- * Modules as resources of guests. Whoever holds a module pays for it: its bytes are charged once to
- * each group in which somebody does, however many processes and messages that are.
+ * Modules as resources of guests. Whoever holds or runs a module pays for it: its bytes and code are charged once
+ * to each group in which somebody does, however many processes and messages that are.
  */
 
 import type { CompiledModule } from "../vm/index.ts";
 import { Account, type Group } from "./group.ts";
 import type { Resource } from "./message.ts";
-
-/** Bytes of lowered code and tables for each byte of a module, about. */
-const CODE_FACTOR = 3;
 
 /** Handles of each module in each group. */
 const holders = new WeakMap<Group, Map<CompiledModule, number>>();
@@ -53,5 +50,5 @@ export class ModuleHandle implements Resource {
 }
 
 function heldBytes(module: CompiledModule): number {
-  return module.data.bytes.length * (1 + CODE_FACTOR);
+  return module.data.bytes.length + module.codeByteLength;
 }

@@ -25,6 +25,7 @@ import type { EffectHash } from "./functions/effect-hash.ts";
 import { Account, type Group } from "./group.ts";
 import { LimitedOutput } from "./limited-output.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import { ModuleHandle } from "./modules.ts";
 import type { Registry } from "./registry.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
@@ -93,6 +94,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   readonly #linkTag: bigint | null;
   #done: ((result: SpawnResult) => void) | null;
   #store: Store | null = null;
+  /** Its part in what the module costs. */
+  #held: ModuleHandle | null = null;
   #instance: Instance | null = null;
   #invocation: Invocation | null = null;
   readonly #turn = { fuel: 0 };
@@ -218,6 +221,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   reserve(kind: ResourceKind, byteLength: number): boolean {
+    // Its group pays for what processes share.
+    if (kind === "module" || kind === "code") return true;
     const isLinear = kind === "memory";
     const { maxMemory } = this.config;
     if (isLinear && this.#linearBytes + byteLength > maxMemory) return false;
@@ -229,6 +234,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   release(kind: ResourceKind, byteLength: number): void {
+    if (kind === "module" || kind === "code") return;
     this.#memoryBytes -= byteLength;
     if (kind === "memory") this.#linearBytes -= byteLength;
     this.group.release(Account.Memory, byteLength);
@@ -336,6 +342,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#openDirectories();
       return null;
     }
+    this.#held = ModuleHandle.open(this.module, this.group);
+    if (this.#held === null) throw new Termination("memory limit", "for a module");
     const plan = runtime.planOf(this.module, config);
     this.#store = new Store({
       engine: this.module.engine,
@@ -708,6 +716,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#instance = null;
     this.#store?.dispose();
     this.#store = null;
+    this.#held?.close();
+    this.#held = null;
     this.group.release(Account.Memory, this.#memoryBytes);
     this.#memoryBytes = 0;
     this.#linearBytes = 0;

@@ -6,7 +6,7 @@ import { compareModes, compareSnapshots } from "./compare.ts";
 import { compareWithKnown, readKnownFailures } from "./known-failures.ts";
 import { validateScript } from "./modules.ts";
 import { modeText, type Options, parseOptions, USAGE } from "./options.ts";
-import { failuresText, lastLine, resultsJson, skipsText, tableText } from "./report.ts";
+import { failuresText, lastLine, resultsJson, tableText } from "./report.ts";
 import type { FileResult } from "./result.ts";
 import { type RunOptions, runScript } from "./runner.ts";
 import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, readScript, selectFiles, type SuiteFile, suiteRoot } from "./suite.ts";
@@ -58,8 +58,6 @@ async function runFiles(files: readonly SuiteFile[], { mode, lowering }: Options
 function report(mode: string, results: readonly FileResult[], options: Options, print: (text: string) => void): number {
   if (options.json !== null) writeFileSync(options.json, resultsJson(mode, results));
   print(`mode: ${mode}\n\n${tableText(results)}\n`);
-  const skips = skipsText(results);
-  if (skips !== "") print(`${skips}\n`);
   const failures = failuresText(results, options.failures);
   if (failures !== "") print(`${failures}\n`);
   const { fresh, known, mended } = compareWithKnown(results, readKnownFailures());

@@ -91,10 +91,10 @@ async function compare(
     for (const { results } of [first, ...others, ...priced]) results.at(-1)?.trace.splice(0);
   }
   const rows = [first, ...others].map(({ name, results }) => {
-    const { passed, failed, skipped, runs, pauses, snapshots, fuel, seconds } = totalsOf(name, results);
-    return [name, ...[passed, failed, skipped, runs, pauses, snapshots, fuel].map(String), seconds.toFixed(1)];
+    const { passed, failed, runs, pauses, snapshots, fuel, seconds } = totalsOf(name, results);
+    return [name, ...[passed, failed, runs, pauses, snapshots, fuel].map(String), seconds.toFixed(1)];
   });
-  print(columns([["mode", "passed", "failed", "skipped", "runs", "pauses", "snapshots", "fuel", "seconds"], ...rows]));
+  print(columns([["mode", "passed", "failed", "runs", "pauses", "snapshots", "fuel", "seconds"], ...rows]));
   print(differences.length === 0 ? "\nall modes agree\n" : `${differences.slice(0, options.failures).join("\n")}\n`);
   return { results: first.results, agree: differences.length === 0 };
 }
@@ -118,7 +118,6 @@ function firstDifference(expected: FileResult | undefined, actual: FileResult): 
     const other = actual.trace[index];
     if (one !== other) return `${one ?? "nothing"} became ${other ?? "nothing"}`;
   }
-  const counts = ({ passed, failures, skips }: FileResult): string =>
-    `${passed} passed, ${failures.length} failed, ${skips.length} skipped`;
+  const counts = ({ passed, failures }: FileResult): string => `${passed} passed, ${failures.length} failed`;
   return counts(expected) === counts(actual) ? null : `${counts(expected)} became ${counts(actual)}`;
 }

@@ -1,4 +1,4 @@
-/** How results are shown: a table with a row per folder, then failures and skips, then one last line. */
+/** How results are shown: a table with a row per folder, then failures, then one last line. */
 
 import { failureKey } from "./known-failures.ts";
 import { type FileResult, RATIOS, type RatioName } from "./result.ts";
@@ -9,7 +9,6 @@ export interface Totals {
   files: number;
   passed: number;
   failed: number;
-  skipped: number;
   readonly ratios: Record<RatioName, { passed: number; total: number }>;
   pauses: number;
   snapshots: number;
@@ -25,7 +24,6 @@ function emptyTotals(folder: string): Totals {
     files: 0,
     passed: 0,
     failed: 0,
-    skipped: 0,
     ratios,
     pauses: 0,
     snapshots: 0,
@@ -39,7 +37,6 @@ function add(totals: Totals, result: FileResult): void {
   totals.files++;
   totals.passed += result.passed;
   totals.failed += result.failures.length;
-  totals.skipped += result.skips.length;
   totals.pauses += result.pauses;
   totals.snapshots += result.snapshots;
   totals.fuel += result.fuel;
@@ -74,7 +71,6 @@ const HEADINGS = [
   "files",
   "passed",
   "failed",
-  "skipped",
   "malformed",
   "invalid",
   "valid texts",
@@ -90,7 +86,6 @@ export function tableText(results: readonly FileResult[]): string {
     String(totals.files),
     String(totals.passed),
     String(totals.failed),
-    String(totals.skipped),
     ...RATIOS.map((name) => `${totals.ratios[name].passed}/${totals.ratios[name].total}`),
     String(totals.pauses),
     String(totals.fuel),
@@ -115,41 +110,6 @@ export function columns(rows: readonly (readonly string[])[]): string {
   return rows.map(line).join("\n");
 }
 
-/** Skips by what they need, with the number of assertions of every script: nothing is left out in silence. */
-export function skipsText(results: readonly FileResult[]): string {
-  const byNeed = new Map<string, { count: number; files: Map<string, number>; details: Set<string> }>();
-  for (const { file, skips } of results) {
-    for (const { detail } of skips) {
-      // "not supported yet: SIMD, v128.load" is one of the group "not supported yet: SIMD".
-      const [need = detail, ...rest] = detail.split(", ");
-      const group = byNeed.get(need) ?? { count: 0, files: new Map(), details: new Set() };
-      byNeed.set(need, group);
-      group.count++;
-      group.files.set(file.name, (group.files.get(file.name) ?? 0) + 1);
-      if (rest.length > 0) group.details.add(rest.join(", "));
-    }
-  }
-  const words = (list: Iterable<string>): string => wrap([...list].toSorted(), 116);
-  return [...byNeed]
-    .toSorted(([, one], [, other]) => other.count - one.count)
-    .map(([need, { count, files, details }]) => {
-      const scripts = words([...files].map(([name, skipped]) => `${name} ${skipped}`));
-      return `skipped ${count}: ${need} (${[...details].toSorted().slice(0, 8).join(", ")}${details.size > 8 ? ", …" : ""})\n${scripts}`;
-    })
-    .join("\n");
-}
-
-/** The words with commas between them, in indented lines of at most `width` characters where the words allow it. */
-function wrap(words: readonly string[], width: number): string {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length + 2 <= width) lines[lines.length - 1] = `${last}, ${word}`;
-    else lines.push(word);
-  }
-  return lines.map((line) => `  ${line}`).join("\n");
-}
-
 /** At most `limit` failures, one line each. */
 export function failuresText(results: readonly FileResult[], limit: number): string {
   const lines = results.flatMap((result) =>
@@ -159,12 +119,13 @@ export function failuresText(results: readonly FileResult[], limit: number): str
   return [...lines.slice(0, limit), ...more].join("\n");
 }
 
+/** What CI reads. No assertion is ever left out: what cannot be run fails. */
 export function lastLine(results: readonly FileResult[]): string {
-  const { passed, failed, skipped } = totalsOf("all", results);
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  const { passed, failed } = totalsOf("all", results);
+  return `${passed} passed, ${failed} failed, 0 skipped`;
 }
 
-/** What a machine reads: everything the text shows, with every failure and skip. */
+/** What a machine reads: everything the text shows, with every failure. */
 export function resultsJson(mode: string, results: readonly FileResult[]): string {
   const folders = folderTotals(results);
   const files = results.map(({ file, trace: _, ...rest }) => ({ folder: file.folder, name: file.name, ...rest }));

@@ -27,7 +27,6 @@ export class FileResult {
   /** Assertions that hold. Other commands count only when they fail. */
   passed = 0;
   readonly failures: Finding[] = [];
-  readonly skips: Finding[] = [];
   /** Malformed and invalid modules rejected for the expected reason; valid ones accepted by `validate`. */
   readonly ratios: Readonly<Record<RatioName, Ratio>> = {
     malformed: ratio(),
@@ -55,8 +54,7 @@ export class FileResult {
   assertion(line: number, command: string, verdict: Verdict, column?: RatioName): void {
     if (column !== undefined) this.count(column, verdict.kind === "passed");
     if (verdict.kind === "passed") this.passed++;
-    else if (verdict.kind === "failed") this.failures.push({ line, command, detail: verdict.detail });
-    else this.skips.push({ line, command, detail: verdict.reason });
+    else this.failures.push({ line, command, detail: verdict.detail });
   }
 
   /** Records the failure of a command that is no assertion. */

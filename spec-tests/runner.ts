@@ -1,7 +1,6 @@
 /**
- * Executes one script on the engine, command by command, in turns of the given size. A command that
- * needs what this version cannot run is skipped with the engine's reason, and so is whatever
- * depends on it; nothing of that counts as passed.
+ * Executes one script on the engine, command by command, in turns of the given size. What depends on
+ * a module that failed fails too.
  */
 
 import { assertNever } from "../vm/errors.ts";
@@ -34,7 +33,7 @@ import { Spectest } from "./spectest.ts";
 import { proposalsOf, type SuiteFile } from "./suite.ts";
 import { Threads } from "./threads.ts";
 import { argumentOf, matches, patternText, valueText } from "./values.ts";
-import { errorText, failed, messageFits, PASSED, unsupported, type Verdict } from "./verdict.ts";
+import { errorText, failed, messageFits, PASSED, type Verdict } from "./verdict.ts";
 
 export interface RunOptions {
   readonly mode: Mode;
@@ -137,8 +136,6 @@ class ScriptRun {
   readonly #threads = new Threads();
   /** A thread's order depends on the turns, so nothing is traced from the first one on. */
   #isTracing: boolean;
-  /** What a thread could not do: later assertions see memory that it has not written. */
-  #skippedInThread: Verdict | null = null;
 
   constructor(result: FileResult, options: RunOptions) {
     this.#result = result;
@@ -181,7 +178,7 @@ class ScriptRun {
           ending.kind === "missing"
             ? ending.verdict
             : ending.kind === "error"
-              ? (unsupported(ending.error) ?? failed(`expected results, got ${errorText(ending.error)}`))
+              ? failed(`expected results, got ${errorText(ending.error)}`)
               : judgeValues(ending.values, command.results);
         this.#result.assertion(line, command.kind, verdict);
         return;
@@ -206,8 +203,7 @@ class ScriptRun {
             ? ending.verdict
             : isException && ending.kind === "error" && ending.error instanceof GuestException
               ? PASSED
-              : ((ending.kind === "error" ? unsupported(ending.error) : null) ??
-                failed(`expected ${wanted}, got ${endingText(ending)}`));
+              : failed(`expected ${wanted}, got ${endingText(ending)}`);
         this.#result.assertion(line, command.kind, verdict);
         return;
       }
@@ -259,10 +255,8 @@ class ScriptRun {
     if (ending.kind === "values") loaded = { kind: "loaded", value: ending.values[0] as number };
     else if (ending.kind === "missing") loaded = ending;
     else {
-      const skip = unsupported(ending.error);
-      if (skip === null) this.#commandFailed(command, ending.error);
-      const verdict = skip ?? failed(`the module at line ${command.line} was not instantiated`);
-      loaded = { kind: "missing", verdict };
+      this.#commandFailed(command, ending.error);
+      loaded = { kind: "missing", verdict: failed(`the module at line ${command.line} was not instantiated`) };
     }
     scope.latest = loaded;
     if (name !== null) scope.instances.set(name, loaded);
@@ -298,11 +292,7 @@ class ScriptRun {
 
   async #action(action: Action, line: number, scope: Scope): Promise<Ending> {
     const loaded = instanceOf(scope, action.module);
-    if (loaded.kind === "missing") {
-      if (scope.isThread && loaded.verdict.kind === "skipped") this.#skippedInThread = loaded.verdict;
-      return loaded;
-    }
-    if (!scope.isThread && this.#skippedInThread !== null) return { kind: "missing", verdict: this.#skippedInThread };
+    if (loaded.kind === "missing") return loaded;
     const extern = this.#instances[loaded.value]!.export(action.name);
     if (action.kind === "get") {
       if (extern instanceof Global) return { kind: "values", values: [globalBits(extern)] };
@@ -382,7 +372,7 @@ class ScriptRun {
   }
 
   #commandFailed(command: Command, error: unknown): void {
-    if (unsupported(error) === null) this.#result.commandFailed(command.line, command.kind, errorText(error));
+    this.#result.commandFailed(command.line, command.kind, errorText(error));
   }
 }
 
@@ -429,10 +419,8 @@ function judgeValues(values: readonly unknown[], patterns: (Command & { kind: "a
 
 function judgeError(ending: Ending, wanted: typeof Trap | typeof LinkError, expected: string): Verdict {
   if (ending.kind === "missing") return ending.verdict;
-  if (ending.kind === "error") {
-    const skip = unsupported(ending.error);
-    if (skip !== null) return skip;
-    if (ending.error instanceof wanted && messageFits(ending.error.message, expected)) return PASSED;
+  if (ending.kind === "error" && ending.error instanceof wanted && messageFits(ending.error.message, expected)) {
+    return PASSED;
   }
   return failed(`expected ${wanted.name} "${expected}", got ${endingText(ending)}`);
 }

@@ -2,11 +2,7 @@
 
 import { CompileError } from "../vm/errors.ts";
 
-export type Verdict =
-  | { readonly kind: "passed" }
-  | { readonly kind: "failed"; readonly detail: string }
-  /** What it needs is not there: never a pass. */
-  | { readonly kind: "skipped"; readonly reason: string };
+export type Verdict = { readonly kind: "passed" } | { readonly kind: "failed"; readonly detail: string };
 
 export const PASSED: Verdict = { kind: "passed" };
 
@@ -26,18 +22,9 @@ export function messageFits(actual: string, expected: string): boolean {
 
 /** The verdict over an error that was met where `kind` and `expected` were wanted. */
 export function judgeCompileError(error: unknown, kind: "malformed" | "invalid", expected: string): Verdict {
-  const skip = unsupported(error);
-  if (skip !== null) return skip;
   if (!(error instanceof CompileError)) return failed(`expected "${expected}", got ${errorText(error)}`);
   if (error.kind !== kind) return failed(`expected ${kind} "${expected}", got ${error.kind} "${error.message}"`);
   return messageFits(error.reason, expected) ? PASSED : failed(`expected "${expected}", got "${error.message}"`);
-}
-
-/** A skip if the error says that this version cannot run the module, else null. */
-export function unsupported(error: unknown): (Verdict & { kind: "skipped" }) | null {
-  return error instanceof CompileError && error.kind === "unsupported"
-    ? { kind: "skipped", reason: error.reason }
-    : null;
 }
 
 export function errorText(error: unknown): string {

@@ -182,9 +182,7 @@ export type CompileErrorKind =
   /** A typing rule is broken. */
   | "invalid"
   /** A limit of limits.ts is exceeded. */
-  | "limit"
-  /** A feature that this version cannot run. */
-  | "unsupported";
+  | "limit";
 
 /** Where in the input an error stands. Binary: `position`, a byte offset. Text: line and column, from 1. */
 export interface SourcePlace {

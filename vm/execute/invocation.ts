@@ -94,8 +94,6 @@ export interface Entry {
 
 /** Words between the arguments of a frame function and those of the function it calls. */
 export const HOST_FRAME_WORDS = 4;
-/** Bytes of one word of code. */
-const WORD_BYTES = 4;
 
 /** Fuel that guests of this isolate may still use before the hot loop is trained; infinite afterwards. */
 let untrainedFuel = TRAINING_FUEL;
@@ -677,13 +675,7 @@ export class Invocation {
       this.#trapped(new Trap("call stack exhausted"));
       return true;
     }
-    const lengthBefore = instance.code.length;
-    const isReady = instance.module.lower(funcIndex, x.isExact, LOWERING_STEP_INSTRUCTIONS);
-    const added = (instance.code.length - lengthBefore) * WORD_BYTES;
-    if (added > 0 && !this.store.accountant.reserve("code", added)) {
-      this.#trapped(new Termination("memory limit", `${added} bytes for code`));
-    }
-    if (!isReady) return false;
+    if (!instance.module.lower(funcIndex, x.isExact, LOWERING_STEP_INSTRUCTIONS)) return false;
     const { words } = instance.code;
     const target = x.entries[funcIndex]!;
     const head = target - Head.Length;

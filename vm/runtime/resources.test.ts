@@ -81,7 +81,9 @@ describe("the accountant", () => {
     expect(ledger.of("segments")).to.equal(4 + 3 * 4);
     expect(ledger.of("functions")).to.be.within(64, 200);
     expect(ledger.of("module")).to.equal(EVERYTHING.length);
-    expect(ledger.of("code")).to.be.within(16, 2_000);
+    const { data } = instance.module;
+    const bodies = data.bodyEnds.reduce((sum, end, i) => sum + end - data.bodyStarts[i]!, 0);
+    expect(ledger.of("code")).to.equal(5 * bodies);
     expect(ledger.of("frames"), "instantiation has ended").to.equal(0);
 
     const invocation = instance.invoke("g", [2_000]);
@@ -102,9 +104,27 @@ describe("the accountant", () => {
     const before = ledger.of("externs");
     instance.callSync("keep", [{}]);
     expect(ledger.of("externs") - before).to.equal(64);
-    const code = ledger.of("code");
-    instance.callSync("keep", [null]);
-    expect(ledger.of("code"), "lowered once").to.equal(code);
+    expect(ledger.of("code"), "all in advance").to.equal(5 * bodies);
+  });
+
+  it("is asked for the same whatever is lowered already", () => {
+    const module = compileSync(EVERYTHING);
+    const used = (): number[] => {
+      const ledger = new Ledger();
+      const instance = new Store({ accountant: ledger }).instantiateSync(module, HOST);
+      const totals = [ledger.total];
+      for (const [name, argument] of [
+        ["g", 3],
+        ["grow", 1],
+        ["keep", null],
+      ] as const) {
+        instance.callSync(name, [argument]);
+        totals.push(ledger.total);
+      }
+      return totals;
+    };
+    const cold = used();
+    expect(used()).to.deep.equal(cold);
   });
 
   it("is asked for a module once for each store", () => {
@@ -134,7 +154,7 @@ describe("the accountant", () => {
     }
   });
 
-  it("that refuses growth: -1 for memory and tables, an end for frames, references and code", () => {
+  it("that refuses growth: -1 for memory and tables, an end for frames and references", () => {
     const growing = (kind: ResourceKind, most: number): ReturnType<typeof instanceOf> =>
       everything(new Ledger([kind], most));
     expect(growing("memory", 3 * 65_536).callSync("grow", [1])).to.deep.equal([-1]);
@@ -142,11 +162,6 @@ describe("the accountant", () => {
     expect(() => growing("frames", 4_096).callSync("g", [2_000])).to.throw(Termination, "memory limit");
     expect(growing("frames", 4_096).callSync("g", [2])).to.deep.equal([]);
     expect(() => growing("externs", 0).callSync("keep", [{}])).to.throw(Termination, "memory limit");
-    const ledger = new Ledger();
-    const instance = everything(ledger);
-    const tight = everything(new Ledger(["code"], ledger.of("code") + 40));
-    expect(() => tight.callSync("keep", [null])).to.throw(Termination, "memory limit");
-    expect(instance.callSync("keep", [null])).to.deep.equal([]);
   });
 
   it("gets back what an invocation had, however it ends", () => {

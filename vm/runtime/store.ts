@@ -100,17 +100,25 @@ export class Store {
     return byteLength;
   }
 
-  /** Asks for a module's bytes when the store sees it for the first time; true then. Throws `Termination`. */
+  /** Asks for a module's bytes and code when the store sees it for the first time; true then. Throws `Termination`. */
   addModule(module: CompiledModule): boolean {
     if (this.#modules.has(module)) return false;
-    this.reserve("module", module.data.bytes.length);
+    const byteLength = this.reserve("module", module.data.bytes.length);
+    try {
+      this.reserve("code", module.codeByteLength);
+    } catch (error) {
+      this.accountant.release("module", byteLength);
+      throw error;
+    }
     this.#modules.add(module);
     return true;
   }
 
   /** Takes {@link addModule} back. */
   removeModule(module: CompiledModule): void {
-    if (this.#modules.delete(module)) this.accountant.release("module", module.data.bytes.length);
+    if (!this.#modules.delete(module)) return;
+    this.accountant.release("module", module.data.bytes.length);
+    this.accountant.release("code", module.codeByteLength);
   }
 
   /** Takes `count` addresses for the functions of an instance or of the host. Returns the first. */

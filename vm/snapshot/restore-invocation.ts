@@ -27,7 +27,6 @@ import type { StoreReader } from "./restore.ts";
 
 /** Slots that arguments and results of an entry may need whatever the limit of depth is. */
 const MIN_SLOTS = 4_096;
-const WORD_BYTES = 4;
 const NO_TYPE: FuncType = { params: [], results: [] };
 
 /** The innermost of the frames that were read, and what lies above it. */
@@ -377,11 +376,7 @@ class OneInvocation {
     if (!place || place.byteOffset !== byteOffset || (!isRunning && place.kind !== PlaceKind.AfterCall)) {
       throw input.invalid(`function ${funcIndex} cannot stand at ${byteOffset}`);
     }
-    const lengthBefore = code.length;
     module.lower(funcIndex, isExact);
-    // Whoever needs code first pays for it, as when it runs.
-    const added = (code.length - lengthBefore) * WORD_BYTES;
-    if (added > 0) this.#reader.store.reserve("code", added);
     const entry = (isExact ? code.exactEntries : code.entries)[funcIndex]!;
     return { funcIndex, place, places, pc: entry - Head.Length + place.codePosition };
   }
