@@ -11,16 +11,26 @@ import {
   Trap,
 } from "../vm/index.ts";
 import { EXIT_FAILURE, EXIT_LIMIT, EXIT_TRAP, EXIT_USAGE, exitCodeOf, Interrupted, UsageError } from "./exit.ts";
-import { field } from "./report.ts";
+import { errorLine, field } from "./report.ts";
 
 export interface End {
   readonly exitCode: number;
   /** "exit", "trap", "fuel", "memory", …; "usage" is an error from before the guest ran. */
   readonly reason: string;
+  /** What the guest gave to proc_exit, if that ended it. */
+  readonly guestCode?: number;
+  /** What went wrong, in one harmless line. */
+  readonly message?: string;
 }
 
 export function endOf(error: unknown): End {
-  if (error instanceof ProcessExit) return { exitCode: exitCodeOf(error.code), reason: "exit" };
+  if (error instanceof ProcessExit) {
+    return { exitCode: exitCodeOf(error.code), reason: "exit", guestCode: error.code };
+  }
+  return { ...failureOf(error), message: errorLine(error) };
+}
+
+function failureOf(error: unknown): End {
   if (error instanceof Trap) return { exitCode: EXIT_TRAP, reason: "trap" };
   if (error instanceof FuelExhausted) return { exitCode: EXIT_LIMIT, reason: "fuel" };
   if (error instanceof Termination) {

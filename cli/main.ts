@@ -28,7 +28,7 @@ try {
   const args = process.argv.slice(2);
   await main(basename(process.argv[1] ?? "") === "lunatic" ? ["lunatic", ...args] : args);
 } catch (error) {
-  const { errorReport } = await import("./report.ts");
+  const [{ errorReport }, { say }] = await Promise.all([import("./report.ts"), import("./stderr.ts")]);
   process.exitCode = EXIT_USAGE;
-  process.stderr.write(`${errorReport(null, error)}\n`);
+  say(errorReport(null, error));
 }

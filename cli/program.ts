@@ -167,7 +167,7 @@ function addLunatic(root: Command): void {
       "'perilune lunatic run FILE [ARGS]' gives a program the working directory, our whole environment, the network " +
         "and all imports, as Lunatic does, and runs Cargo's test programs as tests. As a runner in .cargo/config.toml: " +
         'runner = "perilune lunatic run". Before FILE: --fuel, --max-memory, --max-processes, --deny, ' +
-        "--wait-forever; --dir DIR anywhere.",
+        "--stats, --wait-forever; --dir DIR anywhere.",
     )
     .argument("<args...>", "run, FILE, its arguments")
     .allowUnknownOption()

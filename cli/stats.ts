@@ -1,19 +1,18 @@
 /** `--stats`: what a run used, for people or as one line of JSON, on stderr. */
 
 import { LimitAccountant, type ResourceKind } from "../vm/index.ts";
+import type { End } from "./end.ts";
 import { UsageError } from "./exit.ts";
+import { say } from "./stderr.ts";
 
-/** What a run reports itself. */
-export interface RunStats {
-  readonly exitCode: number;
-  /** How the run ended: "returned", "exit", "trap", "fuel", "memory", "timeout", "signal", … */
-  readonly reason: string;
+/** What a run reports itself. The reason says what the exit code alone does not: a guest may exit with any code. */
+export interface RunStats extends End {
   readonly fuel: number;
   /** Times that the guest was given fuel. */
   readonly slices: number;
   /** Times that it waited for the host, of a program without processes. */
   readonly waits?: number;
-  /** The most that memories, tables and stack took together, of a program without processes. */
+  /** The most that memories, tables and stacks took together; with processes, messages and modules too. */
   readonly memoryBytes?: number;
   /** How many processes there were. */
   readonly processes?: number;
@@ -69,5 +68,5 @@ export function statsText(stats: Stats, format: StatsFormat): string {
 }
 
 export function printStats(stats: Stats, format: StatsFormat): void {
-  process.stderr.write(`${statsText(stats, format)}\n`);
+  say(statsText(stats, format));
 }

@@ -101,6 +101,8 @@ export class Executor {
   /** Virtual time: all of it with a seed, else what has been jumped. */
   #virtualMs = DOUBLE_ZERO;
   #jumpedMs = DOUBLE_ZERO;
+  /** When the turn under way, or the last one, began: of several that were handed on, the first. */
+  turnMs = DOUBLE_ZERO;
   /** When the last turn ended. */
   #lastMs = DOUBLE_ZERO;
   #holds = 0;
@@ -265,6 +267,7 @@ export class Executor {
     const { scheduler } = this;
     let task = scheduler.pick();
     if (task === null) return false;
+    this.turnMs = beforeMs;
     let fuel = this.#sliceOf(task);
     for (;;) {
       this.#turns++;

@@ -78,6 +78,7 @@ export class Group {
   readonly depth: number;
   readonly #limits: Float64Array;
   readonly #used = new Float64Array(ACCOUNTS);
+  readonly #peaks = new Float64Array(ACCOUNTS);
   readonly #children = new Set<Group>();
   #named: Map<string, Group> | null = null;
   #disposed = false;
@@ -148,6 +149,11 @@ export class Group {
     return this.#used[account]!;
   }
 
+  /** The most that was in use at a time. */
+  peak(account: Account): number {
+    return this.#peaks[account]!;
+  }
+
   limit(account: Account): number {
     return this.#limits[account]!;
   }
@@ -176,7 +182,11 @@ export class Group {
 
   /** As {@link reserve}, for what has happened already: nobody refuses. */
   charge(account: Account, amount: number): void {
-    for (let group: Group | null = this; group !== null; group = group.parent) group.#used[account]! += amount;
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      const used = group.#used[account]! + amount;
+      group.#used[account] = used;
+      if (used > group.#peaks[account]!) group.#peaks[account] = used;
+    }
   }
 
   release(account: Account, amount: number): void {

@@ -11,7 +11,7 @@ export type { Environment } from "./environment.ts";
 export { Executor, type ExecutorOptions, type ExecutorStats, type TurnSource } from "./executor.ts";
 export { ExecutorClock } from "./executor-clock.ts";
 export { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "./fakes.ts";
-export { guestFunctions } from "./functions/host-definition.ts";
+export { guestFunctions, lunaticFunctions } from "./functions/host-definition.ts";
 export { Account, type Group, type GroupLimits, type GroupOptions } from "./group.ts";
 export type { ImportRules } from "./import-policy.ts";
 export type { MailboxLimits } from "./mailbox.ts";
@@ -21,7 +21,7 @@ export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } fro
 export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
 export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
-export { Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";
+export { type FunctionProvider, Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";
 export type { Services, TraceEvent } from "./runtime-core.ts";
 export { SlabAllocator, type SlabOptions } from "./slabs.ts";
 export { type ExitReason, isFailure, type Pid, reasonText, type Signal } from "./signal.ts";

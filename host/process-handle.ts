@@ -20,6 +20,8 @@ export interface ProcessStats {
   /** Messages that wait. */
   readonly mailbox: number;
   readonly links: number;
+  /** The host call that a guest waits in, and since when in milliseconds of its executor's time. */
+  readonly waiting: { readonly call: string; readonly sinceMs: number } | null;
 }
 
 export class ProcessHandle implements AsyncDisposable {
@@ -96,6 +98,7 @@ export function statsOf(process: BasicProcess): ProcessStats {
     memory: isGuest ? process.memoryBytes : 0,
     mailbox: process.mailbox.size,
     links: process.linkCount,
+    waiting: isGuest ? process.waiting : null,
   };
 }
 

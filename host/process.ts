@@ -134,6 +134,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #answered: readonly Value[] | null = null;
   /** Paused by the embedder, or for want of fuel. */
   isPaused = false;
+  /** When it began to wait, by the executor's time. */
+  #waitsSinceMs = 0;
 
   /** Use `Runtime.spawn`. */
   constructor(
@@ -213,6 +215,15 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return { ...services, stdout: limited(services.stdout), stderr };
   }
 
+  /** The host call that it waits in, and since when by the executor's time; null while it waits in none. */
+  get waiting(): { readonly call: string; readonly sinceMs: number } | null {
+    if (this.hasEnded || this.isRunnable) return null;
+    const sinceMs = this.#waitsSinceMs;
+    if (this.#atomicWait !== null) return { call: "memory.atomic.wait", sinceMs };
+    const call = this.#invocation?.waitsIn ?? null;
+    return call === null ? null : { call, sinceMs };
+  }
+
   // Memory.
 
   /** Bytes of all kinds that it has. */
@@ -264,6 +275,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       end = this.#fail(reasonOf(error), error);
     }
     this.#isInTurn = false;
+    if (end === TurnEnd.Waiting) this.#waitsSinceMs = this.runtime.executor.turnMs;
     this.runtime.trace?.({ kind: "turn", pid: this.pid, environment: this.environment.id, fuel: this.turnFuel });
     return end;
   }

@@ -6,6 +6,7 @@ import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
+import { say } from "../stderr.ts";
 import { type SectionHeader, sectionsOf } from "../sections.ts";
 import { exportType, externText, subTypeText } from "../types.ts";
 
@@ -32,7 +33,7 @@ export async function inspectCommand(file: string, options: InspectOptions): Pro
     );
     return 0;
   } catch (error) {
-    process.stderr.write(`${errorReport(name, error)}\n`);
+    say(errorReport(name, error));
     return EXIT_USAGE;
   }
 }

@@ -5,11 +5,14 @@
 
 import { standardError, standardOutput } from "../../host/node/stdio.ts";
 import { compile } from "../../vm/index.ts";
-import { EXIT_USAGE, Interrupted, UsageError } from "../exit.ts";
+import { endOf } from "../end.ts";
+import { Interrupted, UsageError } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
+import { say } from "../stderr.ts";
+import { printStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { runTests, testsOf } from "./test.ts";
 import { parseTestArguments } from "../tests/arguments.ts";
 
@@ -18,6 +21,7 @@ interface LunaticArguments extends GrantOptions {
   readonly args: readonly string[];
   readonly isBench: boolean;
   readonly waitForever: boolean;
+  readonly stats: StatsFormat | null;
 }
 
 const IMPLIED_RUN = /^(?:--bench|--dir|.+\.wasm)/;
@@ -32,6 +36,7 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
   const positional: string[] = [];
   let isBench = false;
   let waitForever = false;
+  let stats: StatsFormat | null = null;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     const [name = "", inline] = arg.startsWith("--") ? arg.split(/=(.*)/s, 2) : [arg];
@@ -48,6 +53,7 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
     else if (arg === "--bench") isBench = true;
     else if (positional.length > 0 || !arg.startsWith("-") || arg === "-") positional.push(arg);
     else if (arg === "--wait-forever") waitForever = true;
+    else if (name === "--stats") stats = statsFormat(inline ?? "text");
     else if (name === "--deny") deny.push(value());
     else if (VALUE_OPTIONS.includes(name)) values.set(name, value());
     else throw new UsageError(`unknown option '${arg}' of lunatic run`);
@@ -62,6 +68,7 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
     args: isBench ? [...rest, "--bench"] : rest,
     isBench,
     waitForever,
+    stats,
     dir,
     deny,
     ...(fuel === undefined ? {} : { fuel }),
@@ -91,8 +98,8 @@ export async function lunaticCommand(args: readonly string[]): Promise<number> {
     exitCode =
       (isCargo ? await runCargoTests(runArguments) : null) ?? (await runProgram(parseLunaticRun(runArguments)));
   } catch (error) {
-    process.stderr.write(`${errorReport(displayName(file), error)}\n`);
-    exitCode = EXIT_USAGE;
+    say(errorReport(displayName(file), error));
+    exitCode = endOf(error).exitCode;
   }
   await Promise.all([standardOutput().flush(), standardError().flush()]);
   process.exit(exitCode);
@@ -106,19 +113,23 @@ async function runCargoTests(args: readonly string[]): Promise<number | null> {
   return testsOf(module).length === 0 ? null : runTests(module, parseTestArguments(args));
 }
 
-async function runProgram({ file, args, waitForever, ...options }: LunaticArguments): Promise<number> {
+async function runProgram({ file, args, waitForever, stats, ...options }: LunaticArguments): Promise<number> {
   const interruptions = new Interruptions();
   const release = interruptions.listen();
   const name = displayName(file);
+  const started = performance.now();
   try {
     const module = await compile(await readModule(file), { signal: interruptions.signal });
+    const compileMs = performance.now() - started;
     const programName = file.split(/[\\/]/).at(-1) ?? file;
     const grants = await lunaticGrants([programName, ...args], options);
     const { runMain } = await import("../processes/main.ts");
-    return (await runMain({ name, module, grants, interruptions, waitForever })).exitCode;
+    const used = await runMain({ name, module, grants, interruptions, waitForever });
+    if (stats !== null) printStats({ ...used, compileMs, runMs: performance.now() - started - compileMs }, stats);
+    return used.exitCode;
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    process.stderr.write(`${errorReport(name, error)}\n`);
+    say(errorReport(name, error));
     return error.exitCode;
   } finally {
     release();

@@ -4,6 +4,7 @@ import { standardError } from "../../host/node/stdio.ts";
 import { EXIT_USAGE } from "../exit.ts";
 import { displayName } from "../input.ts";
 import { errorReport } from "../report.ts";
+import { say } from "../stderr.ts";
 import { readRun, type SavedRun } from "../saved-run.ts";
 import { type RunOptions, runCommand } from "./run.ts";
 
@@ -12,7 +13,7 @@ export async function resumeCommand(path: string, options: RunOptions): Promise<
   try {
     saved = await readRun(path);
   } catch (error) {
-    process.stderr.write(`${errorReport(displayName(path), error)}\n`);
+    say(errorReport(displayName(path), error));
     await standardError().flush();
     return EXIT_USAGE;
   }

@@ -20,13 +20,14 @@ import { standardError, standardInput, standardOutput } from "../../host/node/st
 import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
 import { compile, Func, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
-import { EXIT_USAGE, Interrupted, UsageError } from "../exit.ts";
+import { Interrupted, UsageError } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
+import { say } from "../stderr.ts";
 import { parseSnapshotAt, type Phase, type SavedRun, writeRun } from "../saved-run.ts";
-import { PeakAccountant, printStats, type RunStats, statsFormat } from "../stats.ts";
+import { PeakAccountant, printStats, type RunStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
 
 /** As commander gives them. */
@@ -69,39 +70,33 @@ export async function runCommand(
 ): Promise<number> {
   const name = displayName(file);
   const interruptions = new Interruptions();
-  let exitCode: number;
+  const started = performance.now();
+  let compileMs = 0;
+  let format: StatsFormat | null = null;
+  let stats: RunStats;
+  let release = () => {};
   try {
-    const format = statsFormat(options.stats);
+    format = statsFormat(options.stats);
     refuseIgnored(options);
     const limits = limitsOf(options);
-    const release = interruptions.listen(limits.timeoutMs);
-    const started = performance.now();
-    let stats: RunStats;
-    let compileMs = 0;
-    try {
-      const engine = engineWith(options.proposal);
-      const bytes = saved?.module ?? (await readModule(file, engine.proposals));
-      const module = await compile(bytes, { engine, signal: interruptions.signal });
-      compileMs = performance.now() - started;
-      stats = needsProcesses(module, options)
-        ? await runProcesses(name, module, [file, ...args], options, interruptions)
-        : await runAlone(name, module, file, args, options, limits, interruptions, saved);
-    } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
-      process.stderr.write(`${errorReport(name, error)}\n`);
-      stats = { exitCode: error.exitCode, reason: error.reason, fuel: 0, slices: 0 };
-    } finally {
-      release();
-    }
-    exitCode = stats.exitCode;
-    if (format !== null) printStats({ ...stats, compileMs, runMs: performance.now() - started - compileMs }, format);
+    release = interruptions.listen(limits.timeoutMs);
+    const engine = engineWith(options.proposal);
+    const bytes = saved?.module ?? (await readModule(file, engine.proposals));
+    const module = await compile(bytes, { engine, signal: interruptions.signal });
+    compileMs = performance.now() - started;
+    stats = needsProcesses(module, options)
+      ? await runProcesses(name, module, [file, ...args], options, interruptions)
+      : await runAlone(name, module, file, args, options, limits, interruptions, saved);
   } catch (error) {
-    process.stderr.write(`${errorReport(name, error)}\n`);
-    exitCode = EXIT_USAGE;
+    say(errorReport(name, error));
+    stats = { ...endOf(error), fuel: 0, slices: 0 };
+  } finally {
+    release();
   }
+  if (format !== null) printStats({ ...stats, compileMs, runMs: performance.now() - started - compileMs }, format);
   await Promise.all([standardOutput().flush(), standardError().flush()]);
   // Standard input may still be open, and would keep the process waiting.
-  process.exit(exitCode);
+  process.exit(stats.exitCode);
 }
 
 /** What runs alone has neither policies of imports nor processes: nobody may believe that it had. */
@@ -251,7 +246,7 @@ class LoneRun {
       end = endOf(error);
       if (end.reason === "usage") throw error;
       if (end.reason !== "exit" && end.reason !== "closed") {
-        process.stderr.write(`${errorReport(this.#name, error)}\n`);
+        say(errorReport(this.#name, error));
       }
     } finally {
       this.#threads?.end();
@@ -348,7 +343,7 @@ class LoneRun {
       const { fuel } = this.#progress;
       await writeRun(path, { ...this.#asked, phase: this.#phase, fuel, preopens, module: data.bytes, snapshot });
     } catch (error) {
-      process.stderr.write(`${errorReport(path, error)}\n`);
+      say(errorReport(path, error));
     }
   }
 

@@ -14,6 +14,7 @@ import { askedGrants, type GrantOptions, lunaticGrants } from "../processes/gran
 import { runMain } from "../processes/main.ts";
 import { type ProcessRow, TopTable } from "../processes/top-table.ts";
 import { errorReport, field } from "../report.ts";
+import { say } from "../stderr.ts";
 
 export interface TopOptions extends GrantOptions {
   readonly lunatic?: boolean;
@@ -77,7 +78,7 @@ export async function topCommand(file: string, args: readonly string[], options:
       release();
     }
   } catch (error) {
-    process.stderr.write(`${errorReport(name, error)}\n`);
+    say(errorReport(name, error));
     exitCode = error instanceof Interrupted ? error.exitCode : EXIT_USAGE;
   }
   await Promise.all([standardOutput().flush(), standardError().flush()]);

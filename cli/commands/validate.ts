@@ -5,6 +5,7 @@ import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
+import { say } from "../stderr.ts";
 
 export interface ValidateOptions {
   readonly proposal?: readonly string[];
@@ -19,7 +20,7 @@ export async function validateCommand(files: readonly string[], options: Validat
       await compile(await readModule(file, engine.proposals), { engine });
       process.stdout.write(`${field(name)}: valid\n`);
     } catch (error) {
-      process.stderr.write(`${errorReport(name, error)}\n`);
+      say(errorReport(name, error));
       exitCode = EXIT_USAGE;
     }
   }

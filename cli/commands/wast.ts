@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { EXIT_USAGE, UsageError } from "../exit.ts";
 import { parseCount } from "../options.ts";
 import { errorReport } from "../report.ts";
+import { say } from "../stderr.ts";
 
 export interface WastOptions {
   readonly slice?: string;
@@ -24,7 +25,7 @@ export async function wastCommand(paths: readonly string[], options: WastOptions
     const { specCommand } = await import("../../spec-tests/command.ts");
     return await specCommand([...args, "--", ...paths], (text) => process.stdout.write(`${text}\n`));
   } catch (error) {
-    process.stderr.write(`${errorReport(null, error)}\n`);
+    say(errorReport(null, error));
     return EXIT_USAGE;
   }
 }

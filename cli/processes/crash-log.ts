@@ -35,13 +35,13 @@ export class CrashLog {
       this.#reports = 0;
     }
     if (this.#reports++ >= REPORTS_PER_WINDOW) this.#suppressed++;
-    else this.#write(`${bounded(this.#lines(process, reason))}\n`);
+    else this.#write(bounded(this.#lines(process, reason)));
   }
 
   /** Says how many reports were left out since the last that was written. */
   flush(): void {
     if (this.#suppressed === 0) return;
-    this.#write(`perilune: ${this.#suppressed} more reports suppressed\n`);
+    this.#write(`perilune: ${this.#suppressed} more reports suppressed`);
     this.#suppressed = 0;
   }
 

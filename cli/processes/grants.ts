@@ -4,7 +4,14 @@
  * command's, never the module's.
  */
 
-import type { ConfigOptions, DirectoryGrant, GroupLimits } from "../../host/index.ts";
+import {
+  type ConfigOptions,
+  type DirectoryGrant,
+  type FunctionProvider,
+  type GroupLimits,
+  guestFunctions,
+  lunaticFunctions,
+} from "../../host/index.ts";
 import { UsageError } from "../exit.ts";
 import { type DirectoryOption, environmentOf, parseBytes, parseCount, parseDirectory } from "../options.ts";
 
@@ -21,6 +28,8 @@ export interface GrantOptions {
 }
 
 export interface Grants {
+  /** What there is to import besides WASI. */
+  readonly functions: FunctionProvider;
   /** Of the main process, and the most that any other gets. */
   readonly config: ConfigOptions;
   /** Of all processes together. */
@@ -32,6 +41,7 @@ const OPEN_IMPORTS = ["wasi_snapshot_preview1::*"];
 
 export async function askedGrants(args: readonly string[], options: GrantOptions): Promise<Grants> {
   return {
+    functions: guestFunctions,
     config: {
       args,
       env: environmentOf(options.env ?? [], options.inheritEnv ?? false, process.env),
@@ -46,13 +56,14 @@ export async function askedGrants(args: readonly string[], options: GrantOptions
   };
 }
 
-/** All of our environment, the working directory and every directory asked for, the network, all imports. */
+/** All of our environment, the working directory and every directory asked for, the network, and all imports that Lunatic has. */
 export async function lunaticGrants(args: readonly string[], options: GrantOptions): Promise<Grants> {
   const directories = [".", ...(options.dir ?? [])].map(
     (path): DirectoryOption => ({ hostPath: path, guestPath: path, readOnly: false }),
   );
   const deny = patterns("--deny", options.deny);
   return {
+    functions: lunaticFunctions,
     config: {
       args,
       env: environmentOf(options.env ?? [], true, process.env),

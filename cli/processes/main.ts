@@ -8,7 +8,6 @@ import {
   type BasicProcess,
   Executor,
   type ExitReason,
-  guestFunctions,
   Runtime,
   type RuntimeOptions,
   type Services,
@@ -20,7 +19,8 @@ import { type End, endOf, noStart } from "../end.ts";
 import { EXIT_LIMIT, exitCodeOf, Interrupted } from "../exit.ts";
 import type { Interruptions } from "../interruptions.ts";
 import { parseCount } from "../options.ts";
-import { errorReport, field } from "../report.ts";
+import { errorLine, errorReport, field } from "../report.ts";
+import { say } from "../stderr.ts";
 import type { RunStats } from "../stats.ts";
 import { CrashLog } from "./crash-log.ts";
 import type { Grants } from "./grants.ts";
@@ -75,10 +75,10 @@ export function nodeServices(): Services {
 export async function runMain(options: MainOptions): Promise<RunStats> {
   const { name, module, grants, interruptions, slice, services, observe } = options;
   if (!module.exports.some((each) => each.name === "_start" && each.type.kind === "func")) throw noStart(module);
-  const log = new CrashLog((text) => process.stderr.write(text));
+  const log = new CrashLog(say);
   const executor = new Executor(slice === undefined ? {} : { sliceFuel: parseCount("--slice", slice) });
   const runtime = new ReportingRuntime(
-    { ...grants.limits, executor, services: { ...nodeServices(), ...services }, functions: [guestFunctions] },
+    { ...grants.limits, executor, services: { ...nodeServices(), ...services }, functions: [grants.functions] },
     (ended, reason) => {
       if (ended.pid !== 1) log.ended(ended, reason);
     },
@@ -93,8 +93,8 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     end = endOf(error);
-    if (end.reason !== "closed") process.stderr.write(`${errorReport(name, error)}\n`);
-    if (end.reason === "deadlock") process.stderr.write(waitingLines(runtime));
+    if (end.reason !== "closed") say(errorReport(name, error));
+    if (end.reason === "deadlock") say(waitingLines(runtime));
   } finally {
     stopWatching();
     stopObserving?.();
@@ -105,6 +105,7 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
     ...end,
     fuel: runtime.group.used(Account.Fuel),
     slices: executor.stats.turns,
+    memoryBytes: runtime.group.peak(Account.Memory),
     processes: runtime.environment.takePid() - 1,
   };
 }
@@ -115,18 +116,20 @@ function mainEnd(name: string, reason: ExitReason): End {
     case "normal":
       return { exitCode: 0, reason: "returned" };
     case "code":
-      return { exitCode: exitCodeOf(reason.code), reason: "exit" };
+      return { exitCode: exitCodeOf(reason.code), reason: "exit", guestCode: reason.code };
     case "trap":
     case "limit":
     case "error": {
       const end = endOf(reason.error);
       if (end.reason === "usage") throw reason.error;
-      process.stderr.write(`${errorReport(name, reason.error)}${hint(reason.error)}\n`);
+      say(`${errorReport(name, reason.error)}${hint(reason.error)}`);
       return end;
     }
-    default:
-      process.stderr.write(`${errorReport(name, new Termination("killed", killedBy(reason)))}\n`);
-      return { exitCode: EXIT_LIMIT, reason: reason.kind };
+    default: {
+      const error = new Termination("killed", killedBy(reason));
+      say(errorReport(name, error));
+      return { exitCode: EXIT_LIMIT, reason: reason.kind, message: errorLine(error) };
+    }
   }
 }
 
@@ -152,12 +155,16 @@ function keepAlive(): () => void {
   return () => clearInterval(timer);
 }
 
-function waitingLines({ processes }: Runtime): string {
-  const lines = processes.slice(0, MAX_WAITING).map(({ pid, name, state, mailbox }) => {
-    return `    process ${pid} (${field(name, 80)}): ${state}, ${mailbox} messages unread\n`;
+/** Who waits in which host call for how long. */
+function waitingLines({ processes, executor }: Runtime): string {
+  const nowMs = executor.nowMs();
+  const lines = processes.slice(0, MAX_WAITING).map(({ pid, name, state, mailbox, waiting }) => {
+    const where =
+      waiting === null ? state : `waits in ${field(waiting.call)} for ${Math.round(nowMs - waiting.sinceMs)} ms`;
+    return `    process ${pid} (${field(name, 80)}): ${where}, ${mailbox} messages unread`;
   });
-  if (processes.length > MAX_WAITING) lines.push(`    … ${processes.length - MAX_WAITING} more\n`);
-  return lines.join("");
+  if (processes.length > MAX_WAITING) lines.push(`    … ${processes.length - MAX_WAITING} more`);
+  return lines.join("\n");
 }
 
 /** Rejects with the signal's reason. */

@@ -1,6 +1,6 @@
 /** Programs of processes as a user meets them: child processes on the compiled output. */
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,7 +56,124 @@ describe("perilune run with processes", function () {
     const { code, stdout, stderr } = await perilune(["run", "--allow", "lunatic::*", "--stats=json", PING_PONG, "50"]);
     expect(stdout).to.equal("ping-pong: 50 replies of process 2\n");
     expect(code).to.equal(0);
-    expect(JSON.parse(stderr)).to.include({ reason: "returned", processes: 2 });
+    const stats = JSON.parse(stderr) as { memoryBytes: number };
+    expect(stats).to.include({ exitCode: 0, reason: "returned", processes: 2 });
+    // Each has a memory of at least a page.
+    expect(stats.memoryBytes).to.be.within(2 * 65_536, 4_000_000);
+    const text = await perilune(["lunatic", "run", "--stats", PING_PONG, "5"]);
+    expect(text.stderr).to.match(
+      /^ended {4}returned, exit code 0\nfuel {5}.*\nmemory {3}[\d,]+ bytes\nnumber {3}2 processes\n/,
+    );
+  });
+
+  it("the statistics tell apart what exits with the same code", async () => {
+    const exit = '(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))';
+    const code = (n: number): string =>
+      file(
+        `exit-${n}.wat`,
+        `(module ${exit} (memory (export "memory") 1)
+      (func (export "_start") (call $exit (i32.const ${n}))))`,
+      );
+    const cases: [string[], object][] = [
+      [["--allow", "lunatic", code(137)], { exitCode: 137, reason: "exit", guestCode: 137 }],
+      [["--allow", "lunatic", code(256)], { exitCode: 1, reason: "exit", guestCode: 256 }],
+      [[code(2)], { exitCode: 2, reason: "exit", guestCode: 2 }],
+      [[join(folder, "none.wasm")], { exitCode: 2, reason: "usage", message: "no such file" }],
+      [
+        ["--allow", "lunatic", file("killed.wat", program(`(call $kill (call $process_id)) ${WAIT}`))],
+        { exitCode: 137, reason: "killed", message: "killed: by process 1" },
+      ],
+      [
+        ["--allow", "lunatic", file("trap.wat", program("(unreachable)"))],
+        { exitCode: 134, reason: "trap", message: "trap: unreachable" },
+      ],
+      [["--allow", "lunatic", file("deadlock.wat", program(WAIT))], { exitCode: 1, reason: "deadlock" }],
+      [
+        ["--allow", "lunatic", "--timeout", "100ms", file("sleeps.wat", program("(call $sleep_ms (i64.const 60000))"))],
+        { exitCode: 124, reason: "timeout" },
+      ],
+      [
+        ["--deny", "lunatic::*", file("denied.wat", program("(call $sleep_ms (i64.const 0))"))],
+        { exitCode: 137, reason: "import denied" },
+      ],
+    ];
+    await Promise.all(
+      cases.map(async ([args, expected]) => {
+        const { code: exitCode, stderr } = await perilune(["run", "--stats=json", ...args]);
+        const stats = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "") as { exitCode: number };
+        expect(stats, args.join(" ")).to.include(expected);
+        expect(exitCode, args.join(" ")).to.equal(stats.exitCode);
+      }),
+    );
+  });
+
+  it("a signal ends it in order, and a closed stdout quietly", async () => {
+    const printing = file(
+      "printing.wat",
+      `(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\\08\\00\\00\\00\\40\\00\\00\\00")
+        (func (export "_start")
+          (loop $again (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 100))) (br $again))))`,
+    );
+    for (const [end, code] of [
+      ["SIGINT", 130],
+      ["SIGTERM", 143],
+      ["closed", 141],
+    ] as const) {
+      const child = spawn(process.execPath, [MAIN, "run", "--allow", "lunatic", printing]);
+      let stderr = "";
+      child.stderr.on("data", (chunk: Buffer) => {
+        stderr += chunk.toString();
+      });
+      child.stdout.once("data", () => {
+        if (end === "closed") child.stdout.destroy();
+        else {
+          child.kill(end);
+          child.stdout.resume();
+        }
+      });
+      const exit = await new Promise((resolve) => child.on("close", resolve));
+      expect([exit, stderr.replace(/^.*: /, "")], end).to.deep.equal([
+        code,
+        end === "closed" ? "" : `ended by ${end}\n`,
+      ]);
+    }
+  });
+
+  it("what the command says begins a line of its own, whatever the guest wrote", async () => {
+    const path = file(
+      "half-a-line.wat",
+      `(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "\\08\\00\\00\\00\\04\\00\\00\\00half")
+        (func (export "_start")
+          (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 100))) (unreachable)))`,
+    );
+    for (const options of [[], ["--allow", "lunatic"]]) {
+      const { code, stderr } = await perilune(["run", ...options, "--stats=json", path]);
+      expect(code).to.equal(134);
+      expect(stderr).to.match(/^half\nperilune: .*: trap: unreachable\n {4}at .*\n\{"exitCode":134,.*\}\n$/);
+    }
+  });
+
+  it("in Lunatic's place there is no perilune::*", async () => {
+    const narrowing = file(
+      "narrowing.wat",
+      '(module (import "perilune::config" "version" (func (result i32))) (func (export "_start")))',
+    );
+    const { code, stderr } = await perilune(["lunatic", "run", narrowing]);
+    expect(code).to.equal(2);
+    expect(stderr).to.include("unknown import");
+    expect(stderr).to.include("perilune::config");
+    expect((await perilune(["run", "--allow", "perilune", narrowing])).code).to.equal(0);
+    const tests = file(
+      "narrowing-tests.wat",
+      '(module (import "perilune::config" "version" (func (result i32))) (func (export "#lunatic_test_a")))',
+    );
+    expect((await perilune(["test", tests])).stderr).to.include("unknown import");
   });
 
   it("an import that is not allowed ends it, and the report says what would allow it", async () => {
@@ -74,7 +191,9 @@ describe("perilune run with processes", function () {
     const path = file("deadlock.wat", program(WAIT));
     const { code, stderr } = await perilune(["run", "--allow", "lunatic", path]);
     expect(code).to.equal(1);
-    expect(stderr).to.match(/nothing can wake it\n {4}process 1 \(main\): waiting, 0 messages unread\n$/);
+    expect(stderr).to.match(
+      /nothing can wake it\n {4}process 1 \(main\): waits in lunatic::message::receive for \d+ ms, 0 messages unread\n$/,
+    );
     const forever = await perilune(["run", "--allow", "lunatic", "--wait-forever", "--timeout", "300ms", path]);
     expect(forever.code).to.equal(124);
   });
@@ -130,6 +249,31 @@ describe("perilune run with processes", function () {
     expect(stdout).to.match(
       /failures:\n {4}panics\n {4}other_words\n {4}does_not_panic\n\ntest result: FAILED\. 6 passed/,
     );
+  });
+
+  it("tests run one after the other, or all together; in real time only what is awake goes on", async () => {
+    const path = file(
+      "slow-and-quick.wat",
+      `(module (import "lunatic::process" "sleep_ms" (func $sleep_ms (param i64)))
+        (func (export "#lunatic_test_slow") (call $sleep_ms (i64.const 3600000)))
+        (func (export "#lunatic_test_quick")))`,
+    );
+    const order = async (...options: string[]): Promise<string> => {
+      const { code, stdout } = await perilune(["test", path, ...options]);
+      expect(code).to.equal(0);
+      return [...stdout.matchAll(/^test (\w+) \.\.\. ok$/gm)].map(([, name]) => name).join(" ");
+    };
+    expect(await order()).to.equal("quick slow");
+    expect(await order("--test-threads", "1")).to.equal("slow quick");
+    expect((await perilune(["test", path, "--test-threads", "0"])).code).to.equal(2);
+    const child = spawn(process.execPath, [MAIN, "test", path, "--clock", "real"]);
+    let stdout = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (stdout.includes("quick")) setTimeout(() => child.kill(), 200);
+    });
+    expect(await new Promise((resolve) => child.on("close", (_, signal) => resolve(signal)))).to.equal("SIGTERM");
+    expect(stdout).to.equal("\nrunning 2 tests\ntest quick ... ok\n");
   });
 
   it("nextest's calls are answered", async () => {
@@ -195,8 +339,8 @@ describe("reports of failed processes", () => {
     let text = "";
     let nowMs = 0;
     const log = new CrashLog(
-      (more) => {
-        text += more;
+      (lines) => {
+        text += `${lines}\n`;
       },
       () => nowMs,
     );

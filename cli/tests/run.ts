@@ -11,8 +11,8 @@ import {
   Executor,
   ExecutorClock,
   type ExitReason,
-  guestFunctions,
   isFailure,
+  lunaticFunctions,
   Runtime,
   type Services,
   reasonText,
@@ -54,7 +54,7 @@ export class TestRun {
     const executor = new Executor({ virtualTime: options.clock === "virtual" });
     this.#runtime = new Runtime({
       executor,
-      functions: [guestFunctions],
+      functions: [lunaticFunctions],
       services: { clock: new ExecutorClock(executor), random: new NodeRandom() },
       servicesOf: (process) => this.#streamsOf(process),
     });

@@ -36,6 +36,11 @@ export function guestFunctions(module: string, name: string, type: ExternDescrip
   return definition;
 }
 
+/** Those of them that Lunatic has: there is no `perilune::*`, as if this were Lunatic. */
+export function lunaticFunctions(module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
+  return module.startsWith("perilune::") ? undefined : guestFunctions(module, name, type);
+}
+
 function hostDefinition(fn: HostFunction): HostDefinition {
   const shared = { params: fn.params, results: fn.results, name: fn.fullName };
   const meanings = fn.parameters.map(({ meaning }) => meaning);

@@ -12,6 +12,7 @@ import { Waiters } from "../waiters.ts";
 
 /** Output that may wait to be written before its writer has to. */
 const MAX_UNWRITTEN_BYTES = 65_536;
+const LINE_END = 0x0a;
 
 function asSystemError(error: Error): Error {
   return "code" in error && typeof error.code === "string" ? error : new SystemError("EIO", error.message);
@@ -22,6 +23,8 @@ export class NodeOutput implements OutputStream {
   readonly #stream: Writable;
   readonly #waiters = new Waiters();
   #failure: Error | null = null;
+  /** Whether what was written so far ends a line. */
+  endsLine = true;
 
   constructor(stream: Writable, options: { readonly isTerminal?: boolean } = {}) {
     this.#stream = stream;
@@ -38,6 +41,7 @@ export class NodeOutput implements OutputStream {
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== null) throw this.#failure;
     this.#stream.write(bytes);
+    if (bytes.length > 0) this.endsLine = bytes.at(-1) === LINE_END;
     return this.isWritable ? undefined : this.#drained();
   }
 
@@ -136,14 +140,19 @@ export class NodeInput implements InputStream {
   }
 }
 
+// One for each stream of the process, made when it is first asked for.
+let input: NodeInput | null = null;
+let output: NodeOutput | null = null;
+let errors: NodeOutput | null = null;
+
 export function standardInput(): NodeInput {
-  return new NodeInput(() => process.stdin, { isTerminal: isatty(0) });
+  return (input ??= new NodeInput(() => process.stdin, { isTerminal: isatty(0) }));
 }
 
 export function standardOutput(): NodeOutput {
-  return new NodeOutput(process.stdout, { isTerminal: isatty(1) });
+  return (output ??= new NodeOutput(process.stdout, { isTerminal: isatty(1) }));
 }
 
 export function standardError(): NodeOutput {
-  return new NodeOutput(process.stderr, { isTerminal: isatty(2) });
+  return (errors ??= new NodeOutput(process.stderr, { isTerminal: isatty(2) }));
 }

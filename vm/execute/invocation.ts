@@ -237,6 +237,12 @@ export class Invocation {
     return { func: this.store.funcAt(host.address), args: this.#decode(this.#hostParams, argsAt, false) };
   }
 
+  /** The name of the host function that it waits for, for reports. Null while it does not wait for one. */
+  get waitsIn(): string | null {
+    if (this.#next !== Next.Answer || this.#pending === null || this.#answer !== null) return null;
+    return this.#pending.host.definition.name ?? "a host function";
+  }
+
   /** Fuel used so far: the price of every instruction that ran, and what host functions charged. */
   get fuelUsed(): number {
     return this.#usedBefore;
