@@ -223,6 +223,18 @@ describe("perilune", function () {
       expect(stats.waits).to.be.within(1, 10);
     });
 
+    it("a reader that has stalled does not hold a run whose time is over", async () => {
+      const yes = program("(loop $again (call $print (i32.const 1000) (i32.const 60000)) (br $again))");
+      const path = file("stalled.wat", yes);
+      const child = spawn(process.execPath, [MAIN, "run", "--timeout", "200ms", path], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      // Paused from the start: nothing of it is ever read.
+      child.stdout?.pause();
+      expect(await new Promise((resolve) => child.on("exit", resolve))).to.equal(124);
+      child.stdout?.destroy();
+    });
+
     it("tells what it used, for people and for machines", async () => {
       const path = file("hello.wat", HELLO);
       const json = await perilune(["run", "--stats=json", path]);

@@ -28,7 +28,7 @@ try {
   const args = process.argv.slice(2);
   await main(basename(process.argv[1] ?? "") === "lunatic" ? ["lunatic", ...args] : args);
 } catch (error) {
-  const [{ errorReport }, { say }] = await Promise.all([import("./report.ts"), import("./stderr.ts")]);
+  const [{ errorReport }, { say }] = await Promise.all([import("./report.ts"), import("./streams.ts")]);
   process.exitCode = EXIT_USAGE;
   say(errorReport(null, error));
 }

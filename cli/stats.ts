@@ -3,7 +3,7 @@
 import { LimitAccountant, type ResourceKind } from "../vm/index.ts";
 import type { End } from "./end.ts";
 import { UsageError } from "./exit.ts";
-import { say } from "./stderr.ts";
+import { say } from "./streams.ts";
 
 /** What a run reports itself. The reason says what the exit code alone does not: a guest may exit with any code. */
 export interface RunStats extends End {

@@ -6,7 +6,7 @@ import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
-import { say } from "../stderr.ts";
+import { say } from "../streams.ts";
 import { type SectionHeader, sectionsOf } from "../sections.ts";
 import { exportType, externText, subTypeText } from "../types.ts";
 

@@ -3,7 +3,6 @@
  * does, as the runner of a Cargo project for one. Cargo's test programs run as tests.
  */
 
-import { standardError, standardOutput } from "../../host/node/stdio.ts";
 import { compile } from "../../vm/index.ts";
 import { endOf } from "../end.ts";
 import { Interrupted, UsageError } from "../exit.ts";
@@ -11,7 +10,7 @@ import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
-import { say } from "../stderr.ts";
+import { leave, say } from "../streams.ts";
 import { printStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { runTests, testsOf } from "./test.ts";
 import { parseTestArguments } from "../tests/arguments.ts";
@@ -101,8 +100,7 @@ export async function lunaticCommand(args: readonly string[]): Promise<number> {
     say(errorReport(displayName(file), error));
     exitCode = endOf(error).exitCode;
   }
-  await Promise.all([standardOutput().flush(), standardError().flush()]);
-  process.exit(exitCode);
+  return leave(exitCode);
 }
 
 /** Null when the module has no tests. */

@@ -1,10 +1,9 @@
 /** `perilune resume`: goes on with a run that `--snapshot-at` or `--snapshot-on-timeout` has saved. */
 
-import { standardError } from "../../host/node/stdio.ts";
 import { EXIT_USAGE } from "../exit.ts";
 import { displayName } from "../input.ts";
 import { errorReport } from "../report.ts";
-import { say } from "../stderr.ts";
+import { leave, say } from "../streams.ts";
 import { readRun, type SavedRun } from "../saved-run.ts";
 import { type RunOptions, runCommand } from "./run.ts";
 
@@ -14,8 +13,7 @@ export async function resumeCommand(path: string, options: RunOptions): Promise<
     saved = await readRun(path);
   } catch (error) {
     say(errorReport(displayName(path), error));
-    await standardError().flush();
-    return EXIT_USAGE;
+    return leave(EXIT_USAGE);
   }
   const invoke = saved.invoke === null ? {} : { invoke: saved.invoke };
   return runCommand(saved.file, saved.args, { ...options, ...invoke, proposal: saved.proposals }, saved);

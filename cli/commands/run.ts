@@ -25,7 +25,7 @@ import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
-import { say } from "../stderr.ts";
+import { leave, say } from "../streams.ts";
 import { parseSnapshotAt, type Phase, type SavedRun, writeRun } from "../saved-run.ts";
 import { PeakAccountant, printStats, type RunStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
@@ -94,9 +94,7 @@ export async function runCommand(
     release();
   }
   if (format !== null) printStats({ ...stats, compileMs, runMs: performance.now() - started - compileMs }, format);
-  await Promise.all([standardOutput().flush(), standardError().flush()]);
-  // Standard input may still be open, and would keep the process waiting.
-  process.exit(stats.exitCode);
+  return leave(stats.exitCode, stats.reason === "timeout");
 }
 
 /** What runs alone has neither policies of imports nor processes: nobody may believe that it had. */

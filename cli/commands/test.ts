@@ -6,6 +6,7 @@ import { EXIT_FAILURE, EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
+import { leave, say } from "../streams.ts";
 import { parseTestArguments, type TestArguments } from "../tests/arguments.ts";
 import { select, type TestCase, testCase } from "../tests/cases.ts";
 import { Listing } from "../tests/listing.ts";
@@ -24,11 +25,10 @@ export async function testCommand(args: readonly string[]): Promise<number> {
     const module = await compile(await readModule(options.file));
     exitCode = await runTests(module, options);
   } catch (error) {
-    process.stderr.write(`${errorReport(displayName(options.file), error)}\n`);
+    say(errorReport(displayName(options.file), error));
     exitCode = EXIT_USAGE;
   }
-  await Promise.all([standardOutput().flush(), standardError().flush()]);
-  process.exit(exitCode);
+  return leave(exitCode);
 }
 
 /** Prints what Rust's test program prints. Returns the exit code. */

@@ -4,9 +4,8 @@
  */
 
 import type { Cancel, OutputStream, ProcessStats, Runtime } from "../../host/index.ts";
-import { standardError, standardOutput } from "../../host/node/stdio.ts";
 import { compile } from "../../vm/index.ts";
-import { EXIT_USAGE, Interrupted } from "../exit.ts";
+import { EXIT_TIMEOUT, EXIT_USAGE, Interrupted } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { parseDuration } from "../options.ts";
@@ -14,7 +13,7 @@ import { askedGrants, type GrantOptions, lunaticGrants } from "../processes/gran
 import { runMain } from "../processes/main.ts";
 import { type ProcessRow, TopTable } from "../processes/top-table.ts";
 import { errorReport, field } from "../report.ts";
-import { say } from "../stderr.ts";
+import { leave, say } from "../streams.ts";
 
 export interface TopOptions extends GrantOptions {
   readonly lunatic?: boolean;
@@ -81,8 +80,7 @@ export async function topCommand(file: string, args: readonly string[], options:
     say(errorReport(name, error));
     exitCode = error instanceof Interrupted ? error.exitCode : EXIT_USAGE;
   }
-  await Promise.all([standardOutput().flush(), standardError().flush()]);
-  process.exit(exitCode);
+  return leave(exitCode, exitCode === EXIT_TIMEOUT);
 }
 
 /** Shows the table again and again, and once more when the returned function is called. */

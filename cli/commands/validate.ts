@@ -5,7 +5,7 @@ import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
-import { say } from "../stderr.ts";
+import { say } from "../streams.ts";
 
 export interface ValidateOptions {
   readonly proposal?: readonly string[];

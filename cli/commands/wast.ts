@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { EXIT_USAGE, UsageError } from "../exit.ts";
 import { parseCount } from "../options.ts";
 import { errorReport } from "../report.ts";
-import { say } from "../stderr.ts";
+import { say } from "../streams.ts";
 
 export interface WastOptions {
   readonly slice?: string;

@@ -20,7 +20,7 @@ import { EXIT_LIMIT, exitCodeOf, Interrupted } from "../exit.ts";
 import type { Interruptions } from "../interruptions.ts";
 import { parseCount } from "../options.ts";
 import { errorLine, errorReport, field } from "../report.ts";
-import { say } from "../stderr.ts";
+import { say } from "../streams.ts";
 import type { RunStats } from "../stats.ts";
 import { CrashLog } from "./crash-log.ts";
 import type { Grants } from "./grants.ts";
