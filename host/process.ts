@@ -29,6 +29,7 @@ import { ModuleHandle } from "./modules.ts";
 import type { Registry } from "./registry.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
+import { DOUBLE_ZERO } from "./run-queue.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import { SystemError, type Cancel, type Directory, type OutputStream } from "./system.ts";
@@ -135,7 +136,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Paused by the embedder, or for want of fuel. */
   isPaused = false;
   /** When it began to wait, by the executor's time. */
-  #waitsSinceMs = 0;
+  #waitsSinceMs = DOUBLE_ZERO;
 
   /** Use `Runtime.spawn`. */
   constructor(
