@@ -26,9 +26,9 @@ interface SourceFile {
 
 const FILES: readonly SourceFile[] = FOLDERS.flatMap((folder) => sourcePaths(folder)).map(readSource);
 const isTest = (path: string): boolean => path.endsWith(".test.ts");
+const TEST_FOLDERS = ["vm/testing", "vm/snapshot/testing", "spec-tests/snapshots/"];
 /** Tests, and what only tests import. */
-const isForTests = (path: string): boolean =>
-  isTest(path) || path.startsWith("vm/testing") || path.startsWith("vm/snapshot/testing");
+const isForTests = (path: string): boolean => isTest(path) || TEST_FOLDERS.some((start) => path.startsWith(start));
 const sources = (folder: string): SourceFile[] =>
   FILES.filter(({ path }) => path.startsWith(`${folder}/`) && !isForTests(path));
 const tests = (folder: string): SourceFile[] =>
@@ -125,6 +125,11 @@ describe("layers", () => {
     );
   });
 
+  it("the campaign of snapshots uses what it saves: programs of vm and of host", () => {
+    const files = FILES.filter(({ path }) => path.startsWith("spec-tests/snapshots/"));
+    expect(offences(files, (line) => inFolder(line, "spec-tests", "vm", "host") || !line.ours)).to.deep.equal([]);
+  });
+
   it("bench uses vm and host", () => {
     expect(offences(sources("bench"), (line) => inFolder(line, "bench", "vm", "host") || !line.ours)).to.deep.equal([]);
   });
@@ -141,6 +146,7 @@ describe("layers", () => {
       host: ["host", "vm"],
       cli: ["cli", "host", "vm", "spec-tests"],
       "spec-tests": ["spec-tests", "vm"],
+      "spec-tests/snapshots": ["spec-tests", "vm", "host"],
       bench: ["bench", "host", "vm"],
       examples: ["examples", "host", "vm"],
     };

@@ -1,0 +1,108 @@
+/**
+ * `npm run snapshots`: the whole campaign. It counts where programs were saved, and ends with 1 if anything differs or
+ * a number is missed. What is not installed is named.
+ */
+
+import { Engine } from "../../vm/index.ts";
+import { atPowersOfTwo } from "../saving.ts";
+import { runScript } from "../runner.ts";
+import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, readScript, selectFiles, suiteRoot } from "../suite.ts";
+import { Campaign } from "./campaign.ts";
+import { type Class, CLASSES } from "./census.ts";
+import { exactPrograms, packagedPrograms, randomNumbers, randomReferences, wasiPrograms } from "./corpus.ts";
+
+/** Pairs of a function and a byte offset that have to be reached. */
+const WANTED: Readonly<Partial<Record<Class, number>>> & { readonly all: number } = {
+  all: 20_000,
+  "with live references": 2_000,
+  "inside host frames and waits": 500,
+};
+const EXACT_PROGRAMS = 20;
+const FORGERIES = 10_000;
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const campaign = new Campaign();
+const { census } = campaign;
+
+async function part(name: string, run: () => unknown): Promise<void> {
+  const [pairs, snapshots, failures, start] = [
+    census.pairs,
+    census.snapshots,
+    campaign.failures.length,
+    performance.now(),
+  ];
+  await run();
+  const seconds = ((performance.now() - start) / 1_000).toFixed(0);
+  const counts = `${census.snapshots - snapshots} snapshots, ${census.pairs - pairs} new pairs, ${seconds} s`;
+  print(`${name}: ${counts}, ${campaign.failures.length - failures} failures`);
+}
+
+/** Every action of the suite, saved at its beginning, at powers of two, and wherever it has not been saved. */
+async function suite(): Promise<void> {
+  const root = suiteRoot();
+  if (root === null) {
+    print(HOW_TO_GET_THE_SUITE);
+    return;
+  }
+  let passed = 0;
+  const engine = new Engine();
+  for (const file of selectFiles(root, DEFAULT_FOLDERS)) {
+    const result = await runScript(file, readScript(file), {
+      mode: { kind: "snapshots", fuel: 1 },
+      engine,
+      lowering: "lazy",
+      trace: false,
+      chooses: (invocation, pause) => {
+        const isChosen = campaign.isNew(invocation) || atPowersOfTwo(invocation, pause);
+        if (isChosen) census.count(invocation);
+        return isChosen;
+      },
+    });
+    passed += result.passed;
+    campaign.failures.push(...result.failures.map(({ line, detail }) => `${file.name}:${line}: ${detail}`));
+    for (const reason of result.unsaved) campaign.refusals.set(reason, (campaign.refusals.get(reason) ?? 0) + 1);
+  }
+  print(`assertions of the suite that hold: ${passed}`);
+}
+
+const exact = exactPrograms();
+print(`before every instruction:\n${exact.map(({ name }) => `  ${name}`).join("\n")}`);
+await part("every instruction", () => campaign.run(exact, { visits: "every", parcels: 20, samples: 4 }));
+await part("random references", () =>
+  campaign.run(range(40).map(randomReferences), { visits: 2, parcels: 10, samples: 4 }),
+);
+await part("random numbers", () => campaign.run(range(150).map(randomNumbers), { visits: 1, parcels: 2, samples: 1 }));
+await part("commands with WASI", () => campaign.run(wasiPrograms(), { visits: 1 }));
+const packages = packagedPrograms();
+await part("packages", () =>
+  campaign.run(
+    packages.filter(({ name }) => !name.startsWith("QuickJS")),
+    { visits: 1, oneIn: 4, parcels: 5 },
+  ),
+);
+await part("QuickJS", () =>
+  campaign.run(
+    packages.filter(({ name }) => name.startsWith("QuickJS")),
+    { visits: 1, oneIn: 12, parcels: 2, turns: [{ fuel: 1, exact: true }] },
+  ),
+);
+await part("the official suite", suite);
+await part("other processes", () => campaign.goOnElsewhere());
+await part("forged snapshots", () => campaign.forge(FORGERIES));
+
+print(`\n${census.snapshots} snapshots, restored in stores of their own; ${campaign.elsewhere} in other processes`);
+print(`${campaign.forgeries.tried} forged ones, of which ${campaign.forgeries.accepted} were accepted and ran`);
+for (const [reason, count] of campaign.refusals) print(`${count} times not saved: ${reason}`);
+print("\npairs of a function and a byte offset:");
+print(`${String(census.pairs).padStart(8)} in all`);
+for (const name of CLASSES) print(`${String(census.of(name)).padStart(8)} ${name}`);
+const missed = Object.entries(WANTED).filter(
+  ([name, count]) => (name === "all" ? census.pairs : census.of(name as Class)) < count,
+);
+for (const [name, count] of missed) campaign.failures.push(`${name}: ${count} pairs are wanted`);
+if (exact.length < EXACT_PROGRAMS) campaign.failures.push(`${exact.length} programs before every instruction`);
+for (const failure of campaign.failures.slice(0, 50)) print(failure.slice(0, 2_000));
+print(`\n${campaign.failures.length} failures`);
+process.exitCode = campaign.failures.length === 0 ? 0 : 1;
