@@ -7,7 +7,7 @@ import { invalid, invalidIndex, type SourcePlace } from "../errors.ts";
 import type { Module } from "../module.ts";
 import type { Proposals } from "../proposals.ts";
 import { canonicalVal, type TypeRegistry } from "../type-registry.ts";
-import { heapOf, isRefType, type FuncType, type ValType } from "../types.ts";
+import { heapOf, isNullable, isRefType, refType, valTypeText, type FuncType, type ValType } from "../types.ts";
 
 export class ModuleContext {
   readonly module: Module;
@@ -27,6 +27,13 @@ export class ModuleContext {
     this.proposals = proposals;
     this.typeIds = new Int32Array(module.types.length);
     this.declaredFuncs = new Uint8Array(module.funcs.length);
+  }
+
+  /** A canonical type as the module's text has it: by an index of its own. */
+  typeText(type: ValType): string {
+    const heap = isRefType(type) ? heapOf(type) : -1;
+    const index = heap < 0 ? -1 : this.typeIds.indexOf(heap);
+    return valTypeText(index < 0 ? type : refType(index, isNullable(type)));
   }
 
   /** The canonical form of a value type of the module. Throws `unknown type`. */

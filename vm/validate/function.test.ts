@@ -61,6 +61,13 @@ describe("FunctionValidator", () => {
     rejectsBody("i32.const 1", "type mismatch: block requires [] but stack has [i32]");
     rejectsBody("(block (result i32) nop) drop", "type mismatch: instruction requires [i32] but stack has []");
     rejectsBody("i32.const 1 (block i32.eqz drop) drop", "type mismatch");
+    // By the module's own type indices, whatever the registry knew before.
+    const registry = new TypeRegistry();
+    validateModule(decodeModule(wat`(module (type (struct (field f64))) (type (array i64)))`), registry);
+    const module = wat`(module (type (array i32)) (type (struct)) (func (param (ref 1)) (result (ref 0)) local.get 0))`;
+    expect(() => validateModule(decodeModule(module), registry)).to.throw(
+      "instruction requires [(ref 0)] but stack has [(ref 1)]",
+    );
   });
 
   it("rejects what instructions' own rules forbid", () => {

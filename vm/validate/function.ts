@@ -13,17 +13,7 @@ import { limitExceeded, type CompileError } from "../errors.ts";
 import { MAX_CATCHES } from "../limits.ts";
 import type { Expr } from "../module.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
-import {
-  EXNREF,
-  FUNCREF,
-  Heap,
-  isRefType,
-  Num,
-  refType,
-  valTypeText,
-  type AddressType,
-  type ValType,
-} from "../types.ts";
+import { EXNREF, FUNCREF, Heap, isRefType, Num, refType, type AddressType, type ValType } from "../types.ts";
 import { validateBulk } from "./bulk.ts";
 import type { ModuleContext } from "./context.ts";
 import { Locals } from "./locals.ts";
@@ -540,7 +530,7 @@ export class FunctionValidator extends Lookups {
     if (params === results) return;
     const { registry } = this.context;
     if (params.length !== results.length || !params.every((param, i) => registry.matchesVal(param, results[i]!))) {
-      throw this.mismatch(results.map(valTypeText).join(" "), params.map(valTypeText).join(" "));
+      throw this.mismatch(this.text(...results), this.text(...params));
     }
   }
 
@@ -566,7 +556,7 @@ export class FunctionValidator extends Lookups {
     const types = this.labelTypes(reader.u32());
     const hasRef = (kind & 1) !== 0;
     this.pausePosition -= types.length;
-    if (types.length !== params.length + (hasRef ? 1 : 0)) throw this.mismatch(types.map(valTypeText).join(" "), "");
+    if (types.length !== params.length + (hasRef ? 1 : 0)) throw this.mismatch(this.text(...types), "");
     for (let i = 0; i < params.length; i++) this.require(params[i]!, types[i]!);
     if (hasRef) this.require(NONNULL_EXNREF, types[params.length]!);
   }
@@ -601,11 +591,11 @@ export class FunctionValidator extends Lookups {
       const expected = types[i]!;
       if (height === this.base) {
         if (this.isUnreachable) return;
-        throw this.mismatch(valTypeText(expected), "");
+        throw this.mismatch(this.text(expected), "");
       }
       const actual = this.types[--height]!;
       if (actual !== expected && !registry.matchesVal(actual, expected)) {
-        throw this.mismatch(valTypeText(expected), valTypeText(actual));
+        throw this.mismatch(this.text(expected), this.text(actual));
       }
     }
   }
@@ -627,7 +617,7 @@ export class FunctionValidator extends Lookups {
     if (results !== this.#results) {
       this.pausePosition -= results.length;
       if (results.length !== this.#results.length) {
-        throw this.mismatch(this.#results.map(valTypeText).join(" "), results.map(valTypeText).join(" "));
+        throw this.mismatch(this.text(...this.#results), this.text(...results));
       }
       for (let i = 0; i < results.length; i++) this.require(results[i]!, this.#results[i]!);
     }
@@ -641,9 +631,9 @@ export class FunctionValidator extends Lookups {
     const second = this.popAny();
     const first = this.popAny();
     if (isRefType(first) || isRefType(second))
-      throw this.mismatch("number or vector", valTypeText(isRefType(first) ? first : second));
+      throw this.mismatch("number or vector", this.text(isRefType(first) ? first : second));
     if (first !== second && first !== Num.Bottom && second !== Num.Bottom) {
-      throw this.mismatch(valTypeText(first), valTypeText(second));
+      throw this.mismatch(this.text(first), this.text(second));
     }
     this.push(first === Num.Bottom ? second : first);
   }

@@ -7,7 +7,6 @@ import {
   isNullable,
   Num,
   refType,
-  valTypeText,
   type CompType,
   type FieldType,
   type FuncType,
@@ -113,7 +112,7 @@ export class Lookups extends Operands {
   /** Throws `type mismatch` unless `sub` matches `sup`. */
   require(sub: ValType, sup: ValType): void {
     if (sub !== sup && !this.context.registry.matchesVal(sub, sup)) {
-      throw this.invalid("type mismatch", `${valTypeText(sub)} does not match ${valTypeText(sup)}`);
+      throw this.invalid("type mismatch", `${this.text(sub)} does not match ${this.text(sup)}`);
     }
   }
 

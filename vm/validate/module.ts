@@ -14,7 +14,6 @@ import {
   isDefaultable,
   Num,
   pageBytesOf,
-  valTypeText,
   type ExternKind,
   type GlobalType,
   type Limits,
@@ -199,7 +198,11 @@ export class Validation {
       const element = this.#tableType(type);
       if (init !== null) yield* this.#expr(init, element, importedGlobals);
       else if (!isDefaultable(element)) {
-        throw invalid("type mismatch", NOWHERE, `table ${i} of ${valTypeText(element)} has no initial value`);
+        throw invalid(
+          "type mismatch",
+          NOWHERE,
+          `table ${i} of ${this.#context.typeText(element)} has no initial value`,
+        );
       }
       this.#context.tableTypes.push(element);
       if (this.#spend()) yield;
@@ -270,7 +273,11 @@ export class Validation {
         if (table === undefined) throw invalidIndex("table", mode.index, place);
         const element = this.#context.tableTypes[mode.index]!;
         if (!this.#context.registry.matchesVal(canonical, element)) {
-          throw invalid("type mismatch", place, `${valTypeText(canonical)} does not match ${valTypeText(element)}`);
+          throw invalid(
+            "type mismatch",
+            place,
+            `${this.#context.typeText(canonical)} does not match ${this.#context.typeText(element)}`,
+          );
         }
         yield* this.#expr(mode.offset, table.type.address, globals.length);
       }

@@ -19,7 +19,7 @@ import {
 } from "../errors.ts";
 import { MAX_NESTING, MAX_OPERAND_SLOTS } from "../limits.ts";
 import { Op } from "../opcodes.ts";
-import { heapOf, Heap, isRefType, Num, refType, valTypeText, type ValType } from "../types.ts";
+import { heapOf, Heap, isRefType, Num, refType, type ValType } from "../types.ts";
 import type { ModuleContext } from "./context.ts";
 
 export type ValTypes = readonly ValType[];
@@ -89,6 +89,10 @@ export class Operands {
     return this.invalid("type mismatch", `instruction requires [${required}] but stack has [${actual}]`);
   }
 
+  text(...types: ValTypes): string {
+    return types.map((type) => this.context.typeText(type)).join(" ");
+  }
+
   push(type: ValType): void {
     if (this.height === this.types.length) this.types = grown(this.types);
     this.types[this.height++] = type;
@@ -111,12 +115,12 @@ export class Operands {
   pop(expected: ValType): void {
     if (this.height === this.base) {
       if (this.isUnreachable) return;
-      throw this.mismatch(valTypeText(expected), "");
+      throw this.mismatch(this.text(expected), "");
     }
     const actual = this.types[--this.height]!;
     this.slots -= actual === Num.V128 ? 2 : 1;
     if (actual !== expected && !this.context.registry.matchesVal(actual, expected)) {
-      throw this.mismatch(valTypeText(expected), valTypeText(actual));
+      throw this.mismatch(this.text(expected), this.text(actual));
     }
   }
 
@@ -139,7 +143,7 @@ export class Operands {
   popRef(): ValType {
     const actual = this.popAny();
     if (actual === Num.Bottom) return BOTTOM_REF;
-    if (!isRefType(actual)) throw this.mismatch("ref", valTypeText(actual));
+    if (!isRefType(actual)) throw this.mismatch("ref", this.text(actual));
     return actual;
   }
 
@@ -147,7 +151,7 @@ export class Operands {
   popRefBelow(heap: Heap): ValType {
     const actual = this.popRef();
     if (!this.context.registry.matchesHeap(heapOf(actual), heap)) {
-      throw this.mismatch(valTypeText(refType(heap, true)), valTypeText(actual));
+      throw this.mismatch(this.text(refType(heap, true)), this.text(actual));
     }
     return actual;
   }
@@ -191,12 +195,9 @@ export class Operands {
 
   /** Operands below the results; the first ones are named. */
   #leftover(results: ValTypes): CompileError {
-    const left = Array.from(
-      this.types.subarray(this.base, Math.min(this.height, this.base + NAMED_OPERANDS)),
-      valTypeText,
-    );
-    const required = results.map(valTypeText).join(" ");
-    return this.invalid("type mismatch", `block requires [${required}] but stack has [${left.join(" ")}]`);
+    const left = this.types.subarray(this.base, Math.min(this.height, this.base + NAMED_OPERANDS));
+    const [required, actual] = [this.text(...results), this.text(...left)];
+    return this.invalid("type mismatch", `block requires [${required}] but stack has [${actual}]`);
   }
 
   /** The types that a branch to `label` takes, counted from the innermost block. */

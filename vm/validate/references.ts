@@ -15,7 +15,6 @@ import {
   isRefType,
   Num,
   refType,
-  valTypeText,
   type FieldType,
   type ValType,
 } from "../types.ts";
@@ -141,7 +140,7 @@ function structNew(v: Lookups, op: Op, typeIndex: number): void {
 }
 
 function requireDefault(v: Lookups, field: FieldType): void {
-  if (!isDefaultable(field.storage)) throw v.invalid("type mismatch", `${valTypeText(field.storage)} has no default`);
+  if (!isDefaultable(field.storage)) throw v.invalid("type mismatch", `${v.text(field.storage)} has no default`);
 }
 
 function structAccess(v: Lookups, op: Op, typeIndex: number, fieldIndex: number): void {
