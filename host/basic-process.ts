@@ -127,13 +127,18 @@ export abstract class BasicProcess extends Task {
 
   /** Whether it may kill, link and monitor this one. */
   sees(other: BasicProcess): boolean {
+    return this.seesGroup(other.group);
+  }
+
+  /** Whether it may do so to processes of this group, and change its names. */
+  seesGroup(group: Group): boolean {
     switch (this.config.visibility) {
       case "all":
         return true;
       case "own":
-        return other.group === this.group;
+        return group === this.group;
       default:
-        return other.group.isWithin(this.group);
+        return group.isWithin(this.group);
     }
   }
 

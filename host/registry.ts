@@ -50,6 +50,11 @@ export class Registry {
     return this.#entries.get(name);
   }
 
+  /** Who pays for a name. */
+  groupOf(name: string): Group | undefined {
+    return this.#entries.get(name)?.group;
+  }
+
   /** Registers or overwrites; false when the group refuses, and nothing has changed then. */
   put(name: string, { nodeId, processId }: Registered, group: Group): boolean {
     const byteLength = ENTRY_BYTES + name.length * 2;

@@ -7,8 +7,10 @@
  *     state     event                         next
  *     starting  its maker's turn is over      idle (queued if woken meanwhile)
  *     idle      wake                          queued, express or handed over
+ *     any       hurry                         hurried (when the turn is over)
  *     queued    picked                        running
  *     express   picked                        running
+ *     hurried   picked, some at a time        running
  *     handed    its waker waits               running, on the waker's slice
  *     handed    its waker goes on or ends     express
  *     running   runnable | waiting | ended    queued or express | idle (as if woken, if it was) | ended
@@ -31,6 +33,7 @@ const enum State {
   Idle,
   Queued,
   Express,
+  Hurried,
   Handed,
   Running,
   /** Made by the running task, begins after its turn. */
@@ -47,6 +50,8 @@ const TOTAL_RATE = 0.25;
 const TOTAL_CREDIT = 20_000_000;
 /** The most that one turn takes from a bucket: a host's pause must not cost a task seconds. */
 const MAX_BUCKET_CHARGE = 400_000;
+/** What turns of hurried tasks may cost before one from the queue. */
+const HURRIED_CHARGE = 50_000;
 /** Fuel below which the rest of a slice is not handed over. */
 const MIN_HANDOVER = 1_000;
 
@@ -89,8 +94,8 @@ export abstract class Task extends Entity {
   isSuspended = false;
   creator: Task | null = null;
   bucket: Bucket | null = null;
-  previousExpress: Task | null = null;
-  nextExpress: Task | null = null;
+  previousInLane: Task | null = null;
+  nextInLane: Task | null = null;
 
   constructor(weight = DEFAULT_WEIGHT) {
     super(null, weight);
@@ -144,6 +149,30 @@ export class GroupShare extends Share {
   }
 }
 
+/** Tasks in the order in which they came, out of the queues. */
+class Lane {
+  first: Task | null = null;
+  #last: Task | null = null;
+
+  push(task: Task): void {
+    const last = this.#last;
+    task.previousInLane = last;
+    if (last === null) this.first = task;
+    else last.nextInLane = task;
+    this.#last = task;
+  }
+
+  remove(task: Task): void {
+    const { previousInLane, nextInLane } = task;
+    if (previousInLane === null) this.first = nextInLane;
+    else previousInLane.nextInLane = nextInLane;
+    if (nextInLane === null) this.#last = previousInLane;
+    else nextInLane.previousInLane = previousInLane;
+    task.previousInLane = null;
+    task.nextInLane = null;
+  }
+}
+
 /** Stands for subgroups that are gone. Never runnable. */
 class Gone extends Entity {}
 
@@ -157,8 +186,11 @@ export class Scheduler {
   handedFuel = 0;
   /** Called when something becomes runnable while nothing is. */
   onRunnable: () => void = () => {};
-  #firstExpress: Task | null = null;
-  #lastExpress: Task | null = null;
+  readonly #express = new Lane();
+  readonly #hurried = new Lane();
+  /** Whether the present turn is one of a hurried task, and what those turns cost since one from the queue. */
+  #isHurriedTurn = false;
+  #hurriedCharge = 0;
   /** Woken by the running task, to run in its place when it waits. */
   #handed: Task | null = null;
   /** Whether the running task takes its turn from the credit of its buckets. */
@@ -172,7 +204,11 @@ export class Scheduler {
 
   /** Whether anything can run. */
   get isIdle(): boolean {
-    return this.root.length === 0 && this.#firstExpress === null && this.#handed === null && this.current === null;
+    return this.root.length === 0 && !this.#hasLanes && this.#handed === null && this.current === null;
+  }
+
+  get #hasLanes(): boolean {
+    return this.#express.first !== null || this.#hurried.first !== null;
   }
 
   /**
@@ -257,7 +293,10 @@ export class Scheduler {
     }
   }
 
-  /** Puts a task before all others whatever its credit: for ends, which cost little and free much. */
+  /**
+   * Lets a task have one of the next turns whatever its credit: for ends, which cost little and free much.
+   * After some of them somebody from the queue has a turn, so that thousands of ends hold up nobody.
+   */
   hurry(task: Task): void {
     task.isSuspended = false;
     if (!isQueued(task) && task.state !== State.Idle) {
@@ -267,23 +306,32 @@ export class Scheduler {
     const wasIdle = this.isIdle;
     if (isQueued(task)) this.#takeOut(task);
     task.rebase();
-    this.#toExpress(task);
+    task.state = State.Hurried;
+    this.#hurried.push(task);
     if (wasIdle) this.onRunnable();
   }
 
   /** The task whose turn is next; it is running until {@link settle}. */
   pick(): Task | null {
-    let task = this.#firstExpress;
-    if (task !== null) {
-      this.#fromExpress(task);
-      this.#isExpressTurn = this.root.length > 0;
-    } else {
-      this.#isExpressTurn = false;
-      task = this.#firstQueued();
-      if (task === null) return null;
-    }
+    const task = this.#next();
+    if (task === null) return null;
     this.handedFuel = 0;
     return this.#run(task);
+  }
+
+  #next(): Task | null {
+    const express = this.#express.first;
+    this.#isExpressTurn = express !== null && this.root.length > 0;
+    this.#isHurriedTurn = false;
+    if (express !== null) {
+      this.#express.remove(express);
+      return express;
+    }
+    const hurried = this.#hurried.first;
+    this.#isHurriedTurn = hurried !== null && (this.#hurriedCharge < HURRIED_CHARGE || this.root.length === 0);
+    if (this.#isHurriedTurn) this.#hurried.remove(hurried!);
+    else this.#hurriedCharge = 0;
+    return this.#isHurriedTurn ? hurried : this.#firstQueued();
   }
 
   #run(task: Task): Task {
@@ -329,12 +377,14 @@ export class Scheduler {
       return null;
     }
     this.#isExpressTurn = this.root.length > 0;
+    this.#isHurriedTurn = false;
     this.handedFuel = restFuel;
     return this.#run(handed);
   }
 
   #charge(task: Task, charge: number, expressCharge: number): void {
     this.totalCharge += charge;
+    if (this.#isHurriedTurn) this.#hurriedCharge += charge;
     task.rebase();
     for (let entity: Entity = task; entity.parent !== null; entity = entity.parent) {
       entity.rebase();
@@ -351,6 +401,7 @@ export class Scheduler {
   chargeLate(task: Task, charge: number): void {
     if (task.state !== State.Ended) {
       this.#isExpressTurn = false;
+      this.#isHurriedTurn = false;
       this.#charge(task, charge, 0);
     }
   }
@@ -382,7 +433,7 @@ export class Scheduler {
   }
 
   #mayExpress(task: Task): boolean {
-    if (this.root.length === 0 && this.#firstExpress === null) return true;
+    if (this.root.length === 0 && !this.#hasLanes) return true;
     const total = this.totalCharge;
     if (!task.bucket!.hasCredit(total)) return false;
     for (let group: GroupShare | null = groupOf(task); group !== null; group = group.above) {
@@ -392,34 +443,21 @@ export class Scheduler {
   }
 
   #takeOut(task: Task): void {
-    if (task.state === State.Express) this.#fromExpress(task);
+    if (task.state === State.Express) this.#express.remove(task);
+    else if (task.state === State.Hurried) this.#hurried.remove(task);
     else if (task.state === State.Handed) this.#handed = null;
     else task.parent!.remove(task);
   }
 
   #toExpress(task: Task): void {
     task.state = State.Express;
-    const last = this.#lastExpress;
-    task.previousExpress = last;
-    if (last === null) this.#firstExpress = task;
-    else last.nextExpress = task;
-    this.#lastExpress = task;
-  }
-
-  #fromExpress(task: Task): void {
-    const { previousExpress, nextExpress } = task;
-    if (previousExpress === null) this.#firstExpress = nextExpress;
-    else previousExpress.nextExpress = nextExpress;
-    if (nextExpress === null) this.#lastExpress = previousExpress;
-    else nextExpress.previousExpress = previousExpress;
-    task.previousExpress = null;
-    task.nextExpress = null;
+    this.#express.push(task);
   }
 }
 
 /** In a queue, in one of its forms. */
 function isQueued({ state }: Task): boolean {
-  return state === State.Queued || state === State.Express || state === State.Handed;
+  return state === State.Queued || state === State.Express || state === State.Hurried || state === State.Handed;
 }
 
 function groupOf(task: Task): GroupShare {

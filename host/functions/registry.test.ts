@@ -45,7 +45,7 @@ cells("registry::put", {
     expect(end).to.include("too many registered names");
     expect(host.notes).to.deep.equal([1]);
   },
-  "trap: somebody else's name: that of a living process which the caller does not see": () => {
+  "trap: somebody else's name: that of a living process, by a group which the caller does not see": () => {
     const host = new TestHost();
     const wait = "(drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const -1)))";
     const owner = host.start(mainOf(`${put(OLD, 0, 1)} ${wait}`, DATA));

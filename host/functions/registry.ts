@@ -30,12 +30,12 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     {
       fuel: PUT_FUEL,
       traps: [TOO_MANY, TAKEN],
-      doc: "Registers a process under a name, or another one under a name that exists, unless that is the name of a living process which the caller does not see. Neither ID is checked.",
+      doc: "Registers a process under a name, or another one under a name that exists, unless a group that the caller does not see has registered a living process. Neither ID is checked.",
     },
     (guest, at, length, nodeId, processId) => {
       const name = nameOf(guest, at, length);
       const { registry, group } = guest.process;
-      if (!mayChange(guest, name)) throw guest.trap("the name of a process that the caller does not see");
+      if (!mayChange(guest, name)) throw guest.trap("the name of a group that the caller does not see");
       if (!registry.put(name, { nodeId, processId }, group)) throw guest.trap("too many registered names");
     },
   ),
@@ -60,7 +60,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     NAME,
     {
       fuel: PUT_FUEL,
-      doc: "Removes a name if it is there. The name of a living process which the caller does not see stays.",
+      doc: "Removes a name if it is there. That of a living process stays if a group that the caller does not see has registered it.",
     },
     (guest, at, length) => {
       const name = nameOf(guest, at, length);
@@ -102,11 +102,12 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
   ),
 ];
 
-/** Names are as visible as their processes: a guest that is shut in takes no name away from others. */
+/** Names are as visible as who registered them: a guest that is shut in takes no name of a living process away. */
 function mayChange({ process }: Guest, name: string): boolean {
-  const known = process.registry.get(name);
-  const owner = known?.nodeId === 0n ? process.environment.get(Number(known.processId)) : undefined;
-  return owner === undefined || process.sees(owner);
+  const { registry, environment } = process;
+  const known = registry.get(name);
+  if (known === undefined || process.seesGroup(registry.groupOf(name)!)) return true;
+  return known.nodeId === 0n && environment.get(Number(known.processId)) === undefined;
 }
 
 function nameOf(guest: Guest, address: number, byteLength: number): string {
