@@ -26,7 +26,13 @@ interface SourceFile {
 
 const FILES: readonly SourceFile[] = FOLDERS.flatMap((folder) => sourcePaths(folder)).map(readSource);
 const isTest = (path: string): boolean => path.endsWith(".test.ts");
-const TEST_FOLDERS = ["vm/testing", "vm/snapshot/testing", "spec-tests/snapshots/", "spec-tests/differential/"];
+const TEST_FOLDERS = [
+  "vm/testing",
+  "vm/snapshot/testing",
+  "host/adversary/",
+  "spec-tests/snapshots/",
+  "spec-tests/differential/",
+];
 /** Tests, and what only tests import. */
 const isForTests = (path: string): boolean => isTest(path) || TEST_FOLDERS.some((start) => path.startsWith(start));
 const sources = (folder: string): SourceFile[] =>
