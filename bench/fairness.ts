@@ -1,5 +1,5 @@
 /**
- * `npm run bench:fairness [-- shares latency rates idle picture] [--quick] [--json file] [--picture file]`:
+ * `npm run bench:fairness [-- shares latency rates idle picture] [--quick] [--million] [--json file] [--picture file]`:
  * who gets how much, how late, how fast and in how much memory; tables, JSON, and a picture of who ran when.
  */
 
@@ -32,6 +32,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
+    million: { type: "boolean", default: false },
     json: { type: "string", default: result("fairness.json") },
     picture: { type: "string", default: result("fairness.html") },
   },
@@ -92,6 +93,7 @@ if (wanted("idle")) {
     await idle("rust", quick ? 1_000 : 10_000),
   ];
   if (!quick) all.push(await idle("two-pages", 100_000));
+  if (values.million) all.push(await idle("small", 1_000_000));
   figures["idle"] = all;
   print(
     "\nMemory: 100,000 with two pages touched within 1,500 MB, 10,000 of a Rust guest's shape within 2,500, growth below 5 %\n",

@@ -26,12 +26,17 @@ export interface ProcessStats {
 
 export class ProcessHandle implements AsyncDisposable {
   readonly #process: BasicProcess;
-  /** Resolves, and never rejects, when the process has ended and its links and monitors know. */
-  readonly exited: Promise<ExitReason>;
+  #exited: Promise<ExitReason> | null = null;
 
   constructor(process: BasicProcess) {
     this.#process = process;
-    this.exited = new Promise((resolve) => process.onExit(resolve));
+  }
+
+  /** Resolves, and never rejects, when the process has ended and its links and monitors know. */
+  get exited(): Promise<ExitReason> {
+    // Made when it is asked for: with what listens it is as large as a store.
+    this.#exited ??= new Promise((resolve) => this.#process.onExit(resolve));
+    return this.#exited;
   }
 
   get pid(): Pid {

@@ -75,6 +75,8 @@ const TIMED_OUT_RESULT: readonly Value[] = [TIMED_OUT];
 /** What ends what a process that has ended still runs. Nobody sees it. */
 const ENDED = new Error("the process has ended");
 const SENT_RESULT: readonly Value[] = [0];
+/** Read when a turn begins: one for all. */
+const TURN = { fuel: 0 };
 
 /** The process whose code calls a host function. */
 export function processOf(caller: Caller): Process {
@@ -99,7 +101,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #held: ModuleHandle | null = null;
   #instance: Instance | null = null;
   #invocation: Invocation | null = null;
-  readonly #turn = { fuel: 0 };
   #isInTurn = false;
   /** Fuel used by everything that it ran. */
   fuelUsed = 0;
@@ -297,9 +298,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** How the turn ends, or null if it goes on. */
   #runInvocation(invocation: Invocation, fuel: number): TurnEnd | null {
     const before = invocation.fuelUsed;
-    this.#turn.fuel = fuel;
+    TURN.fuel = fuel;
     try {
-      const outcome = invocation.run(this.#turn);
+      const outcome = invocation.run(TURN);
       switch (outcome.kind) {
         case "returned":
           break;
@@ -402,9 +403,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.#linkTag !== null && maker !== null && !maker.hasEnded) this.link(maker, 0n, this.#linkTag);
     this.#tellDone({ kind: "spawned", process: this });
     const instance = this.#instance!;
-    const func = instance.exportedFunc(this.entry);
-    if (func.type.results.length > 0) throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
-    this.#invocation = instance.store.invoke(func, this.#args);
+    this.#invocation = instance.invoke(this.entry, this.#args);
+    if (this.#invocation.type.results.length > 0) {
+      throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
+    }
   }
 
   #tellDone(result: SpawnResult): void {

@@ -75,6 +75,9 @@ export class SpawnError extends Error {
   override readonly name = "SpawnError";
 }
 
+const NO_ARGS: readonly Value[] = [];
+const NOBODY = (): void => {};
+
 /** Link plans of one module that are kept. */
 const MAX_PLANS = 256;
 
@@ -93,6 +96,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly #live = new Set<BasicProcess>();
   readonly #stopIdleHook: Cancel;
   #environments = 1;
+  #defaultConfig: Config | null = null;
   #whenEmpty: (() => void) | null = null;
   #isDisposed = false;
 
@@ -146,17 +150,17 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * is reached.
    */
   spawn(module: CompiledModule, options: SpawnOptions = {}): ProcessHandle {
-    const config = options.config instanceof Config ? options.config : new Config(options.config);
+    const config = this.#configOf(options);
     const request: SpawnRequest = {
       environment: options.environment ?? this.environment,
       group: options.group ?? this.group,
       config,
       module,
       entry: options.entry ?? "_start",
-      args: options.args ?? [],
+      args: options.args ?? NO_ARGS,
       name: options.name ?? options.entry ?? "",
     };
-    const process = this.#start(new Process(this, request, null, () => {}));
+    const process = this.#start(new Process(this, request, null, NOBODY));
     return this.#handle(process, options);
   }
 
@@ -166,7 +170,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    */
   spawnNative(run: NativeFunction, options: Omit<SpawnOptions, "entry" | "args"> = {}): ProcessHandle {
     if (this.executor.isDeterministic) throw new TypeError("native processes cannot run by a seed");
-    const config = options.config instanceof Config ? options.config : new Config(options.config);
+    const config = this.#configOf(options);
     const process = this.#start(
       new NativeProcess(
         this,
@@ -180,6 +184,14 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       ),
     );
     return this.#handle(process, options);
+  }
+
+  /** One for all that ask for none. */
+  #configOf({ config }: SpawnOptions): Config {
+    if (config instanceof Config) return config;
+    if (config !== undefined) return new Config(config);
+    this.#defaultConfig ??= new Config();
+    return this.#defaultConfig;
   }
 
   #start<T extends NativeProcess | Process>(process: T): T {

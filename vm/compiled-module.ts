@@ -7,6 +7,7 @@ import { readNames, type ModuleNames } from "./binary/names.ts";
 import { Decoding } from "./binary/decode.ts";
 import { CompileError } from "./errors.ts";
 import { ModuleCode } from "./lower/code.ts";
+import { GLOBAL_WORDS } from "./lower/source.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./lower/instantiation.ts";
 import { Lowering } from "./lower/lower.ts";
 import { RootMaps } from "./lower/roots.ts";
@@ -141,6 +142,8 @@ export class CompiledModule implements InstantiationSource {
   readonly tracedGlobals: readonly number[];
   readonly tracedElements: readonly number[];
   readonly code: ModuleCode;
+  /** Types of all tables in the engine's types. */
+  readonly tableTypes: readonly TableType[];
   readonly positions: PositionTables;
   /** Where frames hold references. */
   readonly roots: RootMaps;
@@ -148,6 +151,7 @@ export class CompiledModule implements InstantiationSource {
   /** What its code counts as, whether it is lowered or not. */
   readonly codeByteLength: number;
   #lowering: Lowering | null = null;
+  #firstGlobals: Int32Array | null = null;
   #names: ModuleNames | null = null;
   #exportsByName: ReadonlyMap<string, Export> | null = null;
 
@@ -169,6 +173,7 @@ export class CompiledModule implements InstantiationSource {
     );
     this.code = new ModuleCode(data.funcs.length + 1);
     this.images = new TableImages(data);
+    this.tableTypes = data.tables.map(({ type }) => ({ ...type, element: this.canonical(type.element) }));
     this.positions = new PositionTables(this);
     this.roots = new RootMaps(this);
     const bodyBytes = data.bodyEnds.reduce((sum, end, i) => sum + end - data.bodyStarts[i]!, 0);
@@ -225,6 +230,12 @@ export class CompiledModule implements InstantiationSource {
   /** (spec: embed-module-exports) */
   get exports(): ExportDescriptor[] {
     return this.data.exports.map((item) => ({ name: item.name, type: this.describe(this.#typeOfExport(item)) }));
+  }
+
+  /** Where the globals lie of an instance whose own are the first of a store, and which imports none. */
+  get firstGlobals(): Int32Array {
+    this.#firstGlobals ??= Int32Array.from(this.data.globals, (_, index) => index * GLOBAL_WORDS);
+    return this.#firstGlobals;
   }
 
   /** The export of this name, if there is one. */

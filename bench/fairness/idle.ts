@@ -10,6 +10,11 @@ export interface Idle {
   readonly kind: string;
   readonly count: number;
   readonly startMs: number;
+  /** Of that, V8's collections on the main thread. */
+  readonly gcMs: number;
+  /** From the first kill until all is cleaned. */
+  readonly endMs: number;
+  readonly againMs: number;
   /** Resident bytes: before, with all, after their end, and with all again. */
   readonly before: number;
   readonly during: number;
@@ -27,14 +32,21 @@ export async function idle(kind: "small" | "two-pages" | "rust", count: number):
 
 export function idleText(all: readonly Idle[]): string {
   const mb = (bytes: number): string => `${Math.round(bytes / 2 ** 20)}`;
-  const rows = all.map(({ kind, count, startMs, before, during, afterEnd, again }) => [
+  const micros = (milliseconds: number, count: number): string => ((milliseconds / count) * 1_000).toFixed(0);
+  const rows = all.map(({ kind, count, startMs, gcMs, endMs, againMs, before, during, afterEnd, again }) => [
     `${count.toLocaleString("en")} ${kind}`,
     `${((during - before) / count / 1_024).toFixed(1)} KB`,
     mb(during),
     mb(afterEnd),
     mb(again),
     `${((again / during - 1) * 100).toFixed(1)} %`,
-    ((startMs / count) * 1_000).toFixed(0),
+    micros(startMs, count),
+    micros(gcMs, count),
+    micros(againMs, count),
+    micros(endMs, count),
   ]);
-  return tableText(["idle", "each", "MB with all", "after the end", "again", "growth", "µs to start"], rows);
+  return tableText(
+    ["idle", "each", "MB with all", "after the end", "again", "growth", "µs to start", "of that GC", "again", "to end"],
+    rows,
+  );
 }

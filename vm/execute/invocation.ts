@@ -22,6 +22,7 @@ import { Op } from "../opcodes.ts";
 import { FrameRequest, SUSPEND, type Func, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
+import { added, NONE } from "../runtime/lists.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
@@ -94,6 +95,7 @@ export interface Entry {
 
 /** Words between the arguments of a frame function and those of the function it calls. */
 export const HOST_FRAME_WORDS = 4;
+const ENTRY: Activation = { kind: "entry" };
 
 /** Fuel that guests of this isolate may still use before the hot loop is trained; infinite afterwards. */
 let untrainedFuel = TRAINING_FUEL;
@@ -122,7 +124,7 @@ export class Invocation {
   readonly #entryAddress: number;
   readonly #bits: boolean;
   /** Where control goes when callees return, outermost first. */
-  readonly #activations: Activation[] = [{ kind: "entry" }];
+  readonly #activations = firstActivations();
   #next: Next = Next.Call;
   /** The host function that has been called and not answered; its results go to `argsAt`. */
   #pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
@@ -130,7 +132,7 @@ export class Invocation {
   /** The host function is called for the first time: its arguments, at `argsAt`, keep objects alive until it is done. */
   #hostParams: readonly ValType[] = [];
   /** Exceptions that host functions have met; they live until the next one is called. */
-  #pinned: HeapObject[] = [];
+  #pinned: HeapObject[] = NONE;
   /** The machine is in the middle of the operation at its position, which waits for more fuel or a collection. */
   #isInside = false;
   #awaitsCollection = false;
@@ -153,7 +155,7 @@ export class Invocation {
   /** The instance whose code has called the host function that is called, or goes on; null for the embedder. */
   #callerInstance: Instance | null = null;
   #error: unknown = null;
-  #values: Value[] = [];
+  #values: Value[] = NONE;
   #maxWords: number;
 
   /** Use `Store.invoke`, `Instance.invoke` or `Store.instantiation`. Throws `TypeError` for wrong arguments. */
@@ -171,7 +173,7 @@ export class Invocation {
     try {
       this.#ensureWords(2 * Math.max(slotCount(params), slotCount(results)));
       this.#encode(params, args, 0, this.#bits);
-      store.invocations.add(this);
+      store.addInvocation(this);
     } catch (error) {
       this.#end(error);
       throw error;
@@ -247,6 +249,15 @@ export class Invocation {
   get fuelUsed(): number {
     return this.#usedBefore;
   }
+
+  /** What was called, as it reads arguments and gives results. */
+  get type(): FuncType {
+    return this.#type;
+  }
+
+  /** Neighbours in the store's list of those that have not ended. */
+  earlier: Invocation | null = null;
+  later: Invocation | null = null;
 
   /** Bytes of frames that are reserved. */
   get frameByteLength(): number {
@@ -467,7 +478,7 @@ export class Invocation {
     // Nobody is to be woken in vain.
     this.#machine.waiter?.end(WaitResult.TimedOut);
     this.#error = error ?? new InternalError("a host function threw nothing");
-    this.store.invocations.delete(this);
+    this.store.removeInvocation(this);
     this.store.accountant.release("frames", this.#machine.words.byteLength);
     this.#machine.retire();
   }
@@ -709,7 +720,7 @@ export class Invocation {
     const args = this.#decode(type.params, argsAt, false);
     const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
     this.#hostParams = type.params;
-    if (this.#pinned.length > 0) this.#pinned = [];
+    this.#pinned = NONE;
     this.#callFuel = 0;
     this.#machine.argsAt = argsAt;
     this.#next = Next.Host;
@@ -854,7 +865,7 @@ export class Invocation {
       case "entry":
         this.#values = this.#decode(this.#type.results, argsAt, this.#bits);
         this.#next = Next.Done;
-        this.store.invocations.delete(this);
+        this.store.removeInvocation(this);
         this.store.accountant.release("frames", x.words.byteLength);
         x.retire();
         return;
@@ -916,7 +927,7 @@ export class Invocation {
       if (activation?.kind === "host") {
         this.#activations.length = top + 1;
         const error = guestException(this.store, exception);
-        this.#pinned.push(error.exception);
+        this.#pinned = added(this.#pinned, error.exception);
         this.#outcome = { kind: "threw", error };
         this.#next = Next.Continue;
         return;
@@ -933,7 +944,9 @@ export class Invocation {
   #uncaught(exception: number, isInCode: boolean): GuestException {
     const error = guestException(this.store, exception);
     addBacktrace(error, this.#machine, this.#activations, isInCode);
-    if (this.#parent?.store === this.store) this.#parent.#pinned.push(error.exception);
+    if (this.#parent?.store === this.store) {
+      this.#parent.#pinned = added(this.#parent.#pinned, error.exception);
+    }
     return error;
   }
 
@@ -989,6 +1002,13 @@ export class Invocation {
     }
     return values;
   }
+}
+
+/** Room for a call and one inside it: what waits in a host function has most often one, and pushing makes room for 17. */
+function firstActivations(): Activation[] {
+  const activations: Activation[] = [ENTRY, ENTRY, ENTRY];
+  activations.length = 1;
+  return activations;
 }
 
 /** Words that a function's frame has at least: its operands. */

@@ -9,6 +9,7 @@ import { GLOBAL_WORDS } from "../lower/source.ts";
 import { Func, type HostDefinition } from "../runtime/func.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import { Instance, type Extern } from "../runtime/instance.ts";
+import { added, NONE } from "../runtime/lists.ts";
 import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
@@ -41,19 +42,26 @@ export function link(store: Store, module: CompiledModule, imports: Imports | Li
   try {
     return linkFound(store, module, resolverOf(imports), made);
   } catch (error) {
-    for (const func of made.reverse()) store.removeHostFunc(func);
+    removeHosts(store, made);
     throw error;
   }
+}
+
+/** What an instance is made of while it grows. The lists hold what is imported, then what is its own. */
+interface Parts {
+  importedFuncs: Int32Array;
+  tables: Table[];
+  memories: Memory[];
+  /** First words of imported globals. */
+  globals: number[];
+  tags: Tag[];
 }
 
 /** Host functions that it makes for definitions are added to `made`. */
 function linkFound(store: Store, module: CompiledModule, resolve: Resolver, made: Func[]): Instance {
   const { data } = module;
   const funcs: number[] = [];
-  const tables: Table[] = [];
-  const memories: Memory[] = [];
-  const globals: number[] = [];
-  const tags: Tag[] = [];
+  const parts: Parts = { importedFuncs: NO_FUNCS, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
   for (const { module: from, name, type } of data.imports) {
     const value = resolve(from, name, module.describe(type));
     if (value === undefined) throw new LinkError("unknown import", from, name);
@@ -66,48 +74,60 @@ function linkFound(store: Store, module: CompiledModule, resolve: Resolver, made
     if (extern instanceof Func) funcs.push(extern.address);
     else if (extern instanceof Table) {
       extern.own();
-      tables.push(extern);
+      parts.tables = added(parts.tables, extern);
     } else if (extern instanceof Memory) {
       extern.addUser(store);
-      memories.push(extern);
-    } else if (extern instanceof Global) globals.push(extern.at);
-    else tags.push(extern);
+      parts.memories = added(parts.memories, extern);
+    } else if (extern instanceof Global) parts.globals = added(parts.globals, extern.at);
+    else parts.tags = added(parts.tags, extern);
   }
-  return allocate(store, module, Int32Array.from(funcs), tables, memories, globals, tags);
+  parts.importedFuncs = Int32Array.from(funcs);
+  return allocate(store, module, parts);
 }
 
 /** As {@link link}, with imports that were found and compared before. */
 function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Instance {
   if (plan.module !== module) throw new TypeError("the plan is of another module");
-  const addresses = store.addPlanned(plan.hosts)
-    ? plan.addresses
-    : Int32Array.from(plan.hosts, ({ definition }) => store.hostFunc(definition).address);
-  return allocate(store, module, addresses, [], [], [], []);
+  const parts: Parts = { importedFuncs: plan.addresses, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
+  if (store.addPlanned(plan.hosts)) {
+    try {
+      return allocate(store, module, parts);
+    } catch (error) {
+      store.removePlanned();
+      throw error;
+    }
+  }
+  const made: Func[] = [];
+  try {
+    for (const { definition } of plan.hosts) made.push(store.hostFunc(definition));
+    parts.importedFuncs = Int32Array.from(made, ({ address }) => address);
+    return allocate(store, module, parts);
+  } catch (error) {
+    removeHosts(store, made);
+    throw error;
+  }
 }
 
+function removeHosts(store: Store, made: Func[]): void {
+  for (const func of made.reverse()) store.removeHostFunc(func);
+}
+
+const NO_FUNCS = new Int32Array(0);
 /** Of one reference. */
 const HANDLE_BYTES = 4;
 
-function allocate(
-  store: Store,
-  module: CompiledModule,
-  importedFuncs: Int32Array,
-  tables: Table[],
-  memories: Memory[],
-  globals: number[],
-  tags: Tag[],
-): Instance {
+function allocate(store: Store, module: CompiledModule, parts: Parts): Instance {
   const isNew = store.addModule(module);
-  const ownTables = tables.length;
-  const ownMemories = memories.length;
+  const ownTables = parts.tables.length;
+  const ownMemories = parts.memories.length;
   let segmentBytes = 0;
   try {
     segmentBytes = store.reserve("segments", bytesOfSegments(module));
-    return allocateParts(store, module, importedFuncs, tables, memories, globals, tags);
+    return allocateParts(store, module, parts);
   } catch (error) {
     // What was granted before the refusal is free again.
-    for (const table of tables.slice(ownTables)) table.discard();
-    for (const memory of memories.slice(ownMemories)) memory.discard();
+    for (const table of parts.tables.slice(ownTables)) table.discard();
+    for (const memory of parts.memories.slice(ownMemories)) memory.discard();
     store.accountant.release("segments", segmentBytes);
     if (isNew) store.removeModule(module);
     throw error;
@@ -121,39 +141,32 @@ export function bytesOfSegments({ data }: CompiledModule): number {
   return bytes;
 }
 
-function allocateParts(
-  store: Store,
-  module: CompiledModule,
-  importedFuncs: Int32Array,
-  tables: Table[],
-  memories: Memory[],
-  globals: number[],
-  tags: Tag[],
-): Instance {
+function allocateParts(store: Store, module: CompiledModule, parts: Parts): Instance {
   const { data } = module;
   const imaged: Table[] = [];
   for (let i = data.importedTables; i < data.tables.length; i++) {
-    const { type } = data.tables[i]!;
     const image = module.images.of(i);
-    const table = new Table(store, { ...type, element: module.canonical(type.element) }, image ?? null);
+    const table = new Table(store, module.tableTypes[i]!, image ?? null);
     if (image !== undefined) imaged.push(table);
-    tables.push(table);
+    parts.tables = added(parts.tables, table);
   }
-  for (let i = data.importedMemories; i < data.memories.length; i++)
-    memories.push(new Memory(store, data.memories[i]!));
-  const ownGlobals = data.globals.length - data.importedGlobals;
-  const first = store.addGlobals(ownGlobals);
-  for (let i = 0; i < ownGlobals; i++) globals.push(first + i * GLOBAL_WORDS);
-  for (let i = data.importedTags; i < data.tags.length; i++) tags.push(new Tag(store, module.typeIds[data.tags[i]!]!));
-  const instance = new Instance(store, module, {
-    importedFuncs,
-    tables,
-    memories,
-    globalsAt: Int32Array.from(globals),
-    tags,
-  });
+  for (let i = data.importedMemories; i < data.memories.length; i++) {
+    parts.memories = added(parts.memories, new Memory(store, data.memories[i]!));
+  }
+  for (let i = data.importedTags; i < data.tags.length; i++) {
+    parts.tags = added(parts.tags, new Tag(store, module.typeIds[data.tags[i]!]!));
+  }
+  const instance = new Instance(store, module, { ...parts, globalsAt: allocateGlobals(store, module, parts.globals) });
   for (const table of imaged) table.share(instance);
   return instance;
+}
+
+/** First words of all globals: imported ones, then its own, which are new. */
+function allocateGlobals(store: Store, module: CompiledModule, imported: readonly number[]): Int32Array {
+  const own = module.data.globals.length - imported.length;
+  const first = store.addGlobals(own);
+  if (imported.length === 0 && (own === 0 || first === 0)) return module.firstGlobals;
+  return Int32Array.from([...imported, ...Array.from({ length: own }, (_, i) => first + i * GLOBAL_WORDS)]);
 }
 
 export function resolverOf(imports: Imports): Resolver {

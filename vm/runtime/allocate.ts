@@ -2,6 +2,7 @@
 
 import { isRefType, Num, VAL_TYPE_NAMES, type AddressType, type Limits, type ValType } from "../types.ts";
 import { Global } from "./global.ts";
+import { added } from "./lists.ts";
 import { Memory } from "./memory.ts";
 import type { Store } from "./store.ts";
 import { Table } from "./table.ts";
@@ -61,7 +62,9 @@ export function allocateTable(store: Store, { element, min, max, initial = null 
 export function allocateGlobal(store: Store, { type, mutable = false }: GlobalOptions, value: Value): Global {
   const global = new Global(store, { type: typeOf(type), mutable }, store.addGlobals(1));
   encodeValue(store, global.type.type, value, store.globalWords, global.at);
-  if (store.engine.types.isTraced(global.type.type)) store.tracedGlobals.push(global.at);
+  if (store.engine.types.isTraced(global.type.type)) {
+    store.tracedGlobals = added(store.tracedGlobals, global.at);
+  }
   return global;
 }
 

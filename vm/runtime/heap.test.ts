@@ -219,7 +219,7 @@ describe("the heap", () => {
       }
     }
     expect(instance.store.heap.collectionCount).to.be.above(2);
-    expect(instance.store.invocations.size).to.equal(0);
+    expect(instance.store.invocations.length).to.equal(0);
   });
 });
 

@@ -5,11 +5,12 @@
 
 import type { ModuleCode } from "../lower/code.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
-import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
+import { Invocation, type Entry, type InvocationOptions } from "../execute/invocation.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import type { Export } from "../module.ts";
 import { Func } from "./func.ts";
 import { Global, type Tag } from "./global.ts";
+import { added, NONE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import type { Store } from "./store.ts";
 import type { Table } from "./table.ts";
@@ -30,7 +31,6 @@ export interface InstanceParts {
 }
 
 const NO_FLAGS = new Uint8Array(0);
-const NO_ITEMS: (Int32Array | null)[] = [];
 
 function flags(count: number): Uint8Array {
   return count === 0 ? NO_FLAGS : new Uint8Array(count);
@@ -56,10 +56,9 @@ export class Instance {
   readonly elementItems: (Int32Array | null)[];
   readonly droppedElements: Uint8Array;
   readonly droppedData: Uint8Array;
-  /** What has been asked for by name. */
-  readonly #exports = new Map<string, Extern>();
-  readonly #globals = new Map<number, Global>();
-  #hasAllExports = false;
+  /** Made when somebody asks for all of them. */
+  #exports: Map<string, Extern> | null = null;
+  #globals: Map<number, Global> | null = null;
 
   constructor(store: Store, module: CompiledModule, parts: InstanceParts) {
     const { data } = module;
@@ -76,13 +75,15 @@ export class Instance {
     this.tags = parts.tags;
     this.elementItems =
       data.elements.length === 0
-        ? NO_ITEMS
+        ? NONE
         : data.elements.map(({ items }) => (items.kind === "exprs" ? new Int32Array(items.exprs.length) : null));
     this.droppedElements = flags(data.elements.length);
     this.droppedData = flags(data.data.length);
     // One more for the synthetic function that instantiation runs.
     this.funcsAt = store.addFuncs(this, data.funcs.length + 1);
-    if (module.tracedGlobals.length + module.tracedElements.length > 0) store.tracedInstances.push(this);
+    if (module.tracedGlobals.length + module.tracedElements.length > 0) {
+      store.tracedInstances = added(store.tracedInstances, this);
+    }
   }
 
   /** The address of a function by its index. */
@@ -92,28 +93,17 @@ export class Instance {
 
   /** Everything that is exported, in the module's order. (spec: embed-instance-export) */
   get exports(): ReadonlyMap<string, Extern> {
-    if (!this.#hasAllExports) {
-      const known = new Map(this.#exports);
-      this.#exports.clear();
-      this.#hasAllExports = true;
-      for (const item of this.module.data.exports) {
-        this.#exports.set(item.name, known.get(item.name) ?? this.#make(item));
-      }
-    }
+    this.#exports ??= new Map(this.module.data.exports.map((item) => [item.name, this.#make(item)]));
     return this.#exports;
   }
 
   /** What is exported under a name, if anything. */
   export(name: string): Extern | undefined {
-    const known = this.#exports.get(name);
-    if (known !== undefined || this.#hasAllExports) return known;
     const item = this.module.exportNamed(name);
-    if (item === undefined) return undefined;
-    const extern = this.#make(item);
-    this.#exports.set(name, extern);
-    return extern;
+    return item === undefined ? undefined : this.#make(item);
   }
 
+  /** The same object whenever it is asked for. */
   #make({ kind, index }: Export): Extern {
     switch (kind) {
       case "func":
@@ -133,6 +123,7 @@ export class Instance {
   #global(index: number): Global {
     const { store, module } = this;
     const at = this.globalsAt[index]!;
+    this.#globals ??= new Map();
     let global = this.#globals.get(at);
     if (global === undefined) {
       const { type } = module.data.globals[index]!;
@@ -145,7 +136,7 @@ export class Instance {
   /** Throws `TypeError` when no function is exported under the name. */
   exportedFunc(name: string): Func {
     const func = this.export(name);
-    if (!(func instanceof Func)) throw new TypeError(`no function is exported as ${JSON.stringify(name)}`);
+    if (!(func instanceof Func)) throw noFunc(name);
     return func;
   }
 
@@ -165,11 +156,23 @@ export class Instance {
 
   /** A call that the embedder runs turn by turn. */
   invoke(name: string, args: readonly Value[] = [], options: InvocationOptions = {}): Invocation {
-    return this.store.invoke(this.exportedFunc(name), args, options);
+    return new Invocation(this.store, this.#entry(name), args, options);
+  }
+
+  /** What {@link exportedFunc} gives, without a `Func` that the store would keep. */
+  #entry(name: string): Entry {
+    const item = this.module.exportNamed(name);
+    if (item?.kind !== "func") throw noFunc(name);
+    const address = this.funcAddress(item.index);
+    return { address, type: this.store.engine.types.funcType(this.store.typeIdOf(address)) };
   }
 
   /** Whether a function index means an imported function. */
   isImported(index: number): boolean {
     return index < this.#importedFuncs.length;
   }
+}
+
+function noFunc(name: string): TypeError {
+  return new TypeError(`no function is exported as ${JSON.stringify(name)}`);
 }

@@ -30,6 +30,7 @@ import type { Tag } from "./global.ts";
 import { Heap as ObjectHeap } from "./heap.ts";
 import { HeapObject } from "./heap-object.ts";
 import type { Instance } from "./instance.ts";
+import { added, NONE } from "./lists.ts";
 import { SEPARATE_BUFFERS, UNLIMITED, type Accountant, type MemoryAllocator } from "./resources.ts";
 import type { Memory } from "./memory.ts";
 import { fitsI31, i31Handle, i31Value, isExtern, isI31, NULL } from "./reference.ts";
@@ -53,6 +54,7 @@ export interface StoreOptions {
 const FUNC_BYTES = 64;
 const NO_WORDS = new Int32Array(0);
 const NO_PAGES: readonly Int32Array[] = [];
+let noTable: Table | null = null;
 
 /** A store (spec: store): what owns instances and their state, and limits them. */
 export class Store {
@@ -67,23 +69,27 @@ export class Store {
   /** A memory that is being copied to a larger block while the invocation that grows it is paused. */
   moving: Memory | null = null;
   /** Owners of function addresses, by their first address. Address 0 is null. */
-  readonly #owners: (Instance | HostFunc)[] = [];
-  readonly #firstAddresses: number[] = [];
+  #owners: (Instance | HostFunc)[] = NONE;
+  #firstAddresses: number[] = NONE;
   #nextAddress = 1;
-  readonly #modules = new Set<CompiledModule>();
+  /** The first one, and all others. */
+  #module: CompiledModule | null = null;
+  #modules: Set<CompiledModule> | null = null;
   /** Host functions at the addresses from 1 on, shared with other stores. */
-  #planned: readonly HostFunc[] = [];
+  #planned: readonly HostFunc[] = NONE;
   #funcs: Map<number, Func> | null = null;
-  readonly #memories: Memory[] = [];
+  #memories: Memory[] = NONE;
   #heap: ObjectHeap | null = null;
   /** Tags in the order in which their first exceptions came. */
-  readonly #tags: Tag[] = [];
+  #tags: Tag[] = NONE;
   /** Whatever may hold references to heap objects: instances by their globals and segments, tables, and what runs or is paused. */
-  readonly tracedInstances: Instance[] = [];
-  readonly tracedTables: Table[] = [];
+  tracedInstances: Instance[] = NONE;
+  tracedTables: Table[] = NONE;
   /** First words of such globals that belong to no instance. */
-  readonly tracedGlobals: number[] = [];
-  readonly invocations = new Set<Invocation>();
+  tracedGlobals: number[] = NONE;
+  /** Those that have not ended, as a list. */
+  #firstInvocation: Invocation | null = null;
+  #lastInvocation: Invocation | null = null;
 
   constructor(options: StoreOptions = {}) {
     this.engine = options.engine ?? defaultEngine();
@@ -100,9 +106,35 @@ export class Store {
     return byteLength;
   }
 
+  /** Those that have not ended, in the order in which they began. */
+  get invocations(): Invocation[] {
+    const all: Invocation[] = [];
+    for (let one = this.#firstInvocation; one !== null; one = one.later) all.push(one);
+    return all;
+  }
+
+  /** For an invocation that begins. */
+  addInvocation(invocation: Invocation): void {
+    invocation.earlier = this.#lastInvocation;
+    if (invocation.earlier === null) this.#firstInvocation = invocation;
+    else invocation.earlier.later = invocation;
+    this.#lastInvocation = invocation;
+  }
+
+  /** For one that ends. Harmless for one that never began. */
+  removeInvocation(invocation: Invocation): void {
+    const { earlier, later } = invocation;
+    if (earlier !== null) earlier.later = later;
+    else if (this.#firstInvocation === invocation) this.#firstInvocation = later;
+    if (later !== null) later.earlier = earlier;
+    else if (this.#lastInvocation === invocation) this.#lastInvocation = earlier;
+    invocation.earlier = null;
+    invocation.later = null;
+  }
+
   /** Asks for a module's bytes and code when the store sees it for the first time; true then. Throws `Termination`. */
   addModule(module: CompiledModule): boolean {
-    if (this.#modules.has(module)) return false;
+    if (module === this.#module || this.#modules?.has(module) === true) return false;
     const byteLength = this.reserve("module", module.data.bytes.length);
     try {
       this.reserve("code", module.codeByteLength);
@@ -110,13 +142,15 @@ export class Store {
       this.accountant.release("module", byteLength);
       throw error;
     }
-    this.#modules.add(module);
+    if (this.#module === null) this.#module = module;
+    else (this.#modules ??= new Set()).add(module);
     return true;
   }
 
   /** Takes {@link addModule} back. */
   removeModule(module: CompiledModule): void {
-    if (!this.#modules.delete(module)) return;
+    if (module === this.#module) this.#module = null;
+    else if (this.#modules?.delete(module) !== true) return;
     this.accountant.release("module", module.data.bytes.length);
     this.accountant.release("code", module.codeByteLength);
   }
@@ -125,8 +159,8 @@ export class Store {
   addFuncs(owner: Instance | HostFunc, count: number): number {
     const first = this.#nextAddress;
     if (first + count > 0x7fff_ffff) throw new Termination("memory limit", "function addresses of a store");
-    this.#owners.push(owner);
-    this.#firstAddresses.push(first);
+    this.#owners = added(this.#owners, owner);
+    this.#firstAddresses = added(this.#firstAddresses, first);
     this.#nextAddress = first + Math.max(1, count);
     return first;
   }
@@ -141,6 +175,14 @@ export class Store {
     this.#planned = hosts;
     this.#nextAddress = hosts.length + 1;
     return true;
+  }
+
+  /** Takes {@link addPlanned} back, if no address was given since. */
+  removePlanned(): void {
+    if (this.#nextAddress !== this.#planned.length + 1) return;
+    this.#planned = NONE;
+    this.#nextAddress = 1;
+    this.accountant.release("functions", FUNC_BYTES);
   }
 
   /** The instance or host function behind an address. */
@@ -159,7 +201,6 @@ export class Store {
     return owner;
   }
 
-  /** The engine's id of the type of the function at an address. */
   /** Whatever has addresses, in their order; those of a plan come first. */
   get owners(): readonly (Instance | HostFunc)[] {
     return [...this.#planned, ...this.#owners];
@@ -223,13 +264,11 @@ export class Store {
     this.accountant.release("functions", FUNC_BYTES);
   }
 
-  #noTable: Table | null = null;
-
-  /** What an instance without tables has as its first one. */
+  /** What an instance without tables has as its first one: the same for all, in a store of its own. */
   get noTable(): Table {
     const none = { min: 0n, max: 0n };
-    this.#noTable ??= new Table(this, { limits: none, address: Num.I32, element: FUNCREF });
-    return this.#noTable;
+    noTable ??= new Table(new Store(), { limits: none, address: Num.I32, element: FUNCREF });
+    return noTable;
   }
 
   /** A call that the embedder runs turn by turn. Throws `TypeError` for wrong arguments. */
@@ -267,7 +306,7 @@ export class Store {
    * those that are to go on there; others are left out. Nothing changes here. Throws `SnapshotError` that names what stands in
    * the way.
    */
-  snapshot(invocations: readonly Invocation[] = [...this.invocations], options: SnapshotOptions = {}): Uint8Array {
+  snapshot(invocations: readonly Invocation[] = this.invocations, options: SnapshotOptions = {}): Uint8Array {
     return saveStore(this, invocations, options);
   }
 
@@ -282,13 +321,13 @@ export class Store {
   /** Frees the linear memories, whose later use is out of bounds. Nothing of the store can run any more. */
   dispose(): void {
     for (const memory of this.#memories) memory.dispose(this);
-    this.#memories.length = 0;
+    this.#memories = NONE;
     this.#heap = null;
   }
 
   /** So that {@link dispose} finds it. */
   addMemory(memory: Memory): void {
-    this.#memories.push(memory);
+    this.#memories = added(this.#memories, memory);
   }
 
   /** Takes {@link addMemory} back. */
@@ -339,7 +378,7 @@ export class Store {
 
   /** The first word of the exceptions of a tag that has none yet. */
   addTag(tag: Tag): number {
-    this.#tags.push(tag);
+    this.#tags = added(this.#tags, tag);
     return this.heap.addException(exceptionLayout(this.engine.types, this.engine.types.funcType(tag.typeId)));
   }
 
@@ -411,7 +450,6 @@ export class Store {
     return fitsI31(value) ? i31Handle(value) : this.heap.externs.handleOf(value);
   }
 
-  /** What a handle of a type's hierarchy is for JavaScript: an i31 is a number. */
   /** The reference behind a handle as a JavaScript value. */
   fromHandle(handle: number, type: ValType): unknown {
     if (handle === NULL) return null;

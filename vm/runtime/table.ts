@@ -7,6 +7,7 @@ import { Termination, Trap } from "../errors.ts";
 import { MAX_TABLE_ELEMENTS } from "../limits.ts";
 import { Num, type TableType, type ValType } from "../types.ts";
 import type { Instance } from "./instance.ts";
+import { added } from "./lists.ts";
 import type { Store } from "./store.ts";
 
 const HANDLE_BYTES = 4;
@@ -42,7 +43,9 @@ export class Table {
       throw new Termination("memory limit", `a table of ${min} elements`);
     }
     this.items = image ?? (this.length === 0 ? NO_ITEMS : new Int32Array(this.length));
-    if (store.engine.types.isTraced(this.element)) store.tracedTables.push(this);
+    if (store.engine.types.isTraced(this.element)) {
+      store.tracedTables = added(store.tracedTables, this);
+    }
   }
 
   /** Says whose function indices the image it was made with holds. */

@@ -15,6 +15,7 @@ import { hostFuncType } from "../runtime/func-type.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
 import { type Extern, Instance } from "../runtime/instance.ts";
+import { added } from "../runtime/lists.ts";
 import { Memory } from "../runtime/memory.ts";
 import { type Accountant, type ResourceKind, UNLIMITED } from "../runtime/resources.ts";
 import { Store, type StoreOptions } from "../runtime/store.ts";
@@ -296,7 +297,9 @@ export class StoreReader {
       const number = input.count();
       const type = types.read(input);
       this.#addGlobal(number, type, input.flag());
-      if (store.engine.types.isTraced(type)) store.tracedGlobals.push(number * GLOBAL_WORDS);
+      if (store.engine.types.isTraced(type)) {
+        store.tracedGlobals = added(store.tracedGlobals, number * GLOBAL_WORDS);
+      }
     }
   }
 
