@@ -163,6 +163,7 @@ export abstract class BasicProcess extends Task {
   /** Ends the process at its next turn, which comes before everybody else's. The first reason counts. */
   kill(reason: ExitReason): void {
     if (this.hasEnded) return;
+    this.runtime.counts.signals++;
     this.killReason ??= reason;
     this.runtime.scheduler.hurry(this);
   }
@@ -182,6 +183,7 @@ export abstract class BasicProcess extends Task {
    */
   link(other: BasicProcess, tag: bigint, partnerTag = tag): boolean {
     if (other === this) return true;
+    this.runtime.counts.signals++;
     if (!this.#addLink(other, partnerTag)) return false;
     if (other.#addLink(this, tag)) return true;
     this.#removeLink(other.pid);
@@ -216,6 +218,7 @@ export abstract class BasicProcess extends Task {
   }
 
   unlink(other: BasicProcess): void {
+    this.runtime.counts.signals++;
     this.#removeLink(other.pid);
     other.#removeLink(this.pid);
   }
@@ -233,6 +236,8 @@ export abstract class BasicProcess extends Task {
 
   #hearOf(pid: Pid, tag: bigint, reason: ExitReason): void {
     this.trace(pid, { kind: "link-died", tag, reason });
+    this.runtime.counts.signals++;
+    this.runtime.counts.linksDied++;
     if (this.diesWithLinks) {
       this.group.release(Account.Memory, WATCH_BYTES);
       this.kill({ kind: "link", pid, reason });
@@ -247,6 +252,7 @@ export abstract class BasicProcess extends Task {
   monitor(other: BasicProcess): boolean {
     this.#watching ??= new Map();
     if (this.#watching.has(other.pid)) return true;
+    this.runtime.counts.signals++;
     if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
     this.#watching.set(other.pid, other);
     other.#watchers ??= new Map();
@@ -266,6 +272,7 @@ export abstract class BasicProcess extends Task {
   /** A monitored process has ended. */
   #hearOfEnd(pid: Pid): void {
     this.trace(pid, { kind: "process-died" });
+    this.runtime.counts.signals++;
     const notice = new ProcessDied(pid);
     notice.takeOver(this.group, WATCH_BYTES);
     this.deliver(notice);
@@ -273,6 +280,7 @@ export abstract class BasicProcess extends Task {
 
   stopMonitoring(other: BasicProcess): void {
     if (this.#watching?.delete(other.pid) !== true) return;
+    this.runtime.counts.signals++;
     this.group.release(Account.Memory, WATCH_BYTES);
     other.#watchers?.delete(this.pid);
   }

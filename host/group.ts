@@ -140,6 +140,16 @@ export class Group {
     return group;
   }
 
+  /** The groups inside this one. */
+  get children(): IterableIterator<Group> {
+    return this.#children.values();
+  }
+
+  /** Whether its guests have recorded anything. */
+  get hasMetrics(): boolean {
+    return this.#metrics !== null;
+  }
+
   /** A group inside this one. */
   child(scheduler: Scheduler, options: GroupOptions = {}): Group {
     return new Group(scheduler, this, null, options);

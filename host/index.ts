@@ -22,6 +22,7 @@ export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
 export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
 export { type FunctionProvider, Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";
+export type { GroupMetric } from "./runtime-metrics.ts";
 export type { Services, TraceEvent } from "./runtime-core.ts";
 export { SlabAllocator, type SlabOptions } from "./slabs.ts";
 export { type ExitReason, isFailure, type Pid, reasonText, type Signal } from "./signal.ts";

@@ -15,8 +15,9 @@ export interface Metric {
   readonly kind: MetricKind;
   /** Of a counter or gauge. */
   readonly value: number;
-  /** Of a histogram: samples up to each bound, and all of them last; not cumulative. */
+  /** Of a histogram: samples up to each bound, and those above last; not cumulative. */
   readonly buckets: readonly number[];
+  readonly bounds: readonly number[];
   readonly sum: number;
 }
 
@@ -95,7 +96,7 @@ export class Metrics {
   snapshot(): ReadonlyMap<string, Metric> {
     const entries = [...this.#series.values()].map((series): [string, Metric] => [
       series.name,
-      { ...series, buckets: [...series.buckets] },
+      { ...series, buckets: [...series.buckets], bounds: series.kind === "histogram" ? HISTOGRAM_BOUNDS : [] },
     ]);
     return new Map(entries);
   }

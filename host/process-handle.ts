@@ -116,6 +116,7 @@ function stateOf(process: BasicProcess): ProcessState {
 
 /** Delivers a message of somebody who can wait for room. */
 export function deliverWithRoom(process: BasicProcess, message: DataMessage): Promise<void> {
+  process.runtime.counts.sent(message);
   if (process.hasEnded) {
     message.drop();
     return Promise.resolve();

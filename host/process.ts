@@ -179,6 +179,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return (this.#resources ??= new ProcessResources<ConfigDraft>(this));
   }
 
+  /** Configurations and modules that it has. */
+  get resourceCounts(): { readonly configs: number; readonly modules: number } {
+    return this.#resources?.counts ?? { configs: 0, modules: 0 };
+  }
+
   /** Its view of WASI: made when it is first asked for. */
   get wasi(): WasiState {
     if (this.#wasi === null) {
@@ -631,6 +636,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** False when the call has to wait for room. Messages to nobody are dropped. */
   #sendTo(target: BasicProcess | undefined, message: Message): boolean {
+    this.runtime.counts.sent(message);
     if (target === undefined || target.hasEnded) {
       message.drop();
       return true;

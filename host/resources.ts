@@ -143,6 +143,11 @@ export class ProcessResources<Config> {
     return (this.#udpSockets ??= new ResourceTable<Resource>(this.#account, close));
   }
 
+  /** How many there are, without making the tables. */
+  get counts(): { readonly configs: number; readonly modules: number } {
+    return { configs: this.#configs?.size ?? 0, modules: this.#modules?.size ?? 0 };
+  }
+
   /** At the end of the process: closes everything and gives its bytes back. Its timers still fire. */
   dispose(): void {
     this.#timers?.forgetAll();

@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import type { Executor } from "./executor.ts";
 import type { Group } from "./group.ts";
 import type { Process, SpawnRequest, SpawnResult } from "./process.ts";
+import type { RuntimeCounts } from "./runtime-counts.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { ExitReason, Pid, Signal } from "./signal.ts";
 import type { Cancel, Clock, InputStream, OutputStream, Random } from "./system.ts";
@@ -54,6 +55,7 @@ export interface RuntimeCore {
   servicesOf(process: BasicProcess): Services;
   /** The group of everything in the runtime: pays for what the embedder sends. */
   readonly group: Group;
+  readonly counts: RuntimeCounts;
   /** Null while nobody traces, so that events are not even made. */
   readonly trace: ((event: TraceEvent) => void) | null;
   /** Throws `LinkError` for a module that cannot run under the configuration. */

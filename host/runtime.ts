@@ -25,6 +25,8 @@ import { decideImport, type ImportDecision } from "./import-policy.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
 import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
+import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
+import { RuntimeCounts } from "./runtime-counts.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { ExitReason } from "./signal.ts";
@@ -89,6 +91,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly services: Services;
   readonly allocator: MemoryAllocator;
   readonly trace: ((event: TraceEvent) => void) | null;
+  readonly counts = new RuntimeCounts();
   readonly suspendedSenders = new Set<Process>();
   readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
   readonly #functions: readonly FunctionProvider[];
@@ -322,6 +325,11 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   get processCount(): number {
     return this.#live.size;
+  }
+
+  /** All metrics as they are now: the runtime's own under Lunatic's names, and what guests have recorded, by group. */
+  get metrics(): readonly GroupMetric[] {
+    return metricsOf(this.group, this.counts, this.#live);
   }
 
   /** Kills all processes, waits for their ends, and leaves the executor. */

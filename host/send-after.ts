@@ -47,12 +47,15 @@ export class PendingMessage implements SuspendedSender {
     this.#forget();
     this.#runtime.executor.disarm(this.#timer);
     this.#message.drop();
+    this.#runtime.counts.timersCanceled++;
     this.#end();
   }
 
   #fire(): void {
     this.#forget();
     this.#isSent = true;
+    this.#runtime.counts.timersCompleted++;
+    this.#runtime.counts.sent(this.#message);
     const target = this.#target;
     const message = this.#message;
     if (target === null || target.hasEnded) {
@@ -101,6 +104,7 @@ export function sendAfter(process: Process, pid: Pid, message: Message, delayMs:
     group.release(Account.Memory, TIMER_BYTES);
     return null;
   }
+  process.runtime.counts.timersStarted++;
   message.payBy(group);
   pending.start(delayMs);
   return id;

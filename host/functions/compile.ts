@@ -15,6 +15,7 @@ const STEP_FUEL = 50_000;
 const WORK_FACTOR = 4;
 
 interface Work {
+  readonly startedMs: number;
   readonly compilation: Compilation;
   readonly reservedBytes: number;
 }
@@ -45,7 +46,8 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
       const reservedBytes = length * WORK_FACTOR;
       if (!process.reserveBytes(reservedBytes)) return guest.fail(idAddress, "no memory to compile the module");
       const bytes = guest.readBytes(address, length);
-      working.set(process, { compilation: new Compilation(bytes, { engine: process.module.engine }), reservedBytes });
+      const compilation = new Compilation(bytes, { engine: process.module.engine });
+      working.set(process, { startedMs: process.runtime.executor.nowMs(), compilation, reservedBytes });
       return continueWith("step", idAddress);
     },
   ),
@@ -70,6 +72,7 @@ function step(guest: Guest, idAddress: number): Result {
     return guest.fail(idAddress, error);
   }
   endWork(process, work);
+  process.runtime.counts.compiled(process.runtime.executor.nowMs() - work.startedMs);
   return finish(guest, work.compilation, idAddress);
 }
 

@@ -46,7 +46,10 @@ export const CONFIG_FUNCTIONS: readonly HostFunction[] = [
     ({ process }) => {
       const { configs } = process.resources;
       if (!process.config.canCreateConfigs || configs.size >= MAX_CONFIGS) return -1n;
-      return BigInt(configs.add(new Draft(), CONFIG_BYTES) ?? -1);
+      const id = configs.add(new Draft(), CONFIG_BYTES);
+      if (id === null) return -1n;
+      process.runtime.counts.configsCreated++;
+      return BigInt(id);
     },
   ),
   define(

@@ -37,6 +37,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
       const { registry, group } = guest.process;
       if (!mayChange(guest, name)) throw guest.trap("the name of a group that the caller does not see");
       if (!registry.put(name, { nodeId, processId }, group)) throw guest.trap("too many registered names");
+      guest.process.runtime.counts.registryWrites++;
     },
   ),
   define(
@@ -48,6 +49,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
       doc: "Looks a name up, byte for byte.",
     },
     (guest, at, length, nodeAddress, processAddress) => {
+      guest.process.runtime.counts.registryReads++;
       const found = guest.process.registry.get(nameOf(guest, at, length));
       if (found === undefined) return 1;
       guest.writeU64(nodeAddress, found.nodeId);
@@ -64,6 +66,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, at, length) => {
       const name = nameOf(guest, at, length);
+      guest.process.runtime.counts.registryDeletions++;
       if (mayChange(guest, name)) guest.process.registry.remove(name);
     },
   ),
@@ -119,6 +122,7 @@ function lookup(guest: Guest, at: number, length: number, queryAt: number, query
   const name = nameOf(guest, at, length);
   const range = parseVersionRange(guest.readText(queryAt, queryLength, MAX_RANGE_LENGTH * 4));
   if (range === null) return 1;
+  guest.process.runtime.counts.registryReads++;
   const { found, compared } = guest.process.registry.lookup(name, range);
   guest.charge(compared * COMPARE_FUEL);
   return found ?? 2;

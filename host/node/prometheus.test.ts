@@ -1,0 +1,100 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { Gauge, Registry } from "prom-client";
+import { textToBinary } from "../../vm/text/index.ts";
+import { guestFunctions, Runtime } from "../index.ts";
+import { prometheusRegistry } from "./prometheus.ts";
+
+const GUEST = `(module
+  (import "lunatic::metrics" "increment_counter" (func $count (param i32 i32)))
+  (import "lunatic::metrics" "histogram" (func $sample (param i32 i32 f64)))
+  (import "lunatic::registry" "put" (func $put (param i32 i32 i64 i64)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "requests.total" "9 lives\\n#" "requests/total" "lunatic.timers.active")
+  (func (export "_start")
+    (call $count (i32.const 0) (i32.const 14))
+    (call $count (i32.const 0) (i32.const 14))
+    (call $count (i32.const 23) (i32.const 14))
+    (call $count (i32.const 37) (i32.const 21))
+    (call $put (i32.const 0) (i32.const 8) (i64.const 0) (i64.const 1))
+    (call $sample (i32.const 14) (i32.const 9) (f64.const 0.02))
+    (call $sample (i32.const 14) (i32.const 9) (f64.const 1e9))))`;
+
+describe("metrics for Prometheus", () => {
+  it("are Lunatic's names for the runtime, and what guests record by group", async () => {
+    await using runtime = new Runtime({ functions: [guestFunctions] });
+    const module = await runtime.compile(textToBinary(GUEST));
+    const group = runtime.createGroup({ name: 'tenant "a"' });
+    const handle = runtime.spawn(module, { group });
+    expect((await handle.exited).kind).to.equal("normal");
+    const registry = await prometheusRegistry(runtime);
+    const text = await registry.metrics();
+    const label = 'group="tenant \\"a\\""';
+    for (const line of [
+      "# TYPE lunatic_process_signals_send counter",
+      "lunatic_process_environment_process_count 0",
+      "lunatic_registry_write 1",
+      "lunatic_timers_active 0",
+      `requests_total{${label}} 2`,
+      "# TYPE _9_lives__ histogram",
+      `_9_lives___bucket{le="0.01",${label}} 0`,
+      `_9_lives___bucket{le="0.05",${label}} 1`,
+      `_9_lives___bucket{le="+Inf",${label}} 2`,
+      `_9_lives___count{${label}} 2`,
+    ]) {
+      const sorted = (each: string): string => each.split(/[{},]/).sort().join();
+      expect(text.split("\n").map(sorted), line).to.include(sorted(line));
+    }
+    // A second name that becomes the same, and one of the runtime's own, are left out.
+    expect(text.match(/^requests_total\{/gm)).to.have.length(1);
+    expect(text.match(/^lunatic_timers_active\b/gm)).to.have.length(1);
+    const own = new Registry();
+    new Gauge({ name: "embedders", help: "its own", registers: [own] }).set(7);
+    const merged = await Registry.merge([own, registry]).metrics();
+    expect(merged)
+      .to.match(/^embedders 7$/m)
+      .and.match(/^lunatic_registry_write 1$/m);
+    expect(await registry.getMetricsAsJSON()).to.have.length(runtime.metrics.length - 1);
+  });
+
+  it("messages, links and timers are counted", async () => {
+    await using runtime = new Runtime({ functions: [guestFunctions] });
+    const receiver = runtime.spawnNative(async ({ receive }) => {
+      for (;;) await receive();
+    });
+    runtime.spawnNative(
+      async ({ send, receive, link }) => {
+        link(receiver.pid);
+        for (const size of [1, 2, 3, 1_000]) await send(receiver.pid, new Uint8Array(size));
+        await receive();
+      },
+      { name: "sender" },
+    );
+    const find = (name: string) => runtime.metrics.find((each) => each.name === `lunatic.process.${name}`)!;
+    while (find("messages.send").value < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(find("messages.data.size").sum).to.equal(1_006);
+    expect(find("messages.data.size").buckets.slice(0, 4)).to.deep.equal([1, 1, 1, 0]);
+    expect(find("messages.data.size").buckets[10]).to.equal(1);
+    expect(find("signals.send").value).to.equal(5);
+    expect(find("links.alive").value).to.equal(1);
+    expect(find("environment.process.count").value).to.equal(2);
+  });
+
+  it("say what to install where the package is missing", () => {
+    const folder = mkdtempSync(join(tmpdir(), "perilune-without-"));
+    try {
+      writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+      cpSync(fileURLToPath(new URL("prometheus.js", import.meta.url)), join(folder, "prometheus.js"));
+      const url = pathToFileURL(join(folder, "prometheus.js")).href;
+      const script = `import(${JSON.stringify(url)}).then((m) => m.prometheusRegistry({ metrics: [] })).catch((e) => console.log(e.message))`;
+      const output = execFileSync(process.execPath, ["-e", script], { encoding: "utf8", cwd: folder });
+      expect(output).to.equal("metrics for Prometheus need the package 'prom-client': npm install prom-client\n");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
