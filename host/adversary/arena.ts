@@ -7,20 +7,15 @@
 
 import { expect } from "chai";
 import { eventLoopTurn, type HostDefinition } from "../../vm/index.ts";
-import { Config } from "../config.ts";
 import type { BasicProcess } from "../basic-process.ts";
 import { Executor } from "../executor.ts";
 import { guestFunctions } from "../functions/host-definition.ts";
 import { compileGuest } from "../functions/testing.ts";
-import { Account, type Group, type GroupLimits } from "../group.ts";
+import { Account, type Group } from "../group.ts";
 import type { Process } from "../process.ts";
 import { Runtime, type RuntimeOptions, type SpawnOptions } from "../runtime.ts";
+import { type Attack, LIMITS } from "./attacks.ts";
 import { reasonText } from "../signal.ts";
-
-const MIB = 1_048_576;
-
-/** What an operator gives to somebody whom nobody trusts. */
-export const LIMITS: GroupLimits = { maxMemory: 64 * MIB, maxProcesses: 1_000 };
 
 const PERIOD_MS = 1;
 /** Work of the client in each period, half a percent of the time. */
@@ -57,20 +52,10 @@ const CLIENT = `
       (br $again)))
   (func (export "loop") (loop $again (br $again)))`;
 
-/** An attacker's text: `$note` tells the test a number; other functions are imported by their names. */
-export function attacker(main: string, more = "", pages = 1): string {
-  return `(import "arena" "note" (func $note (param i64)))
-    (memory (export "memory") ${pages}) (func (export "main") ${main}) ${more}`;
-}
-
-export interface Attack {
-  /** Its export "main" is started. */
-  readonly guest: string;
-  readonly config?: ConstructorParameters<typeof Config>[0];
-  readonly limits?: GroupLimits;
-  /** How long it may go on, in milliseconds of virtual time. Default 20. */
+export interface ArenaOptions {
+  /** How long the attacker may go on, in milliseconds of virtual time. Default 20. */
   readonly forMs?: number;
-  readonly options?: RuntimeOptions;
+  readonly runtime?: RuntimeOptions;
   /** Called again and again meanwhile. */
   readonly during?: (arena: Arena) => void;
 }
@@ -100,6 +85,7 @@ export class Arena {
   readonly group: Group;
   readonly neighbours: Group;
   readonly #attack: Attack;
+  readonly #options: ArenaOptions;
   readonly server: Process;
   readonly client: Process;
   readonly loop: Process;
@@ -108,10 +94,11 @@ export class Arena {
   #wrong = 0;
   readonly notes: number[] = [];
 
-  constructor(attack: Attack, seed = 1) {
+  constructor(attack: Attack, options: ArenaOptions = {}) {
     this.#attack = attack;
+    this.#options = options;
     const source = { nowMs: () => 0, nextTurn: () => {}, wakeAfter: () => () => {} };
-    this.executor = new Executor({ seed, source });
+    this.executor = new Executor({ seed: 1, source });
     const own: Readonly<Record<string, HostDefinition>> = {
       before: plain([], () => {
         this.#dueMs = Math.ceil(this.executor.nowMs() + PERIOD_MS);
@@ -127,7 +114,7 @@ export class Arena {
     this.runtime = new Runtime({
       executor: this.executor,
       functions: [(module, name) => (module === "arena" ? own[name] : undefined), guestFunctions],
-      ...attack.options,
+      ...options.runtime,
     });
     this.neighbours = this.runtime.createGroup({ name: "neighbours" });
     this.group = this.runtime.createGroup({ name: "attacker", ...LIMITS, ...attack.limits });
@@ -154,7 +141,8 @@ export class Arena {
   /** Lets the attacker do what it can, ends its group, and expects that nothing is left of it. */
   async run(meanwhile: (attacker: Process) => Promise<void> | void = () => {}): Promise<Outcome> {
     const { runtime, executor, group, loop } = this;
-    const { guest, config, forMs = 20, during } = this.#attack;
+    const { guest, config } = this.#attack;
+    const { forMs = 20, during } = this.#options;
     const others = heldBy(this.neighbours);
     this.#late = [];
     const chargeBefore = executor.stats.charge;
