@@ -6,8 +6,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { compileSync, warmUp } from "../vm/index.ts";
+import { benchArguments } from "./arguments.ts";
 import { HOGS } from "./fairness/guests.ts";
 import { idle, idleText } from "./fairness/idle.ts";
 import { coldLatency, latency, latencyText } from "./fairness/latency.ts";
@@ -28,18 +28,26 @@ import { circumstances, circumstancesText, writeJson } from "./harness.ts";
 const SECTIONS = ["shares", "latency", "rates", "idle", "picture"];
 const result = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}`, import.meta.url));
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
+const USAGE = `npm run bench:fairness -- [options] [${SECTIONS.join(" | ")} …]
+
+  --quick          a few seconds of each, without the largest numbers of processes
+  --million        a million idle processes too
+  --json FILE      where the figures go for machines (bench/results/fairness.json)
+  --picture FILE   where the picture of who ran when goes (bench/results/fairness.html)
+
+Without words: all sections.`;
+
+const { values, chosen } = benchArguments(
+  USAGE,
+  {
     quick: { type: "boolean", default: false },
     million: { type: "boolean", default: false },
     json: { type: "string", default: result("fairness.json") },
     picture: { type: "string", default: result("fairness.html") },
   },
-});
-const unknown = positionals.find((name) => !SECTIONS.includes(name));
-if (unknown !== undefined) throw new Error(`no section ${unknown}; there are: ${SECTIONS.join(", ")}`);
-const wanted = (section: string): boolean => positionals.length === 0 || positionals.includes(section);
+  SECTIONS,
+);
+const wanted = (section: string): boolean => chosen.length === 0 || chosen.includes(section);
 const { quick } = values;
 
 const figures: Record<string, unknown> = { circumstances: circumstances() };

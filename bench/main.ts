@@ -4,7 +4,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { benchArguments, wholeNumber } from "./arguments.ts";
 import { fuelCostText, measureFuelCost } from "./fuel-cost.ts";
 import { circumstances, circumstancesText, short, writeJson } from "./harness.ts";
 import { kernelTableText, measureKernel, summarise, warmIsolate } from "./kernel-table.ts";
@@ -15,21 +15,28 @@ import { measureVectorKernel, vectorTableText } from "./vector-table.ts";
 const SECTIONS = ["kernels", "vectors", "fuel", "modules"];
 const DEFAULT_JSON = fileURLToPath(new URL("../../bench/results/bench.json", import.meta.url));
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
+const USAGE = `npm run bench -- [options] [${SECTIONS.join(" | ")} …]
+
+  --only NAMES     kernels, separated by commas: ${KERNELS.map(({ name }) => name).join(" ")}
+  --rounds COUNT   turns of each contender (7)
+  --json FILE      where the figures go for machines (bench/results/bench.json)
+
+Without words: all sections.`;
+
+const { values, chosen } = benchArguments(
+  USAGE,
+  {
     only: { type: "string" },
     rounds: { type: "string", default: "7" },
     json: { type: "string", default: DEFAULT_JSON },
   },
-});
-const unknown = positionals.find((name) => !SECTIONS.includes(name));
-if (unknown !== undefined) throw new Error(`no section ${unknown}; there are: ${SECTIONS.join(", ")}`);
+  SECTIONS,
+);
 
-const wanted = (section: string): boolean => positionals.length === 0 || positionals.includes(section);
+const wanted = (section: string): boolean => chosen.length === 0 || chosen.includes(section);
 const names = values.only?.split(",");
 const kernels = KERNELS.filter(({ name }) => names === undefined || names.includes(name));
-const rounds = Number(values.rounds);
+const rounds = wholeNumber("--rounds", values.rounds, USAGE);
 
 const result: Record<string, unknown> = { circumstances: circumstances() };
 print(circumstancesText(circumstances()));

@@ -4,11 +4,11 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { encodeModule } from "../vm/binary/encode.ts";
 import { compileSync, type CompiledModule, Store } from "../vm/index.ts";
 import { INSTRUCTIONS } from "../vm/opcodes.ts";
 import { parseModule } from "../vm/text/parser.ts";
+import { benchArguments } from "./arguments.ts";
 import { UNLIMITED } from "./engines.ts";
 import { circumstances, circumstancesText, median, short, tableText, writeJson } from "./harness.ts";
 import { allCases, PRICED_ENGINE, LOOP_FUEL, type PriceCase } from "./price-cases.ts";
@@ -37,8 +37,14 @@ interface Runnable {
   rounds: number;
 }
 
-const { values } = parseArgs({
-  options: { only: { type: "string" }, json: { type: "string", default: DEFAULT_JSON } },
+const USAGE = `npm run bench:prices -- [options]
+
+  --only MNEMONICS   instructions, separated by commas: i32.add,memory.fill
+  --json FILE        where the figures go for machines (bench/results/prices.json)`;
+
+const { values } = benchArguments(USAGE, {
+  only: { type: "string" },
+  json: { type: "string", default: DEFAULT_JSON },
 });
 const only = values.only?.split(",");
 

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { alteredEngine, withPairCounters } from "./altered.ts";
+import { benchArguments } from "./arguments.ts";
 import { ownRun } from "./engines.ts";
 import { short } from "./harness.ts";
 import { KERNELS, kernelBytes } from "./kernels.ts";
@@ -14,7 +15,12 @@ const OPERATIONS = 512;
 const SHOWN = 12;
 
 const counters = globalThis as { pairCounts?: Float64Array };
-const chosen = process.argv.slice(2);
+const USAGE = "node dist/bench/profile.js [kernel …]";
+const { chosen } = benchArguments(
+  USAGE,
+  {},
+  KERNELS.map(({ name }) => name),
+);
 const names = operationNames();
 const engine = await alteredEngine("with-counters", withPairCounters);
 
