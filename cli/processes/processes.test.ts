@@ -217,6 +217,24 @@ describe("perilune run with processes", function () {
     expect(stats.processes).to.be.above(20);
   });
 
+  it("a guest narrows what its children may do by perilune::config", async () => {
+    const args = ["run", "--allow", "lunatic", "--allow", "perilune", join(GUESTS, "sandbox.wasm")];
+    const { code, stdout, stderr } = await perilune(args);
+    expect(code).to.equal(0);
+    expect(stdout).to.equal(
+      [
+        "polite: a polite answer",
+        "talkative: was ended",
+        "endless: was ended",
+        "killer: its parent lives on",
+        "planter: 8 children",
+        "",
+      ].join("\n"),
+    );
+    expect(stderr).to.match(/process 3 .*: import denied: wasi_snapshot_preview1::fd_write is not permitted\n/);
+    expect(stderr).to.match(/process 4 .*: fuel exhausted: 10000000 used\n/);
+  });
+
   it("a process that fails is reported, and the run goes on", async () => {
     const { code, stdout, stderr } = await perilune(["lunatic", "run", join(GUESTS, "supervised-workers.wasm")]);
     expect(code).to.equal(0);

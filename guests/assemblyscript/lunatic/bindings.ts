@@ -70,6 +70,41 @@ export declare function setMaxFuel(config: i64, units: u64): void;
 @external("lunatic::process", "config_set_can_spawn_processes")
 export declare function setCanSpawnProcesses(config: i64, can: bool): void;
 // @ts-ignore: decorator
+@external("lunatic::process", "config_set_can_create_configs")
+export declare function setCanCreateConfigs(config: i64, can: bool): void;
+// @ts-ignore: decorator
+@external("lunatic::process", "config_set_can_compile_modules")
+export declare function setCanCompileModules(config: i64, can: bool): void;
+// @ts-ignore: decorator
+@external("lunatic::process", "drop_config")
+export declare function dropConfig(config: i64): void;
+
+// @ts-ignore: decorator
+@external("perilune::config", "version")
+export declare function configVersion(): i32;
+// @ts-ignore: decorator
+@external("perilune::config", "allow_import")
+export declare function allowImport(config: i64, pattern: usize, length: usize): void;
+// @ts-ignore: decorator
+@external("perilune::config", "deny_import")
+export declare function denyImport(config: i64, pattern: usize, length: usize): void;
+// @ts-ignore: decorator
+@external("perilune::config", "set_max_processes")
+export declare function setMaxProcesses(config: i64, count: u64): void;
+// @ts-ignore: decorator
+@external("perilune::config", "set_mailbox")
+export declare function setMailbox(config: i64, messages: u64, bytes: u64): void;
+// @ts-ignore: decorator
+@external("perilune::config", "set_visibility")
+export declare function setVisibility(config: i64, scope: u32): void;
+// @ts-ignore: decorator
+@external("perilune::config", "set_group")
+export declare function setGroup(config: i64, name: usize, length: usize, weight: u32): void;
+// @ts-ignore: decorator
+@external("perilune::config", "set_group_limits")
+export declare function setGroupLimits(config: i64, maxFuel: u64, maxMemory: u64, maxProcesses: u64): void;
+
+// @ts-ignore: decorator
 @external("lunatic::process", "sleep_ms")
 export declare function sleepMs(milliseconds: u64): void;
 // @ts-ignore: decorator
