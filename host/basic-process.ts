@@ -49,6 +49,8 @@ export interface BasicProcessOptions {
   readonly group: Group;
   readonly config: Config;
   readonly name?: string;
+  /** Default: a number that no process of the environment has had. */
+  readonly pid?: Pid;
 }
 
 export abstract class BasicProcess extends Task {
@@ -82,7 +84,7 @@ export abstract class BasicProcess extends Task {
     this.group = options.group;
     this.config = options.config;
     this.name = options.name ?? "";
-    this.pid = options.environment.takePid();
+    this.pid = options.pid ?? options.environment.takePid();
     this.mailbox = new Mailbox(options.config.mailbox);
   }
 
@@ -221,6 +223,18 @@ export abstract class BasicProcess extends Task {
     this.runtime.counts.signals++;
     this.#removeLink(other.pid);
     other.#removeLink(this.pid);
+  }
+
+  /** Its links: what it is told when the other fails, and what the other is told. */
+  *links(): Generator<{ readonly process: BasicProcess; readonly tag: bigint; readonly partnerTag: bigint }> {
+    for (const { process, tag } of this.#links?.values() ?? []) {
+      yield { process, tag: process.#links?.get(this.pid)?.tag ?? 0n, partnerTag: tag };
+    }
+  }
+
+  /** Whom it monitors. */
+  watching(): Iterable<BasicProcess> {
+    return this.#watching?.values() ?? [];
   }
 
   get linkCount(): number {

@@ -154,48 +154,103 @@ export class Config {
   }
 
   #lesser(draft: ConfigDraft): Config {
-    return new Config(
+    return this.#least(
       {
-        maxMemory: Math.min(this.maxMemory, saturated(draft.maxMemory)),
-        maxFuel: Math.min(
-          this.maxFuel,
-          draft.maxFuelUnits === 0n ? NO_LIMIT : saturated(draft.maxFuelUnits * FUEL_UNIT),
-        ),
-        maxProcesses: Math.min(this.maxProcesses, draft.maxProcesses),
-        mailbox: {
-          maxMessages: Math.min(this.mailbox.maxMessages, draft.maxMessages),
-          maxBytes: Math.min(this.mailbox.maxBytes, draft.maxMailboxBytes),
-        },
-        onFullMailbox: lesser(FULL_MAILBOX, this.onFullMailbox, draft.onFullMailbox ?? this.onFullMailbox),
+        maxMemory: saturated(draft.maxMemory),
+        maxFuel: draft.maxFuelUnits === 0n ? NO_LIMIT : saturated(draft.maxFuelUnits * FUEL_UNIT),
+        maxProcesses: draft.maxProcesses,
+        mailbox: { maxMessages: draft.maxMessages, maxBytes: draft.maxMailboxBytes },
+        onFullMailbox: draft.onFullMailbox ?? this.onFullMailbox,
         onFuelExhausted: this.onFuelExhausted,
-        canCompileModules: this.canCompileModules && draft.canCompileModules,
-        canCreateConfigs: this.canCreateConfigs && draft.canCreateConfigs,
-        canSpawnProcesses: this.canSpawnProcesses && draft.canSpawnProcesses,
+        canCompileModules: draft.canCompileModules,
+        canCreateConfigs: draft.canCreateConfigs,
+        canSpawnProcesses: draft.canSpawnProcesses,
         args: [...draft.args],
         env: [...draft.env],
         preopens: draft.directories.map((path) => grantThrough(this.preopens, path)),
-        network: {
-          connect: this.network.connect && draft.network.connect,
-          listen: this.network.listen && draft.network.listen,
-          resolve: this.network.resolve && draft.network.resolve,
-        },
+        network: draft.network,
         denied: this.denied,
-        visibility: lesser(VISIBILITIES, this.visibility, draft.visibility ?? this.visibility),
+        visibility: draft.visibility ?? this.visibility,
       },
-      this.#narrowed(draft.rules),
+      draft.rules === null ? [] : [draft.rules],
+    );
+  }
+
+  /**
+   * What a process goes on with that was saved with `saved`, when this is what it may have at most: the lesser of each
+   * limit and right, directories by their names. Throws `GrantError` as {@link meet} does.
+   */
+  restored(saved: SavedConfig): Config {
+    const preopens = saved.preopens.map(({ name, readOnly }) => {
+      const grant = grantThrough(this.preopens, name);
+      return { name, readOnly: readOnly || grant.readOnly, open: () => grant.open() };
+    });
+    return this.#least({ ...saved, preopens }, saved.rules);
+  }
+
+  /** Throws `GrantError` for too many patterns. */
+  #least(wanted: Limits, rules: readonly ImportRules[]): Config {
+    return new Config(
+      {
+        ...wanted,
+        maxMemory: Math.min(this.maxMemory, wanted.maxMemory),
+        maxFuel: Math.min(this.maxFuel, wanted.maxFuel),
+        maxProcesses: Math.min(this.maxProcesses, wanted.maxProcesses),
+        mailbox: {
+          maxMessages: Math.min(this.mailbox.maxMessages, wanted.mailbox.maxMessages),
+          maxBytes: Math.min(this.mailbox.maxBytes, wanted.mailbox.maxBytes),
+        },
+        onFullMailbox: lesser(FULL_MAILBOX, this.onFullMailbox, wanted.onFullMailbox),
+        canCompileModules: this.canCompileModules && wanted.canCompileModules,
+        canCreateConfigs: this.canCreateConfigs && wanted.canCreateConfigs,
+        canSpawnProcesses: this.canSpawnProcesses && wanted.canSpawnProcesses,
+        network: {
+          connect: this.network.connect && wanted.network.connect,
+          listen: this.network.listen && wanted.network.listen,
+          resolve: this.network.resolve && wanted.network.resolve,
+        },
+        visibility: lesser(VISIBILITIES, this.visibility, wanted.visibility),
+      },
+      this.#narrowed(rules),
       this,
     );
   }
 
   /** All policies of a child. Throws `GrantError` when they have too many patterns together. */
-  #narrowed(rules: ImportRules | null): readonly ImportPolicy[] {
-    if (rules === null) return this.policies;
-    const policies = [...this.policies, new ImportPolicy(rules)];
+  #narrowed(rules: readonly ImportRules[]): readonly ImportPolicy[] {
+    if (rules.length === 0) return this.policies;
+    const policies = [...this.policies, ...rules.map((each) => new ImportPolicy(each))];
     if (policies.reduce((sum, { patternCount }) => sum + patternCount, 0) > MAX_INHERITED_PATTERNS) {
       throw new GrantError(`more than ${MAX_INHERITED_PATTERNS} patterns of imports, those of all creators included`);
     }
     return policies;
   }
+}
+
+/** All of a configuration but its policies. */
+type Limits = Pick<
+  Config,
+  | "maxMemory"
+  | "maxFuel"
+  | "maxProcesses"
+  | "mailbox"
+  | "onFullMailbox"
+  | "onFuelExhausted"
+  | "canCompileModules"
+  | "canCreateConfigs"
+  | "canSpawnProcesses"
+  | "args"
+  | "env"
+  | "preopens"
+  | "network"
+  | "denied"
+  | "visibility"
+>;
+
+/** A configuration as data: directories by name, policies by their rules. */
+export interface SavedConfig extends Omit<Limits, "preopens"> {
+  readonly preopens: readonly { readonly name: string; readonly readOnly: boolean }[];
+  readonly rules: readonly ImportRules[];
 }
 
 /** Instructions in one unit of fuel as guests count it. */

@@ -4,6 +4,11 @@ import type { BasicProcess } from "./basic-process.ts";
 import { Registry } from "./registry.ts";
 import type { Pid } from "./signal.ts";
 
+/** Numbers that are remembered of processes that were stopped. */
+const MAX_AWAY = 65_536;
+/** A restored process does not use up the numbers of all others. */
+const MAX_PID = 2 ** 52;
+
 export class Environment {
   readonly id: number;
   readonly registry: Registry;
@@ -19,6 +24,22 @@ export class Environment {
   /** A number that no process has had. */
   takePid(): Pid {
     return this.#nextPid++;
+  }
+
+  /** Numbers of processes that were saved and stopped: they may come back. */
+  readonly #away = new Set<Pid>();
+
+  /** A process was saved and has ended: its number is its own when it is restored. */
+  leave(pid: Pid): void {
+    if (this.#away.size < MAX_AWAY) this.#away.add(pid);
+  }
+
+  /** The number for a restored process: the one that it had, unless another process has or had it here. */
+  comeBack(pid: Pid): Pid {
+    if (this.#away.delete(pid)) return pid;
+    if (pid < this.#nextPid || pid > MAX_PID) return this.takePid();
+    this.#nextPid = pid + 1;
+    return pid;
   }
 
   /** Processes that others can see. */

@@ -171,6 +171,11 @@ export class Executor {
     this.#wheel.cancel(timer);
   }
 
+  /** Milliseconds until a timer is due; null for one that is not armed. */
+  leftMs(timer: Timer): number | null {
+    return timer.isArmed ? Math.max(0, timer.deadline / TICKS_PER_MS - this.nowMs()) : null;
+  }
+
   /** Timers that are armed. */
   get armedTimers(): number {
     return this.#wheel.size;

@@ -47,6 +47,12 @@ export class ImportPolicy {
     return (this.#allow?.length ?? 0) + this.#deny.length + this.#redirect.length;
   }
 
+  /** Its rules as texts: what it redirects it allows. */
+  get rules(): { readonly allow: readonly string[] | null; readonly deny: readonly string[] } {
+    const redirected = this.#redirect.map(([pattern]) => pattern);
+    return { allow: this.#allow === null ? null : [...this.#allow, ...redirected], deny: this.#deny };
+  }
+
   /** Whether it may grant what nobody else provides. */
   get redirects(): boolean {
     return this.#redirect.length > 0;

@@ -21,8 +21,16 @@ export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } fro
 export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
 export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
-export { type FunctionProvider, Runtime, type RuntimeOptions, SpawnError, type SpawnOptions } from "./runtime.ts";
+export {
+  type FunctionProvider,
+  type RestoreProcessOptions,
+  Runtime,
+  type RuntimeOptions,
+  SpawnError,
+  type SpawnOptions,
+} from "./runtime.ts";
 export type { GroupMetric } from "./runtime-metrics.ts";
+export type { ProcessSnapshotOptions } from "./snapshot/save.ts";
 export type { Services, TraceEvent } from "./runtime-core.ts";
 export { SlabAllocator, type SlabOptions } from "./slabs.ts";
 export { type ExitReason, isFailure, type Pid, reasonText, type Signal } from "./signal.ts";

@@ -100,6 +100,11 @@ export class Mailbox {
     if (sender !== null) this.#addSender(message, sender);
   }
 
+  /** All messages, the oldest first. */
+  *messages(): Generator<Message> {
+    for (let message = this.#first; message !== null; message = message.next) yield message;
+  }
+
   /** Takes the oldest message. */
   shift(): Message | null {
     const message = this.#first;

@@ -4,6 +4,7 @@ import type { BasicProcess } from "./basic-process.ts";
 import { DataMessage, type SuspendedSender } from "./message.ts";
 import { Process } from "./process.ts";
 import type { ExitReason, Pid } from "./signal.ts";
+import { type ProcessSnapshotOptions, saveProcess } from "./snapshot/save.ts";
 
 export type ProcessState = "initialising" | "runnable" | "waiting" | "paused" | "exited";
 
@@ -79,6 +80,15 @@ export class ProcessHandle implements AsyncDisposable {
   /** More fuel than its configuration gave it. One that paused for want of fuel goes on. */
   addFuel(fuel: number): void {
     if (this.#process instanceof Process) this.#process.addFuel(fuel);
+  }
+
+  /**
+   * The process as bytes, from which `Runtime.restore` makes one that goes on, here or elsewhere: docs/snapshot.md. It is
+   * saved at its next pause, at once unless it is in its turn, and goes on. Rejects with `SnapshotError` that names what
+   * stands in the way.
+   */
+  snapshot(options: ProcessSnapshotOptions = {}): Promise<Uint8Array> {
+    return saveProcess(this.#process, options);
   }
 
   get stats(): ProcessStats {

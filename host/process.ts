@@ -5,6 +5,7 @@
 
 import {
   FuelExhausted,
+  SnapshotError,
   SUSPEND,
   Store,
   Termination,
@@ -27,6 +28,7 @@ import { LimitedOutput } from "./limited-output.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import { ModuleHandle } from "./modules.ts";
 import type { Registry } from "./registry.ts";
+import type { ProcessRun, RestoredWasi, Restoring, Waiting } from "./process-run.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { DOUBLE_ZERO } from "./run-queue.ts";
@@ -50,6 +52,10 @@ export interface SpawnRequest {
   /** Links with the creator, which is told with this tag. */
   readonly link?: bigint | null;
   readonly name?: string;
+  /** Default: a number that no process has had. */
+  readonly pid?: Pid;
+  /** In place of a new instance. */
+  readonly restoring?: Restoring;
 }
 
 export type SpawnResult =
@@ -63,7 +69,7 @@ const TURN_CHARGE = 100;
 /** What is left in its memory has to be cleaned. */
 const CLEANED_BYTES_PER_CHARGE = 16;
 /** Slots of frames: the depth at which "call stack exhausted" traps. */
-const MAX_FRAME_SLOTS = 262_144;
+export const MAX_FRAME_SLOTS = 262_144;
 /** Directories that a process may be given: each holds one of the host's descriptors. */
 const MAX_PREOPENS = 64;
 /** More tags than this are looked up in a set. */
@@ -91,7 +97,7 @@ interface Wait {
 export class Process extends BasicProcess implements Accountant, ByteAccount, SuspendedSender {
   readonly module: CompiledModule;
   readonly entry: string;
-  readonly #args: readonly Value[];
+  readonly args: readonly Value[];
   /** Null for those that the embedder made. */
   readonly maker: BasicProcess | null;
   readonly #linkTag: bigint | null;
@@ -117,6 +123,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #resources: ProcessResources<ConfigDraft> | null = null;
   #wasi: WasiState | null = null;
   #preopens: readonly Directory[] | null = null;
+  #restoring: Restoring | null;
+  #restoredWasi: RestoredWasi | null = null;
   // What the host call that is under way waits for.
   #wait: Wait | null = null;
   /** An answer that came before the call had returned. */
@@ -132,6 +140,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #sending: Message | null = null;
   sendingTo: BasicProcess | null = null;
   #hasTimedOut = false;
+  #isSleeping = false;
   /** What the call that sends returns when there is room: an answer has come already. */
   #answered: readonly Value[] | null = null;
   /** Paused by the embedder, or for want of fuel. */
@@ -149,11 +158,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     super(runtime, request);
     this.module = request.module;
     this.entry = request.entry;
-    this.#args = request.args;
+    this.args = request.args;
     this.maker = maker;
     this.#linkTag = request.link ?? null;
     this.#done = done;
     this.#maxFuel = request.config.maxFuel;
+    this.#restoring = request.restoring ?? null;
   }
 
   /** Takes its place among the processes of its group. False when the group refuses. */
@@ -199,6 +209,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
         },
         args: config.args,
         env: config.env,
+        ...(this.#restoredWasi === null ? {} : { opened: this.#restoredWasi.opened }),
         preopens: preopens.map((directory, i) => ({
           name: config.preopens[i]!.name,
           directory,
@@ -206,6 +217,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
         })),
       });
       this.#preopens = null;
+      this.#wasi.resumedTimes = this.#restoredWasi?.times ?? null;
+      this.#restoredWasi = null;
     }
     return this.#wasi;
   }
@@ -229,6 +242,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.#atomicWait !== null) return { call: "memory.atomic.wait", sinceMs };
     const call = this.#invocation?.waitsIn ?? null;
     return call === null ? null : { call, sinceMs };
+  }
+
+  /** As {@link wasi}; null when it has not been asked for. */
+  get openedWasi(): WasiState | null {
+    return this.#wasi;
   }
 
   // Memory.
@@ -283,11 +301,16 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     }
     this.#isInTurn = false;
     if (end === TurnEnd.Waiting) this.#waitsSinceMs = this.runtime.executor.turnMs;
+    this.#tellPause();
     this.runtime.trace?.({ kind: "turn", pid: this.pid, environment: this.environment.id, fuel: this.turnFuel });
     return end;
   }
 
   #runGuest(fuel: number): TurnEnd {
+    if (this.#restoring !== null) {
+      const end = this.#restore(this.#restoring);
+      if (end !== null) return end;
+    }
     const invocation = (this.#invocation ??= this.#instantiate());
     if (invocation === null) return TurnEnd.Waiting;
     for (;;) {
@@ -357,7 +380,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Begins to instantiate; null while directories are being opened. */
   #instantiate(): Invocation | null {
     const { config, runtime } = this;
-    if (config.preopens.length > 0 && this.#preopens === null) {
+    if (!this.#hasDirectories) {
       this.#openDirectories();
       return null;
     }
@@ -374,6 +397,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const { instance, invocation } = this.#store.instantiation(this.module, plan);
     this.#instance = instance;
     return invocation;
+  }
+
+  get #hasDirectories(): boolean {
+    return this.config.preopens.length === 0 || this.#preopens !== null || this.#wasi !== null;
   }
 
   #openDirectories(): void {
@@ -408,10 +435,13 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.#linkTag !== null && maker !== null && !maker.hasEnded) this.link(maker, 0n, this.#linkTag);
     this.#tellDone({ kind: "spawned", process: this });
     const instance = this.#instance!;
-    this.#invocation = instance.invoke(this.entry, this.#args);
+    this.#invocation = instance.invoke(this.entry, this.args);
     if (this.#invocation.type.results.length > 0) {
       throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
     }
+    const func = instance.exportedFunc(this.entry);
+    if (func.type.results.length > 0) throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
+    this.#invocation = instance.store.invoke(func, this.args);
   }
 
   #tellDone(result: SpawnResult): void {
@@ -435,6 +465,98 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return TurnEnd.Runnable;
   }
 
+  // Where it stands, for snapshots.
+
+  /**
+   * Null before its first turn and inside one, and when it is about to end. Throws `SnapshotError` when it waits for
+   * something that is no data.
+   */
+  get standing(): ProcessRun | null {
+    const invocation = this.#invocation;
+    const store = this.#store;
+    const instance = this.#instance;
+    if (this.#isInTurn || this.hasEnded || this.killReason !== null) return null;
+    if (invocation === null || store === null || instance === null) return null;
+    return { store, instance, invocation, waiting: this.#waitsFor(), fuelUsed: this.fuelUsed, maxFuel: this.#maxFuel };
+  }
+
+  #waitsFor(): Waiting {
+    if (this.#sending !== null) {
+      throw new SnapshotError("unsavable", `it waits for room in the mailbox of process ${this.sendingTo?.pid}`);
+    }
+    if (this.#wait !== null) {
+      const name = this.#invocation?.pendingCall?.name ?? "host function";
+      throw new SnapshotError("unsavable", `the call of ${name} waits for something outside of the process`);
+    }
+    const leftMs = this.#timer === null ? null : this.runtime.executor.leftMs(this.#timer);
+    if (this.#waitsForMessage) {
+      return { kind: "message", tags: this.#tags, answersZero: this.#kindResults === ARRIVED_RESULTS, leftMs };
+    }
+    const kind = this.#isSleeping ? "sleep" : this.#atomicWait !== null ? "atomic" : "nothing";
+    return { kind, tags: null, answersZero: false, leftMs };
+  }
+
+  #atPause: (() => boolean)[] | null = null;
+
+  /** Calls `look` at the end of every turn until it returns true; it is called for the last time when the process has ended. */
+  atPause(look: () => boolean): void {
+    (this.#atPause ??= []).push(look);
+  }
+
+  #tellPause(): void {
+    const looks = this.#atPause;
+    if (looks === null) return;
+    this.#atPause = null;
+    const left = looks.filter((look) => !look() && !this.hasEnded);
+    if (left.length > 0) this.#atPause = [...left, ...(this.#atPause ?? [])];
+  }
+
+  /** A part of what it goes on with; null when all is there. */
+  #restore(restoring: Restoring): TurnEnd | null {
+    if (!this.#hasDirectories) {
+      this.#openDirectories();
+      return TurnEnd.Waiting;
+    }
+    do {
+      if (!restoring.step(this)) continue;
+      this.#restoring = null;
+      this.#tellDone({ kind: "spawned", process: this });
+      return null;
+    } while (this.runtime.executor.isDeterministic);
+    return TurnEnd.Runnable;
+  }
+
+  /** Goes on as `run` says, once it has its turn. */
+  install({ store, instance, invocation, waiting, fuelUsed, maxFuel }: ProcessRun): void {
+    this.#store = store;
+    this.#instance = instance;
+    this.#invocation = invocation;
+    this.fuelUsed = fuelUsed;
+    this.#maxFuel = maxFuel;
+    const leftMs = waiting.leftMs ?? Number.POSITIVE_INFINITY;
+    if (waiting.kind === "message") {
+      this.#expect(waiting.tags, leftMs, waiting.answersZero ? ARRIVED_RESULTS : KIND_RESULTS);
+    } else if (waiting.kind === "sleep") this.sleep(leftMs);
+  }
+
+  /** Its descriptors, if it has used any. Throws a RangeError for numbers that cannot be. */
+  installWasi(restored: RestoredWasi): void {
+    this.#restoredWasi = restored;
+    void this.wasi;
+  }
+
+  /** It is restored, and others can see it. */
+  comeBack(): void {
+    this.becomeVisible();
+    this.runtime.trace?.({
+      kind: "spawn",
+      pid: this.pid,
+      environment: this.environment.id,
+      creator: null,
+      name: this.name,
+    });
+  }
+
   // What the embedder may do.
 
   pause(): void {
@@ -446,7 +568,16 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.runtime.scheduler.release(this);
+    if (!this.#isHeld) this.runtime.scheduler.release(this);
+  }
+
+  #isHeld = false;
+
+  /** It gets no turn while it is being saved, but for its end. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (isHeld) this.runtime.scheduler.suspend(this);
+    else if (!this.isPaused) this.runtime.scheduler.release(this);
   }
 
   /** Lets it use so much more fuel; one that has paused for want of it goes on. */
@@ -510,6 +641,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Suspends the host call for so long. It returns nothing. */
   sleep(delayMs: number): typeof SUSPEND {
+    this.#isSleeping = true;
     if (delayMs !== Number.POSITIVE_INFINITY) this.#arm(delayMs);
     return SUSPEND;
   }
@@ -530,6 +662,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       return;
     }
     if (!this.#waitsForMessage) {
+      this.#isSleeping = false;
       this.#answer([]);
       return;
     }
@@ -713,6 +846,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   // The end.
 
   protected override close(): void {
+    this.#tellPause();
+    this.#restoring?.discard();
+    this.#restoring = null;
     if (this.maker instanceof Process) this.maker.children--;
     this.#endExpecting();
     this.#withdraw();

@@ -117,6 +117,11 @@ export class Registry {
     return { found: best, compared };
   }
 
+  /** All names, with whom each stands for. */
+  entries(): IterableIterator<[string, Registered]> {
+    return this.#entries.entries();
+  }
+
   /** The names of a process, for reports: at most `maxCount`. */
   namesOf(processId: bigint, maxCount: number): string[] {
     const names: string[] = [];

@@ -53,6 +53,29 @@ export class ResourceTable<T> {
     return this.#entries.get(id)?.value;
   }
 
+  /** The number of the next entry. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Puts an entry back under its number, which is not below {@link next}. False when it is refused. */
+  restore(id: number, value: T, byteLength: number): boolean {
+    if (id < this.#next || this.#entries.size >= MAX_RESOURCES || !this.#account.reserveBytes(byteLength)) return false;
+    this.#next = id + 1;
+    this.#entries.set(id, { value, byteLength });
+    return true;
+  }
+
+  /** Numbers below this one have been used. */
+  skipTo(next: number): void {
+    this.#next = Math.max(this.#next, next);
+  }
+
+  /** Each entry with its number and its counted bytes. */
+  *entries(): Generator<readonly [id: number, value: T, byteLength: number]> {
+    for (const [id, { value, byteLength }] of this.#entries) yield [id, value, byteLength];
+  }
+
   /** Counts more bytes for an entry; false when they are refused. */
   grow(id: number, byteLength: number): boolean {
     const entry = this.#entries.get(id);

@@ -31,6 +31,7 @@ import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { ExitReason } from "./signal.ts";
 import { slabsOf } from "./slabs.ts";
+import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
 import type { Cancel } from "./system.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -71,6 +72,9 @@ export interface SpawnOptions {
   /** Kills it when aborted. */
   readonly signal?: AbortSignal;
 }
+
+/** What a restored process finds here. */
+export interface RestoreProcessOptions extends Omit<SpawnOptions, "entry" | "args">, ProcessRestoreOptions {}
 
 /** A process could not be made because a limit was reached. */
 export class SpawnError extends Error {
@@ -165,6 +169,23 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     };
     const process = this.#start(new Process(this, request, null, NOBODY));
     return this.#handle(process, options);
+  }
+
+  /**
+   * A process that goes on where `ProcessHandle.snapshot` has saved one, with the same results and the same fuel. Its limits
+   * and rights are those that it had and those of `config`, whichever is less. Resolves when it is complete and others can
+   * see it. Rejects with `SnapshotError`, {@link SpawnError}, or `Termination` for want of memory; nobody has heard of it then.
+   */
+  async restore(bytes: Uint8Array, options: RestoreProcessOptions): Promise<ProcessHandle> {
+    const config = this.#configOf(options);
+    const { environment = this.environment, group = this.group } = options;
+    const named = options.name === undefined ? {} : { name: options.name };
+    const request = restoreRequest(bytes, options, { environment, group, config, ...named });
+    const result = await new Promise<SpawnResult>((resolve) => {
+      this.#start(new Process(this, request, null, resolve));
+    });
+    if (result.kind === "failed") throw result.error;
+    return this.#handle(result.process, options);
   }
 
   /**

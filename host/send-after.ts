@@ -8,6 +8,7 @@ import type { BasicProcess } from "./basic-process.ts";
 import { Account, type Group } from "./group.ts";
 import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import type { Process } from "./process.ts";
+import { RESOURCE_BYTES, type ResourceTable } from "./resources.ts";
 import { reasonOf, type Pid } from "./signal.ts";
 import { Timer } from "./timers.ts";
 
@@ -34,6 +35,12 @@ export class PendingMessage implements SuspendedSender {
     this.#target = target;
     this.#message = message;
     this.#forget = forget;
+  }
+
+  /** What is to be sent, to whom, and when: milliseconds from now. */
+  get plan(): { readonly message: Message; readonly target: BasicProcess | null; readonly leftMs: number } {
+    const leftMs = this.#runtime.executor.leftMs(this.#timer) ?? Number.POSITIVE_INFINITY;
+    return { message: this.#message, target: this.#target, leftMs };
   }
 
   start(delayMs: number): void {
@@ -87,6 +94,31 @@ export class PendingMessage implements SuspendedSender {
 
 /** Sends `message` after the delay. The timer's number, or null when the process or its group may not have more. */
 export function sendAfter(process: Process, pid: Pid, message: Message, delayMs: number): number | null {
+  return addPending(process, process.environment.get(pid) ?? null, message, delayMs, (timers, pending) =>
+    timers.add(pending),
+  );
+}
+
+/** As {@link sendAfter}, under a number that is not below the next one. False when it is refused. */
+export function restorePending(
+  process: Process,
+  target: BasicProcess | null,
+  message: Message,
+  delayMs: number,
+  id: number,
+): boolean {
+  const add = (timers: ResourceTable<PendingMessage>, pending: PendingMessage): number | null =>
+    timers.restore(id, pending, RESOURCE_BYTES) ? id : null;
+  return addPending(process, target, message, delayMs, add) !== null;
+}
+
+function addPending(
+  process: Process,
+  target: BasicProcess | null,
+  message: Message,
+  delayMs: number,
+  add: (timers: ResourceTable<PendingMessage>, pending: PendingMessage) => number | null,
+): number | null {
   const { group } = process;
   if (!group.reserve(Account.Timers, 1)) return null;
   if (!group.reserve(Account.Memory, TIMER_BYTES)) {
@@ -95,10 +127,10 @@ export function sendAfter(process: Process, pid: Pid, message: Message, delayMs:
   }
   const { timers } = process.resources;
   let id: number | null = null;
-  const pending = new PendingMessage(process, process.environment.get(pid) ?? null, message, () => {
+  const pending = new PendingMessage(process, target, message, () => {
     if (id !== null) timers.take(id);
   });
-  id = timers.add(pending);
+  id = add(timers, pending);
   if (id === null) {
     group.release(Account.Timers, 1);
     group.release(Account.Memory, TIMER_BYTES);

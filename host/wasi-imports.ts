@@ -6,7 +6,7 @@ import { type Process, processOf } from "./process.ts";
 import type { Errno } from "./wasi/abi.ts";
 import { callWasi, complete } from "./wasi/call.ts";
 import type { Guest, GuestMemory, WasiFunction } from "./wasi/define.ts";
-import { WASI_FUNCTIONS, WASI_MODULE } from "./wasi/functions.ts";
+import { REISSUED_FUNCTIONS, WASI_FUNCTIONS, WASI_MODULE } from "./wasi/functions.ts";
 
 const definitions = new Map<string, HostDefinition>();
 
@@ -29,6 +29,7 @@ function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
     name: fullName,
     params: fn.params,
     results: fn.results,
+    saved: REISSUED_FUNCTIONS.has(name) ? "reissue" : "opaque",
     call(caller, ...args: (number | bigint)[]) {
       const process = processOf(caller);
       if (process.runtime.trace !== null) return tracedCall(process, caller, fullName, fn, args);

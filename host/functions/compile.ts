@@ -23,6 +23,10 @@ interface Work {
 /** What processes are compiling. It goes with its process. */
 const working = new WeakMap<Process, Work>();
 
+export function isCompiling(process: Process): boolean {
+  return working.has(process);
+}
+
 export const MODULE_FUNCTIONS: readonly HostFunction[] = [
   define(
     "compile_module",
@@ -37,7 +41,7 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
         [-1]: "not permitted, nothing is written",
       },
       doc: "Compiles a WebAssembly binary. Fails for an import that does not exist or has another type. Others run meanwhile.",
-      continuations: { step: (guest, state) => step(guest, state as number) },
+      continuations: { step: (guest, state) => step(guest, Number(state) >>> 0) },
     },
     (guest, address, length, idAddress) => {
       const { process } = guest;
@@ -63,7 +67,8 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
 
 function step(guest: Guest, idAddress: number): Result {
   const { process } = guest;
-  const work = working.get(process)!;
+  const work = working.get(process);
+  if (work === undefined) throw guest.trap("nothing is being compiled");
   guest.charge(STEP_FUEL);
   try {
     if (!work.compilation.step()) return continueWith("step", idAddress);

@@ -104,6 +104,8 @@ export interface FunctionOptions {
   readonly continuations?: Readonly<Record<string, Continuation>>;
   /** The call may suspend its process. Only functions that say so can. */
   readonly waits?: true;
+  /** Whether its call that waits is data of its process: for messages and for time alone. */
+  readonly isResumable?: boolean;
 }
 
 type ResultOf<Options extends FunctionOptions> = Options extends { readonly waits: true }
@@ -126,6 +128,7 @@ export interface HostFunction {
   readonly fuelNote: string | null;
   readonly continuations: Readonly<Record<string, Continuation>> | null;
   readonly waits: boolean;
+  readonly isResumable: boolean;
   call(guest: Guest, args: readonly Arg[]): Result;
 }
 
@@ -155,6 +158,7 @@ export function functionsOf(namespace: string) {
       fuelNote: options.fuelNote ?? null,
       continuations: options.continuations ?? null,
       waits: options.waits ?? false,
+      isResumable: options.isResumable ?? false,
       call: (guest, args) => call(guest, ...(args as Args<Params>)) as Result,
     };
   };

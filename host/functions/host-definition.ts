@@ -49,7 +49,9 @@ function hostDefinition(fn: HostFunction): HostDefinition {
     guest.charge(fn.fuel);
     return finish(fn, guest, fn.call(guest, toArgs(meanings, values)));
   };
-  if (fn.continuations === null) return { ...shared, call: call as Call };
+  if (fn.continuations === null) {
+    return { ...shared, saved: fn.isResumable ? "resumable" : "opaque", call: call as Call };
+  }
   const steps = Object.entries(fn.continuations).map(([name, step]) => [name, continuation(fn, step)]);
   return { ...shared, kind: "frame", call: call as Call, continuations: Object.fromEntries(steps) };
 }

@@ -222,6 +222,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       result: "i32",
       waits: true,
       fuel: SEND_FUEL + RECEIVE_FUEL,
+      isResumable: true,
       traps: [EMPTY_SLOT],
       codes: {
         0: "a message of any kind is in the slot",
@@ -241,6 +242,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       result: "i32",
       waits: true,
       fuel: SEND_FUEL + RECEIVE_FUEL,
+      isResumable: true,
       traps: [EMPTY_SLOT],
       codes: { 0: "a message of any kind is in the slot", [TIMED_OUT]: "the time is over" },
       doc: "The older form, which as-lunatic 0.12 imports: waits for the tag of the message that is sent; without one, for any message.",
@@ -257,6 +259,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       result: "i32",
       waits: true,
       fuel: RECEIVE_FUEL,
+      isResumable: true,
       fuelNote: "1 per tag",
       traps: [TOO_MANY_TAGS],
       codes: {

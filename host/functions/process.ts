@@ -13,7 +13,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
   define(
     "sleep_ms",
     ["millis: millis"],
-    { fuel: 100, waits: true, doc: "Waits for so long." },
+    { fuel: 100, waits: true, isResumable: true, doc: "Waits for so long." },
     ({ process }, millis): Result => process.sleep(millis),
   ),
   define(

@@ -108,6 +108,14 @@ export class DescriptorTable {
     return fd;
   }
 
+  /** As {@link add}, under a number of the caller's choice. Throws a RangeError for one that is open or too large. */
+  put(fd: number, descriptor: Descriptor): void {
+    if (!(fd >= 0 && fd < this.#limit) || this.#entries[fd] != null) throw new RangeError(`descriptor ${fd}`);
+    if (this.#account !== null && isCounted(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
+    while (this.#entries.length < fd) this.#entries.push(null);
+    this.#entries[fd] = descriptor;
+  }
+
   /** Takes the number out and leaves closing to the caller. */
   remove(fd: number): Descriptor {
     const descriptor = this.get(fd);

@@ -26,3 +26,12 @@ export const WASI_FUNCTIONS: ReadonlyMap<string, WasiFunction> = new Map(
     SOCK_FUNCTIONS,
   ].flatMap((group) => Object.entries(group)),
 );
+
+/** Nothing has happened while they wait, so after a restore they are called again. */
+export const REISSUED_FUNCTIONS: ReadonlySet<string> = new Set([
+  "fd_read",
+  "fd_pread",
+  "poll_oneoff",
+  "random_get",
+  "sched_yield",
+]);

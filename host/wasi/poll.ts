@@ -15,6 +15,8 @@ const ABSOLUTE_TIME = 1;
 interface Subscription {
   readonly userdata: bigint;
   readonly type: number;
+  /** Of one whose time was given as relative: nanoseconds until then. */
+  remaining?(): bigint;
   ready(): Ready | null;
   wait(wake: () => void): Cancel;
 }
@@ -44,6 +46,7 @@ function clockSubscription(
   return {
     userdata,
     type: EventType.Clock,
+    ...(isAbsolute ? {} : { remaining: () => positive(deadline - readClock(clock, id)) }),
     ready: () => (readClock(clock, id) >= deadline ? NOW : null),
     // The real-time clock may jump; a look at it when the time should be over is all that is promised.
     wait: (wake) => clock.wakeAt(clock.monotonic() + (deadline - readClock(clock, id)), wake),
@@ -74,15 +77,26 @@ function descriptorSubscription(state: WasiState, userdata: bigint, type: number
   return settled(userdata, type, NOW);
 }
 
-function readSubscription(state: WasiState, memory: GuestMemory, address: number): Subscription {
+function positive(time: bigint): bigint {
+  return time > 0n ? time : 0n;
+}
+
+/** `resumed`: what remains of relative times, when a call is made again. */
+function readSubscription(
+  state: WasiState,
+  memory: GuestMemory,
+  address: number,
+  resumed: bigint[] | null,
+): Subscription {
   const userdata = memory.readU64(address);
   const type = memory.readU8(address + 8);
   try {
     if (type === EventType.Clock) {
       const id = memory.readU32(address + 16);
       const timeout = memory.readU64(address + 24);
-      const flags = memory.readU8(address + 40);
-      return clockSubscription(state.clock, userdata, id, timeout, (flags & ABSOLUTE_TIME) !== 0);
+      const isAbsolute = (memory.readU8(address + 40) & ABSOLUTE_TIME) !== 0;
+      const time = isAbsolute ? timeout : (resumed?.shift() ?? timeout);
+      return clockSubscription(state.clock, userdata, id, time, isAbsolute);
     }
     if (type !== EventType.FdRead && type !== EventType.FdWrite) throw new SystemError("EINVAL");
     return descriptorSubscription(state, userdata, type, memory.readU32(address + 16));
@@ -127,12 +141,18 @@ async function waitForEvents(
   count: number,
 ): Promise<Completion> {
   for (;;) {
-    await state.wait((wake) => {
-      const cancels = subscriptions.map((subscription) => subscription.wait(wake));
-      return () => {
-        for (const cancel of cancels) cancel();
-      };
-    });
+    state.remainingTimes = () =>
+      subscriptions.flatMap((subscription) => (subscription.remaining === undefined ? [] : subscription.remaining()));
+    try {
+      await state.wait((wake) => {
+        const cancels = subscriptions.map((subscription) => subscription.wait(wake));
+        return () => {
+          for (const cancel of cancels) cancel();
+        };
+      });
+    } finally {
+      state.remainingTimes = null;
+    }
     const events = readyEvents(subscriptions);
     if (events.length > 0) return (memory) => writeEvents(memory, events, address, count);
   }
@@ -146,8 +166,10 @@ function poll(state: WasiState, guest: Guest, input: number, output: number, len
   checkRange(memory, count, 4);
   guest.charge(length * 4);
   const subscriptions: Subscription[] = [];
+  const resumed = state.resumedTimes === null ? null : [...state.resumedTimes];
+  state.resumedTimes = null;
   for (let i = 0; i < length; i++) {
-    subscriptions.push(readSubscription(state, memory, input + i * SUBSCRIPTION_BYTES));
+    subscriptions.push(readSubscription(state, memory, input + i * SUBSCRIPTION_BYTES, resumed));
   }
   const events = readyEvents(subscriptions);
   if (events.length > 0) return writeEvents(memory, events, output, count);

@@ -9,7 +9,7 @@ import {
   RIGHTS_OF_READ_ONLY_DIRECTORY,
   rightsOfFile,
 } from "./abi.ts";
-import type { DescriptorAccount } from "./descriptors.ts";
+import type { Descriptor, DescriptorAccount, DirectoryDescriptor } from "./descriptors.ts";
 import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable } from "./descriptors.ts";
 
 export interface Preopen {
@@ -35,7 +35,22 @@ export interface WasiOptions {
   readonly maxDescriptors?: number;
   /** Counts files and directories, the preopened ones included. */
   readonly descriptorAccount?: DescriptorAccount;
+  /** What is open, in place of the streams and all preopened directories from number 0 on. */
+  readonly opened?: readonly OpenedDescriptor[];
 }
+
+/** A stream or a preopened directory that a guest goes on with under a number of its own. */
+export interface OpenedDescriptor {
+  readonly fd: number;
+  /** 0 to 2 for the streams, then the preopened directories. Each occurs once at most. */
+  readonly source: number;
+  readonly flags: number;
+  /** Of those that it would have at the start. */
+  readonly rights: bigint;
+  readonly inheritingRights: bigint;
+}
+
+const STREAMS = 3;
 
 export class WasiState {
   /** Each ends with a zero byte. */
@@ -44,6 +59,11 @@ export class WasiState {
   readonly clock: Clock;
   readonly random: Random;
   readonly descriptors: DescriptorTable;
+  readonly #stdout: Descriptor;
+  /** While `poll_oneoff` waits: what remains of each time that it was given as relative, in nanoseconds. */
+  remainingTimes: (() => bigint[]) | null = null;
+  /** The same of the call that is made again after a restore, until it is. */
+  resumedTimes: readonly bigint[] | null = null;
   /** Ends the waits that are under way, when the guest is disposed of. */
   readonly #waits = new Set<() => void>();
   #disposed = false;
@@ -58,23 +78,59 @@ export class WasiState {
       options.maxDescriptors ?? DEFAULT_MAX_DESCRIPTORS,
       options.descriptorAccount ?? null,
     );
-    this.descriptors.add({ kind: "input", stream: options.stdin, flags: 0, rights: RIGHTS_OF_INPUT });
-    this.descriptors.add({ kind: "output", stream: options.stdout, flags: 0, rights: RIGHTS_OF_OUTPUT });
-    this.descriptors.add({ kind: "output", stream: options.stderr, flags: 0, rights: RIGHTS_OF_OUTPUT });
-    for (const { name, directory, readOnly = false } of options.preopens ?? []) {
-      const rights = readOnly ? RIGHTS_OF_READ_ONLY_DIRECTORY : RIGHTS_OF_DIRECTORY;
-      this.descriptors.add({
-        kind: "directory",
-        directory,
-        readOnly,
-        preopenName: name,
-        listing: null,
-        flags: 0,
-        rights,
-        inheritingRights: rights | rightsOfFile(true, !readOnly),
-        isClosed: false,
-      });
+    const all: Descriptor[] = [
+      { kind: "input", stream: options.stdin, flags: 0, rights: RIGHTS_OF_INPUT },
+      { kind: "output", stream: options.stdout, flags: 0, rights: RIGHTS_OF_OUTPUT },
+      { kind: "output", stream: options.stderr, flags: 0, rights: RIGHTS_OF_OUTPUT },
+      ...(options.preopens ?? []).map(preopened),
+    ];
+    this.#stdout = all[1]!;
+    if (options.opened === undefined) for (const descriptor of all) this.descriptors.add(descriptor);
+    else this.#goOnWith(all, options.opened);
+  }
+
+  #goOnWith(all: readonly Descriptor[], opened: readonly OpenedDescriptor[]): void {
+    const sources = new Set<number>();
+    for (const { fd, source, flags, rights, inheritingRights } of opened) {
+      const descriptor = all[source];
+      if (descriptor === undefined || sources.has(source)) throw new RangeError(`descriptor ${fd} of ${source}`);
+      sources.add(source);
+      descriptor.flags = flags;
+      descriptor.rights &= rights;
+      if (descriptor.kind === "directory") descriptor.inheritingRights &= inheritingRights;
+      this.descriptors.put(fd, descriptor);
     }
+    // The guest has closed them.
+    all.forEach((descriptor, source) => {
+      if (source >= STREAMS && !sources.has(source)) void closeDescriptor(descriptor).catch(() => {});
+    });
+  }
+
+  /** What is open, as `opened` takes it. Throws an Error that names a descriptor which is neither stream nor preopened. */
+  opened(preopenNames: readonly string[]): OpenedDescriptor[] {
+    const list: OpenedDescriptor[] = [];
+    const sources = new Set<number>();
+    for (const [fd, descriptor] of this.descriptors.entries()) {
+      const source = this.#sourceOf(descriptor, preopenNames, sources);
+      if (source === null) throw new Error(`file descriptor ${fd} is an open ${descriptor.kind}`);
+      if (descriptor.kind === "directory" && descriptor.listing !== null) {
+        throw new Error(`file descriptor ${fd} is a directory that is being read`);
+      }
+      sources.add(source);
+      const { flags, rights } = descriptor;
+      const inheritingRights = descriptor.kind === "directory" ? descriptor.inheritingRights : 0n;
+      list.push({ fd, source, flags, rights, inheritingRights });
+    }
+    return list;
+  }
+
+  #sourceOf(descriptor: Descriptor, names: readonly string[], taken: ReadonlySet<number>): number | null {
+    if (descriptor.kind === "input") return 0;
+    if (descriptor.kind === "output") return descriptor === this.#stdout ? 1 : 2;
+    if (descriptor.kind !== "directory" || descriptor.preopenName === null) return null;
+    const { preopenName } = descriptor;
+    const index = names.findIndex((name, i) => name === preopenName && !taken.has(STREAMS + i));
+    return index < 0 ? null : STREAMS + index;
   }
 
   /**
@@ -107,6 +163,21 @@ export class WasiState {
     for (const abandon of [...this.#waits]) abandon();
     await Promise.allSettled(this.descriptors.removeAll().map(closeDescriptor));
   }
+}
+
+function preopened({ name, directory, readOnly = false }: Preopen): DirectoryDescriptor {
+  const rights = readOnly ? RIGHTS_OF_READ_ONLY_DIRECTORY : RIGHTS_OF_DIRECTORY;
+  return {
+    kind: "directory",
+    directory,
+    readOnly,
+    preopenName: name,
+    listing: null,
+    flags: 0,
+    rights,
+    inheritingRights: rights | rightsOfFile(true, !readOnly),
+    isClosed: false,
+  };
 }
 
 function zeroTerminated(text: string): Uint8Array {

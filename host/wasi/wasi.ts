@@ -3,7 +3,7 @@
 import { type HostDefinition, SnapshotError } from "../../vm/index.ts";
 import { callWasi, complete } from "./call.ts";
 import type { WasiFunction } from "./define.ts";
-import { WASI_FUNCTIONS, WASI_MODULE } from "./functions.ts";
+import { REISSUED_FUNCTIONS, WASI_FUNCTIONS, WASI_MODULE } from "./functions.ts";
 import type { WasiOptions } from "./state.ts";
 import { WasiState } from "./state.ts";
 
@@ -54,9 +54,6 @@ export class Wasi {
 
 const STREAMS = ["input", "output", "output"];
 
-/** Nothing has happened while they wait; a time that is relative begins again. */
-const REISSUED: ReadonlySet<string> = new Set(["fd_read", "fd_pread", "poll_oneoff", "random_get", "sched_yield"]);
-
 function hostFunction(state: WasiState, name: string, definition: WasiFunction): HostDefinition {
   const { params, results } = definition;
   return {
@@ -64,7 +61,7 @@ function hostFunction(state: WasiState, name: string, definition: WasiFunction):
     params,
     results,
     name,
-    saved: REISSUED.has(name) ? "reissue" : "opaque",
+    saved: REISSUED_FUNCTIONS.has(name) ? "reissue" : "opaque",
     call(caller, ...args: (number | bigint)[]) {
       const memory = caller.memory();
       const guest = {

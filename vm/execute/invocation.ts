@@ -233,10 +233,11 @@ export class Invocation {
   }
 
   /** The host function that waits for {@link resume} or {@link fail}, with its arguments if it was called just once. */
-  get pendingCall(): { readonly func: Func; readonly args: readonly Value[] } | null {
+  get pendingCall(): { readonly func: Func; readonly name: string; readonly args: readonly Value[] } | null {
     if (this.#next !== Next.Answer || this.#pending === null || this.#answer !== null) return null;
     const { host, argsAt } = this.#pending;
-    return { func: this.store.funcAt(host.address), args: this.#decode(this.#hostParams, argsAt, false) };
+    const args = this.#decode(this.#hostParams, argsAt, false);
+    return { func: this.store.funcAt(host.address), name: hostName(host), args };
   }
 
   /** The name of the host function that it waits for, for reports. Null while it does not wait for one. */

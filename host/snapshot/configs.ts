@@ -1,0 +1,119 @@
+/** Configurations, and what guests build for their children, as data. */
+
+import type { FrameState } from "../../vm/index.ts";
+import { type Config, ConfigDraft, type NetworkGrants, type SavedConfig } from "../config.ts";
+import type { GroupOptions } from "../group.ts";
+import type { ImportRules } from "../import-policy.ts";
+import { Fields, invalid } from "./fields.ts";
+
+const VISIBILITIES = ["own", "descendants", "all"] as const;
+const FULL_MAILBOX = ["drop-newest", "suspend", "end-receiver"] as const;
+const FUEL_EXHAUSTED = ["end", "pause"] as const;
+const DENIED = ["terminate", "reject"] as const;
+
+export function configState(config: Config): FrameState {
+  const { maxMemory, maxFuel, maxProcesses, mailbox, onFullMailbox, onFuelExhausted, args, env } = config;
+  const { canCompileModules, canCreateConfigs, canSpawnProcesses, network, denied, visibility } = config;
+  return {
+    ...{ maxMemory, maxFuel, maxProcesses, onFullMailbox, onFuelExhausted, args, env, denied, visibility },
+    ...{ canCompileModules, canCreateConfigs, canSpawnProcesses },
+    mailbox: { maxMessages: mailbox.maxMessages, maxBytes: mailbox.maxBytes },
+    network: { ...network },
+    preopens: config.preopens.map(({ name, readOnly }) => ({ name, readOnly })),
+    rules: config.policies.map(({ rules }) => rulesState(rules)),
+  };
+}
+
+function rulesState({ allow, deny }: { readonly allow?: readonly string[] | null; readonly deny?: readonly string[] }) {
+  return { allow: allow ?? null, deny: deny ?? [] };
+}
+
+export function readConfig(fields: Fields): SavedConfig {
+  const mailbox = fields.record("mailbox");
+  return {
+    maxMemory: fields.amount("maxMemory"),
+    maxFuel: fields.amount("maxFuel"),
+    maxProcesses: fields.amount("maxProcesses"),
+    mailbox: { maxMessages: mailbox.amount("maxMessages"), maxBytes: mailbox.amount("maxBytes") },
+    onFullMailbox: fields.word("onFullMailbox", FULL_MAILBOX),
+    onFuelExhausted: fields.word("onFuelExhausted", FUEL_EXHAUSTED),
+    canCompileModules: fields.flag("canCompileModules"),
+    canCreateConfigs: fields.flag("canCreateConfigs"),
+    canSpawnProcesses: fields.flag("canSpawnProcesses"),
+    args: zeroFree(fields.texts("args")),
+    env: zeroFree(fields.texts("env")),
+    network: readNetwork(fields.record("network")),
+    denied: fields.word("denied", DENIED),
+    visibility: fields.word("visibility", VISIBILITIES),
+    preopens: fields.records("preopens").map((each) => ({ name: each.text("name"), readOnly: each.flag("readOnly") })),
+    rules: fields.records("rules").map(readRules),
+  };
+}
+
+/** A zero byte would end a text early. */
+function zeroFree(texts: string[]): string[] {
+  if (texts.some((text) => text.includes("\0"))) throw invalid("an argument or a variable with a zero byte");
+  return texts;
+}
+
+function readNetwork(fields: Fields): NetworkGrants {
+  return { connect: fields.flag("connect"), listen: fields.flag("listen"), resolve: fields.flag("resolve") };
+}
+
+function readRules(fields: Fields): ImportRules {
+  const deny = fields.texts("deny");
+  return fields.has("allow") ? { allow: fields.texts("allow"), deny } : { deny };
+}
+
+export function draftState(draft: ConfigDraft): FrameState {
+  const { maxMemory, maxFuelUnits, maxProcesses, maxMessages, maxMailboxBytes, onFullMailbox, visibility } = draft;
+  const { canCompileModules, canCreateConfigs, canSpawnProcesses, args, env, directories, rules, group } = draft;
+  return {
+    ...{ maxMemory, maxFuelUnits, maxProcesses, maxMessages, maxMailboxBytes, onFullMailbox, visibility },
+    ...{ canCompileModules, canCreateConfigs, canSpawnProcesses, args: [...args], env: [...env] },
+    directories: [...directories],
+    network: { ...draft.network },
+    rules: rules === null ? null : rulesState(rules),
+    group: group === null ? null : { ...group },
+  };
+}
+
+const GROUP_LIMITS = [
+  "maxFuel",
+  "maxMemory",
+  "maxProcesses",
+  "maxTimers",
+  "maxNames",
+  "maxDescriptors",
+  "maxLogBytes",
+  "weight",
+] as const;
+
+export function readDraft(fields: Fields): ConfigDraft {
+  const draft = new ConfigDraft();
+  draft.maxMemory = fields.u64("maxMemory");
+  draft.maxFuelUnits = fields.u64("maxFuelUnits");
+  draft.maxProcesses = fields.amount("maxProcesses");
+  draft.maxMessages = fields.amount("maxMessages");
+  draft.maxMailboxBytes = fields.amount("maxMailboxBytes");
+  if (fields.has("onFullMailbox")) draft.onFullMailbox = fields.word("onFullMailbox", FULL_MAILBOX);
+  if (fields.has("visibility")) draft.visibility = fields.word("visibility", VISIBILITIES);
+  draft.canCompileModules = fields.flag("canCompileModules");
+  draft.canCreateConfigs = fields.flag("canCreateConfigs");
+  draft.canSpawnProcesses = fields.flag("canSpawnProcesses");
+  draft.args.push(...zeroFree(fields.texts("args")));
+  draft.env.push(...zeroFree(fields.texts("env")));
+  draft.directories.push(...fields.texts("directories"));
+  draft.network = readNetwork(fields.record("network"));
+  if (fields.has("rules")) draft.rules = readRules(fields.record("rules"));
+  if (fields.has("group")) draft.group = readGroup(fields.record("group"), fields.get("group"));
+  return draft;
+}
+
+function readGroup(fields: Fields, state: FrameState): GroupOptions & { readonly name: string } {
+  const limits: Record<string, number> = {};
+  for (const key of GROUP_LIMITS) if (Object.hasOwn(state as object, key)) limits[key] = fields.amount(key);
+  const { weight } = limits;
+  if (weight !== undefined && !(Number.isInteger(weight) && weight >= 1 && weight <= 1_000)) throw invalid("a weight");
+  return { name: fields.text("name"), ...limits };
+}

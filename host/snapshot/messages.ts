@@ -1,0 +1,90 @@
+/** Messages as data: what they hold of modules is named by hash, other resources are refused by their names. */
+
+import { type CompiledModule, type FrameState, moduleHash } from "../../vm/index.ts";
+import type { Group } from "../group.ts";
+import { DataMessage, LinkDied, type Message, MessageKind, ProcessDied, type Resource } from "../message.ts";
+import { ModuleHandle } from "../modules.ts";
+import { Fields, invalid, mismatch, unsavable } from "./fields.ts";
+
+export function hashText(module: CompiledModule): string {
+  return Array.from(moduleHash(module), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The modules that a restorer gives, by their hashes. */
+export class Modules {
+  readonly #byHash: ReadonlyMap<string, CompiledModule>;
+
+  constructor(modules: readonly CompiledModule[]) {
+    this.#byHash = new Map(modules.map((module) => [hashText(module), module]));
+  }
+
+  /** Throws `SnapshotError` when it was not given. */
+  get(hash: string): CompiledModule {
+    const module = this.#byHash.get(hash);
+    if (module === undefined) throw mismatch(`the module of SHA-256 ${hash.slice(0, 64)}`);
+    return module;
+  }
+
+  /** A handle that the group pays for. Throws `SnapshotError`. */
+  open(hash: string, group: Group): ModuleHandle {
+    const handle = ModuleHandle.open(this.get(hash), group);
+    if (handle === null) throw mismatch("no memory to keep a module");
+    return handle;
+  }
+}
+
+/** `what` names the message in errors. Throws `SnapshotError` for one with a resource that is no module. */
+export function messageState(message: Message, what: string): FrameState {
+  const { kind, tag } = message;
+  if (message instanceof DataMessage) {
+    const resources = Array.from({ length: message.resourceCount }, (_, i) =>
+      resourceState(message.resource(i), `resource ${i} of ${what}`),
+    );
+    return { kind, tag, bytes: message.bytes, cursor: message.cursor, resources };
+  }
+  return { kind, tag, pid: message instanceof ProcessDied ? message.pid : 0 };
+}
+
+function resourceState(resource: Resource | null, what: string): FrameState {
+  if (resource === null) return null;
+  if (resource instanceof ModuleHandle) return hashText(resource.module);
+  throw unsavable(`${what} is a ${resource.kind}`);
+}
+
+/** A message that the group pays for. Throws `SnapshotError`, and `Termination` when it refuses. */
+export function restoreMessage(state: FrameState, modules: Modules, group: Group): Message {
+  const fields = new Fields(state, "a message");
+  const tag = fields.i64("tag");
+  switch (fields.count("kind") as MessageKind) {
+    case MessageKind.Data:
+      return restoreData(fields, tag, modules, group);
+    case MessageKind.LinkDied:
+      return new LinkDied(tag);
+    case MessageKind.ProcessDied:
+      return new ProcessDied(fields.count("pid"));
+    default:
+      throw invalid("a message of no kind");
+  }
+}
+
+function restoreData(fields: Fields, tag: bigint, modules: Modules, group: Group): DataMessage {
+  const bytes = fields.bytes("bytes");
+  const message = new DataMessage(tag, 0, group);
+  try {
+    message.append(bytes);
+    message.cursor = fields.count("cursor");
+    fields.list("resources").forEach((resource, index) => {
+      if (resource !== null && typeof resource !== "string") throw invalid("a resource of a message");
+      if (resource !== null) message.pushResource(modules.open(resource, group));
+      else {
+        // A place whose resource was taken.
+        message.pushResource({ kind: "nothing", close() {} });
+        message.takeResource(index);
+      }
+    });
+  } catch (error) {
+    message.drop();
+    throw error;
+  }
+  return message;
+}

@@ -1,0 +1,127 @@
+/** Links, monitors and registered names of a process as data: other processes are known by their registered names. */
+
+import type { FrameState } from "../../vm/index.ts";
+import type { BasicProcess } from "../basic-process.ts";
+import type { Environment } from "../environment.ts";
+import type { Process } from "../process.ts";
+import type { Pid } from "../signal.ts";
+import { Fields, mismatch, unsavable } from "./fields.ts";
+
+/** What becomes of links and monitors with processes that have no name, or of whose name there is none. */
+export type Relations = "require" | "drop";
+
+/** The names of an environment by process, as far as anybody asks. */
+export class Names {
+  readonly #environment: Environment;
+  #byPid: Map<Pid, string[]> | null = null;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  of(process: BasicProcess): readonly string[] {
+    if (process.environment !== this.#environment) return [];
+    if (this.#byPid === null) {
+      this.#byPid = new Map();
+      for (const [name, { processId }] of this.#environment.registry.entries()) {
+        const pid = Number(processId);
+        const names = this.#byPid.get(pid);
+        if (names === undefined) this.#byPid.set(pid, [name]);
+        else names.push(name);
+      }
+    }
+    return this.#byPid.get(process.pid) ?? [];
+  }
+}
+
+export function relationsState(process: Process, names: Names, relations: Relations): FrameState {
+  const nameOf = (other: BasicProcess, what: string): string | undefined => {
+    const [name] = names.of(other);
+    if (name === undefined && relations === "require") {
+      throw unsavable(`${what} process ${other.pid}, which has no registered name`);
+    }
+    return name;
+  };
+  const links: FrameState[] = [];
+  for (const { process: other, tag, partnerTag } of process.links()) {
+    const name = nameOf(other, "it is linked with");
+    if (name !== undefined) links.push({ name, tag, partnerTag });
+  }
+  const monitors: FrameState[] = [];
+  for (const other of process.watching()) {
+    const name = nameOf(other, "it monitors");
+    if (name !== undefined) monitors.push(name);
+  }
+  return { links, monitors, names: [...names.of(process)] };
+}
+
+/** The process that a timer's message goes to. */
+export function targetState(
+  process: Process,
+  target: BasicProcess | null,
+  names: Names,
+  relations: Relations,
+  what: string,
+): FrameState {
+  if (target === null || target.hasEnded) return null;
+  if (target === process) return { self: true };
+  const [name] = names.of(target);
+  if (name !== undefined) return { name };
+  if (relations === "drop") return null;
+  throw unsavable(`${what} is for process ${target.pid}, which has no registered name`);
+}
+
+export function findTarget(process: Process, state: FrameState, relations: Relations): BasicProcess | null {
+  if (state === null) return null;
+  const fields = new Fields(state, "the target of a timer");
+  if (typeof state === "object" && Object.hasOwn(state, "self")) return process;
+  return find(process, fields.text("name"), relations);
+}
+
+/** The process of a name, if this one may see it. Throws `SnapshotError` when there is none, unless it may be missing. */
+function find(process: Process, name: string, relations: Relations): BasicProcess | null {
+  const { environment } = process;
+  const registered = environment.registry.get(name);
+  const found = registered === undefined ? undefined : environment.get(Number(registered.processId));
+  if (found !== undefined && process.sees(found)) return found;
+  if (relations === "drop") return null;
+  throw mismatch(`no process is registered as ${JSON.stringify(name)}`);
+}
+
+/**
+ * Throws `SnapshotError`: for names that others have, for others that are missing, and when a group refuses. Nobody has
+ * heard of the process then.
+ */
+export function restoreRelations(fields: Fields, process: Process, relations: Relations): void {
+  const { environment, group } = process;
+  const { registry } = environment;
+  const names = fields.texts("names");
+  for (const name of names) {
+    const known = registry.get(name);
+    const holder = known === undefined ? undefined : environment.get(Number(known.processId));
+    if (holder !== undefined) throw mismatch(`process ${holder.pid} is registered as ${JSON.stringify(name)}`);
+    const owner = registry.groupOf(name);
+    if (owner !== undefined && !process.seesGroup(owner)) throw mismatch(`${JSON.stringify(name)} is somebody else's`);
+  }
+  const links = fields.records("links").map((link) => {
+    const other = find(process, link.text("name"), relations);
+    return { other, tag: link.i64("tag"), partnerTag: link.i64("partnerTag") };
+  });
+  const monitored = fields.texts("monitors").map((name) => find(process, name, relations));
+  try {
+    for (const name of names) {
+      const isKept = registry.put(name, { nodeId: 0n, processId: BigInt(process.pid) }, group);
+      if (!isKept) throw mismatch("no room for a name");
+    }
+    for (const { other, tag, partnerTag } of links) {
+      if (other !== null && !process.link(other, tag, partnerTag)) throw mismatch("no memory for a link");
+    }
+    for (const other of monitored) {
+      if (other !== null && !process.monitor(other)) throw mismatch("no memory for a monitor");
+    }
+  } catch (error) {
+    for (const { other } of links) if (other !== null) process.unlink(other);
+    for (const name of names) if (registry.get(name)?.processId === BigInt(process.pid)) registry.remove(name);
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+/** Saves a process: the snapshot of its store, and beside it as data what else the process is (docs/snapshot.md). */
+
+import {
+  eventLoopTurn,
+  type FrameState,
+  Saving,
+  SnapshotError,
+  type SnapshotOptions,
+  type Value,
+} from "../../vm/index.ts";
+import { type BasicProcess, Phase } from "../basic-process.ts";
+import { isCompiling } from "../functions/compile.ts";
+import { Process } from "../process.ts";
+import type { ProcessRun } from "../process-run.ts";
+import { NORMAL } from "../signal.ts";
+import { ProcessExit } from "../wasi/proc.ts";
+import { configState } from "./configs.ts";
+import { unsavable } from "./fields.ts";
+import { hashText, messageState } from "./messages.ts";
+import { Names, type Relations, relationsState, targetState } from "./relations.ts";
+import { tablesState } from "./tables.ts";
+
+export interface ProcessSnapshotOptions extends Pick<SnapshotOptions, "externName" | "hostFuncName"> {
+  /** Ends the process, with reason normal, as soon as it is saved. */
+  readonly stop?: boolean;
+  /** Waits while a host call is under way that cannot be saved, in place of refusing. */
+  readonly settle?: boolean;
+  /** Links, monitors and timers with processes that have no registered name: refused (the default), or left out. */
+  readonly relations?: Relations;
+}
+
+/** Of the data of a process. */
+export const PROCESS_VERSION = 1;
+/** Steps of saving at once: more are taken between turns of the event loop. */
+const STEPS_AT_ONCE = 4;
+
+/** Saves a process at its next pause. Rejects with `SnapshotError` that names what stands in the way. */
+export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptions): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (!(process instanceof Process)) {
+      reject(unsavable(`process ${process.pid} is a native one: what a JavaScript function remembers is no data`));
+      return;
+    }
+    /** True when there is nothing more to wait for. */
+    const look = (): boolean => {
+      try {
+        if (process.hasEnded) throw unsavable(`process ${process.pid} has ended`);
+        const { standing } = process;
+        if (standing === null) return false;
+        resolve(finish(process, begin(process, standing, options), options));
+      } catch (error) {
+        if (options.settle === true && error instanceof SnapshotError && !process.hasEnded) return false;
+        reject(error);
+      }
+      return true;
+    };
+    if (!look()) process.atPause(look);
+  });
+}
+
+function begin(process: Process, run: ProcessRun, options: ProcessSnapshotOptions): Saving {
+  const { store, invocation, waiting } = run;
+  const { externName, hostFuncName } = options;
+  return new Saving(store, [invocation], {
+    ...(externName === undefined ? {} : { externName }),
+    ...(hostFuncName === undefined ? {} : { hostFuncName }),
+    remainingNs: ({ timeoutNs }) =>
+      waiting.leftMs === null ? (timeoutNs ?? 0n) : BigInt(Math.ceil(waiting.leftMs * 1e6)),
+    errorState: (error) => (error instanceof ProcessExit ? { exitCode: error.code } : undefined),
+    data: processState(process, run, options.relations ?? "require"),
+  });
+}
+
+/** The process stands still while it is saved, however many turns of the event loop that takes. */
+function finish(process: Process, saving: Saving, options: ProcessSnapshotOptions): Uint8Array | Promise<Uint8Array> {
+  const isAtOnce = process.runtime.executor.isDeterministic;
+  for (let steps = 0; isAtOnce || steps < STEPS_AT_ONCE; steps++) {
+    if (saving.step()) return ended(process, saving, options);
+  }
+  return finishLater(process, saving, options);
+}
+
+async function finishLater(process: Process, saving: Saving, options: ProcessSnapshotOptions): Promise<Uint8Array> {
+  const { executor } = process.runtime;
+  executor.hold();
+  process.hold(true);
+  try {
+    do {
+      await eventLoopTurn();
+      if (process.hasEnded) throw unsavable(`process ${process.pid} has ended`);
+    } while (!saving.step());
+    return ended(process, saving, options);
+  } finally {
+    process.hold(false);
+    executor.unhold();
+  }
+}
+
+/** What it takes along is no longer here: its timers, and its number. */
+function ended(process: Process, { bytes }: Saving, { stop = false }: ProcessSnapshotOptions): Uint8Array {
+  if (stop) {
+    process.resources.timers.dropAll();
+    process.environment.leave(process.pid);
+    process.kill(NORMAL);
+  }
+  return bytes;
+}
+
+function processState(process: Process, run: ProcessRun, relations: Relations): FrameState {
+  const { config, environment, mailbox, maker, phase, scratch } = process;
+  const isStarting = phase === Phase.Initialising;
+  if (isStarting && maker !== null) throw unsavable(`it is being started by process ${maker.pid}`);
+  if (isCompiling(process)) throw unsavable("it is compiling a module");
+  const names = new Names(environment);
+  const { kind, tags, answersZero, leftMs } = run.waiting;
+  let number = 0;
+  return {
+    process: PROCESS_VERSION,
+    module: hashText(process.module),
+    instance: [...run.store.owners].filter((owner) => !("definition" in owner)).indexOf(run.instance),
+    entry: process.entry,
+    args: isStarting ? process.args.map(argState) : [],
+    isStarting,
+    name: process.name,
+    pid: process.pid,
+    fuelUsed: run.fuelUsed,
+    maxFuel: run.maxFuel,
+    config: configState(config),
+    diesWithLinks: process.diesWithLinks,
+    waiting: { kind, tags: tags === null ? null : [...tags], answersZero, leftMs },
+    scratch: scratch === null ? null : messageState(scratch, "the message in the slot"),
+    mailbox: Array.from(mailbox.messages(), (message) => messageState(message, `message ${++number} of the mailbox`)),
+    tables: tablesState(process.resources, (target, what) => targetState(process, target, names, relations, what)),
+    relations: relationsState(process, names, relations),
+    wasi: wasiState(process),
+  };
+}
+
+function argState(value: Value): FrameState {
+  if (typeof value === "number" || typeof value === "bigint" || value instanceof Uint8Array) return value;
+  throw unsavable("an argument of its entry is a reference");
+}
+
+function wasiState({ openedWasi, config }: Process): FrameState {
+  if (openedWasi === null) return null;
+  let opened: ReturnType<typeof openedWasi.opened>;
+  try {
+    opened = openedWasi.opened(config.preopens.map(({ name }) => name));
+  } catch (error) {
+    throw unsavable(error instanceof Error ? error.message : String(error));
+  }
+  return { opened: opened.map((each) => ({ ...each })), times: openedWasi.remainingTimes?.() ?? null };
+}
