@@ -3,8 +3,8 @@
  * however many it makes, together they get the share of one group, and the neighbour keeps its own.
  */
 
-import { Account, guestFunctions, Runtime } from "../host/index.ts";
-import { guestBytes, lines } from "./guest.ts";
+import { Account, guestFunctions, LineOutput, Runtime } from "../host/index.ts";
+import { guestBytes } from "./guest.ts";
 
 const MAX_PROCESSES = 100;
 const ROUNDS = 10_000;
@@ -28,7 +28,7 @@ let made = 0;
 const bombs = new Runtime({
   functions: [guestFunctions],
   maxProcesses: MAX_PROCESSES,
-  services: { stderr: lines(() => {}) },
+  services: { stderr: new LineOutput(() => {}) },
   trace(event) {
     if (event.kind !== "spawn") return;
     made++;

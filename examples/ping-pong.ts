@@ -1,13 +1,13 @@
 /** Two processes send each other a number, a thousand times. `node dist/examples/ping-pong.js [rounds]`. */
 
-import { guestFunctions, reasonText, Runtime } from "../host/index.ts";
-import { guestBytes, lines } from "./guest.ts";
+import { guestFunctions, LineOutput, reasonText, Runtime } from "../host/index.ts";
+import { guestBytes } from "./guest.ts";
 
 const rounds = process.argv[2] ?? "1000";
 
 await using runtime = new Runtime({
   functions: [guestFunctions],
-  services: { stdout: lines((line) => console.log(line)) },
+  services: { stdout: new LineOutput((line) => console.log(line)) },
 });
 const module = await runtime.compile(guestBytes("ping-pong"));
 const started = performance.now();

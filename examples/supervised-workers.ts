@@ -3,12 +3,15 @@
  * and its name. The runtime's trace shows who ended and why.
  */
 
-import { guestFunctions, reasonText, Runtime } from "../host/index.ts";
-import { guestBytes, lines } from "./guest.ts";
+import { guestFunctions, LineOutput, reasonText, Runtime } from "../host/index.ts";
+import { guestBytes } from "./guest.ts";
 
 await using runtime = new Runtime({
   functions: [guestFunctions],
-  services: { stdout: lines((line) => console.log(line)), stderr: lines((line) => console.log(`stderr: ${line}`)) },
+  services: {
+    stdout: new LineOutput((line) => console.log(line)),
+    stderr: new LineOutput((line) => console.log(`stderr: ${line}`)),
+  },
   trace(event) {
     if (event.kind === "spawn") console.log(`  process ${event.pid} was spawned by ${event.creator ?? "the embedder"}`);
     if (event.kind === "exit") console.log(`  process ${event.pid} ended: ${reasonText(event.reason)}`);

@@ -3,37 +3,23 @@
  * ours; it has 2 MiB of memory and ten million fuel. What it tries beyond that ends it, not us.
  */
 
-import { guestFunctions, reasonText, Runtime } from "../host/index.ts";
-import type { HostDefinition } from "../vm/index.ts";
+import { guestFunctions, LineOutput, reasonText, Runtime } from "../host/index.ts";
 import { guestBytes } from "./guest.ts";
 
 const COMMANDS = ["shout hello", "print I was here", "arguments", "spawn", "grow", "loop"];
 
 const log: string[] = [];
 
-/** In place of WASI's `fd_write`: the first buffer becomes a line of the log. */
-const writeToLog: HostDefinition = {
-  params: ["i32", "i32", "i32", "i32"],
-  results: ["i32"],
-  call(caller, _descriptor: number, vectors: number, _count: number, written: number) {
-    const memory = caller.memory();
-    const byteLength = memory.readU32(vectors + 4);
-    log.push(new TextDecoder().decode(memory.read(memory.readU32(vectors), byteLength)).trimEnd());
-    memory.writeU32(written, byteLength);
-    return 0;
-  },
-};
-
 const config = {
   maxMemory: 2 * 1_048_576,
   maxFuel: 10_000_000,
-  imports: {
-    allow: ["lunatic::message::*", "lunatic::error::*"],
-    redirect: { "wasi_snapshot_preview1::fd_write": writeToLog },
-  },
+  imports: { allow: ["lunatic::message::*", "lunatic::error::*", "wasi_snapshot_preview1::fd_write"] },
 };
 
-await using runtime = new Runtime({ functions: [guestFunctions] });
+await using runtime = new Runtime({
+  functions: [guestFunctions],
+  services: { stdout: new LineOutput((line) => log.push(line)) },
+});
 const module = await runtime.compile(guestBytes("plugin"));
 
 /** As the plugin reads it: who asks, then the command with its length. */

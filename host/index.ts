@@ -14,6 +14,7 @@ export { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "./fakes.t
 export { guestFunctions, lunaticFunctions } from "./functions/host-definition.ts";
 export { Account, type Group, type GroupLimits, type GroupOptions } from "./group.ts";
 export type { ImportRules } from "./import-policy.ts";
+export { LineOutput } from "./line-output.ts";
 export type { MailboxLimits } from "./mailbox.ts";
 export { MemoryDirectory } from "./memory-files.ts";
 export { DataMessage } from "./message.ts";
