@@ -84,28 +84,31 @@ export class Output {
   /** As {@link sparse}, in steps of about a megabyte; `bytesNow` gives the same bytes, wherever they lie then. */
   *sparseSteps(bytesNow: () => Uint8Array, blockBytes: number): Generator<void> {
     let bytes = bytesNow();
+    let zeros = new Zeros(bytes);
     const blocks = Math.ceil(bytes.length / blockBytes);
     const stepBlocks = Math.ceil(STEP_BYTES / blockBytes);
     let pauseAt = stepBlocks;
     for (let block = 0; block < blocks; ) {
       const first = block;
-      while (block < blocks && isZero(bytes, block * blockBytes, blockBytes)) {
+      while (block < blocks && zeros.has(block * blockBytes, blockBytes)) {
         if (++block < pauseAt) continue;
         pauseAt = block + stepBlocks;
         yield;
         bytes = bytesNow();
+        zeros = new Zeros(bytes);
       }
       this.count(block - first);
       const from = block;
       // A run that is too long for one step is written as several.
       const end = Math.min(blocks, from + stepBlocks);
-      while (block < end && !isZero(bytes, block * blockBytes, blockBytes)) block++;
+      while (block < end && !zeros.has(block * blockBytes, blockBytes)) block++;
       this.count(block - from);
       this.raw(bytes.subarray(from * blockBytes, block * blockBytes));
       if (block < pauseAt) continue;
       pauseAt = block + stepBlocks;
       yield;
       bytes = bytesNow();
+      zeros = new Zeros(bytes);
     }
   }
 
@@ -116,20 +119,34 @@ export class Output {
 
 /** Blocks of handles, and of heap objects. */
 export const WORDS_BLOCK_BYTES = 16;
-/** Blocks below this are not worth a view of words. */
+/** Fewer bytes are not worth a view of words. */
 const MIN_WORDS_BYTES = 64;
 /** Bytes of one step of saving or restoring: below a millisecond. */
 export const STEP_BYTES = 1_048_576;
 
-/** Looks at whole words where it can. */
-function isZero(bytes: Uint8Array, from: number, count: number): boolean {
-  const end = Math.min(bytes.length, from + count);
-  let at = from;
-  if (count >= MIN_WORDS_BYTES && (bytes.byteOffset + from) % 4 === 0) {
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + from, (end - from) >> 2);
-    for (const word of words) if (word !== 0) return false;
-    at += words.byteLength;
+/** Bytes, and the same as words where they can be: a view for each block would take longer than its look. */
+class Zeros {
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array | null;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    const isAligned = bytes.length >= MIN_WORDS_BYTES && bytes.byteOffset % 4 === 0;
+    this.#words = isAligned ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : null;
   }
-  for (; at < end; at++) if (bytes[at] !== 0) return false;
-  return true;
+
+  /** Whether `count` bytes from `from` on, a multiple of four, are zeros as far as they are there. */
+  has(from: number, count: number): boolean {
+    const bytes = this.#bytes;
+    const words = this.#words;
+    const end = Math.min(bytes.length, from + count);
+    let at = from;
+    if (words !== null) {
+      const wordEnd = end >> 2;
+      for (let i = at >> 2; i < wordEnd; i++) if (words[i] !== 0) return false;
+      at = wordEnd << 2;
+    }
+    for (; at < end; at++) if (bytes[at] !== 0) return false;
+    return true;
+  }
 }
