@@ -43,8 +43,8 @@ export const USAGE = `npm run spec -- [options] [folders or files …]
   --unlimited        each action in one turn (the default)
   --slice FUEL       turns of FUEL, each ending at a safe point
   --exact FUEL       turns of FUEL, each ending at that very instruction
-  --snapshots FUEL   turns of FUEL; before each action and after its pauses 1, 2, 4, 8 … the store with all that
-                     runs is saved, and goes on as another one. Compared with --unlimited
+  --snapshots FUEL   turns of FUEL; after 1, 4, 16 … pauses of each action the store with all that runs is saved,
+                     and goes on as another one. Compared with --unlimited
   --eager, --lazy    lower all bodies at once, or each at its first call (the default)
   --validate-only    malformed, invalid and valid modules only; nothing is executed
   --compare          unlimited, slice 1000, exact 1, 2 and 7, eager and lazy: equal results and fuel

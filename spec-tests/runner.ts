@@ -28,7 +28,7 @@ import { parseScript } from "../vm/text/script.ts";
 import { judgeAcceptance, judgeRejection } from "./modules.ts";
 import type { Mode } from "./options.ts";
 import { FileResult } from "./result.ts";
-import { atPowersOfTwo, moveStore, type Run, type SaveChoice } from "./saving.ts";
+import { atPowersOfFour, moveStore, type Run, type SaveChoice } from "./saving.ts";
 import { Spectest } from "./spectest.ts";
 import { proposalsOf, type SuiteFile } from "./suite.ts";
 import { Threads } from "./threads.ts";
@@ -143,7 +143,7 @@ class ScriptRun {
     this.#store = new Store({ engine: options.engine });
     this.#spectest = new Spectest(this.#store, options.engine);
     this.#instances = this.#store.owners.filter((owner) => owner instanceof Instance);
-    this.#chooses = options.mode.kind === "snapshots" ? (options.chooses ?? atPowersOfTwo) : null;
+    this.#chooses = options.mode.kind === "snapshots" ? (options.chooses ?? atPowersOfFour) : null;
     this.#isTracing = options.trace;
   }
 

@@ -26,8 +26,12 @@ export interface Run {
 /** Whether to save at a pause, the ones of an action counted from 0, before its beginning. */
 export type SaveChoice = (invocation: Invocation, pause: number) => boolean;
 
-/** At the beginning and after 1, 2, 4, 8 … pauses: long actions have their share and no more. */
-export const atPowersOfTwo: SaveChoice = (_invocation, pause) => (pause & (pause - 1)) === 0;
+/** After 1, 4, 16, 64 … pauses: long actions have their share and no more. */
+export const atPowersOfFour: SaveChoice = (_invocation, pause) => {
+  let power = 1;
+  while (power < pause) power *= 4;
+  return power === pause;
+};
 
 const SAVE: SnapshotOptions = {
   externName: (value) => (value instanceof HostReference ? String(value.value) : undefined),

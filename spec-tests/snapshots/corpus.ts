@@ -3,7 +3,7 @@
 import type { Program } from "./play.ts";
 import { randomNumbers } from "./random-numbers.ts";
 import { randomReferences } from "./random-references.ts";
-import { packagedPrograms, wasiPrograms } from "./real-programs.ts";
+import { packagedPrograms, ruby, wasiPrograms } from "./real-programs.ts";
 import { smallPrograms } from "./small-programs.ts";
 
 const RANDOM: Readonly<Record<string, (seed: number) => Program>> = {
@@ -29,4 +29,4 @@ export function exactPrograms(): Program[] {
   return [...smallPrograms(), ...wasiPrograms().filter(({ name }) => commands.includes(name))];
 }
 
-export { packagedPrograms, randomNumbers, randomReferences, smallPrograms, wasiPrograms };
+export { packagedPrograms, randomNumbers, randomReferences, ruby, smallPrograms, wasiPrograms };

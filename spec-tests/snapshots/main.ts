@@ -1,15 +1,16 @@
 /**
- * `npm run snapshots`: the whole campaign. It counts where programs were saved, and ends with 1 if anything differs or
- * a number is missed. What is not installed is named.
+ * `npm run snapshots`: the whole campaign, or the parts that are named. It counts where programs were saved, and ends
+ * with 1 if anything differs or a number is missed. What is not installed is named.
  */
 
 import { Engine } from "../../vm/index.ts";
-import { atPowersOfTwo } from "../saving.ts";
+import { atPowersOfFour } from "../saving.ts";
 import { runScript } from "../runner.ts";
 import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, readScript, selectFiles, suiteRoot } from "../suite.ts";
 import { Campaign } from "./campaign.ts";
+import type { Program } from "./play.ts";
 import { type Class, CLASSES } from "./census.ts";
-import { exactPrograms, packagedPrograms, randomNumbers, randomReferences, wasiPrograms } from "./corpus.ts";
+import { exactPrograms, packagedPrograms, randomNumbers, randomReferences, ruby, wasiPrograms } from "./corpus.ts";
 
 /** Pairs of a function and a byte offset that have to be reached. */
 const WANTED: Readonly<Partial<Record<Class, number>>> & { readonly all: number } = {
@@ -39,7 +40,7 @@ async function part(name: string, run: () => unknown): Promise<void> {
   print(`${name}: ${counts}, ${campaign.failures.length - failures} failures`);
 }
 
-/** Every action of the suite, saved at its beginning, at powers of two, and wherever it has not been saved. */
+/** Every action of the suite, saved after 1, 4, 16 … pauses and wherever it has not been saved. */
 async function suite(): Promise<void> {
   const root = suiteRoot();
   if (root === null) {
@@ -55,7 +56,7 @@ async function suite(): Promise<void> {
       lowering: "lazy",
       trace: false,
       chooses: (invocation, pause) => {
-        const isChosen = campaign.isNew(invocation) || atPowersOfTwo(invocation, pause);
+        const isChosen = campaign.isNew(invocation) || atPowersOfFour(invocation, pause);
         if (isChosen) census.count(invocation);
         return isChosen;
       },
@@ -68,27 +69,38 @@ async function suite(): Promise<void> {
 }
 
 const exact = exactPrograms();
-print(`before every instruction:\n${exact.map(({ name }) => `  ${name}`).join("\n")}`);
-await part("every instruction", () => campaign.run(exact, { visits: "every", parcels: 20, samples: 4 }));
-await part("random references", () =>
-  campaign.run(range(40).map(randomReferences), { visits: 2, parcels: 10, samples: 4 }),
-);
-await part("random numbers", () => campaign.run(range(150).map(randomNumbers), { visits: 1, parcels: 2, samples: 1 }));
-await part("commands with WASI", () => campaign.run(wasiPrograms(), { visits: 1 }));
-const packages = packagedPrograms();
-await part("packages", () =>
-  campaign.run(
-    packages.filter(({ name }) => !name.startsWith("QuickJS")),
-    { visits: 1, oneIn: 4, parcels: 5 },
-  ),
-);
-await part("QuickJS", () =>
-  campaign.run(
-    packages.filter(({ name }) => name.startsWith("QuickJS")),
-    { visits: 1, oneIn: 12, parcels: 2, turns: [{ fuel: 1, exact: true }] },
-  ),
-);
-await part("the official suite", suite);
+const isQuickJs = ({ name }: Program): boolean => name.startsWith("QuickJS");
+
+const PARTS: Readonly<Record<string, () => unknown>> = {
+  exact: () => {
+    print(`before every instruction:\n${exact.map(({ name }) => `  ${name}`).join("\n")}`);
+    return campaign.run(exact, { visits: "every", parcels: 20, samples: 4 });
+  },
+  references: () => campaign.run(range(40).map(randomReferences), { visits: 2, parcels: 10, samples: 4 }),
+  numbers: () => campaign.run(range(150).map(randomNumbers), { visits: 1, parcels: 2, samples: 1 }),
+  wasi: () => campaign.run(wasiPrograms(), { visits: 1 }),
+  packages: () => {
+    const programs = packagedPrograms().filter((program) => !isQuickJs(program));
+    return campaign.run(programs, { visits: 1, oneIn: 4, parcels: 5 });
+  },
+  quickjs: () => {
+    const turns = [{ fuel: 1, exact: true }];
+    return campaign.run(packagedPrograms().filter(isQuickJs), { visits: 1, oneIn: 12, parcels: 2, turns });
+  },
+  ruby: () => {
+    const program = ruby();
+    if (program === null) print("Ruby is not installed, and skipped: npm run oracles:install");
+    const turns = [{ fuel: 5_000_000 }, { fuel: 7_000_003, exact: true }];
+    return program === null ? undefined : campaign.run([program], { visits: 1, turns });
+  },
+  suite,
+};
+
+const words = process.argv.slice(2);
+const unknown = words.filter((word) => !Object.hasOwn(PARTS, word));
+if (unknown.length > 0) throw new RangeError(`no such part: ${unknown.join()}. Parts: ${Object.keys(PARTS).join()}`);
+const start = performance.now();
+for (const [name, run] of Object.entries(PARTS)) if (words.length === 0 || words.includes(name)) await part(name, run);
 await part("other processes", () => campaign.goOnElsewhere());
 await part("forged snapshots", () => campaign.forge(FORGERIES));
 
@@ -98,11 +110,12 @@ for (const [reason, count] of campaign.refusals) print(`${count} times not saved
 print("\npairs of a function and a byte offset:");
 print(`${String(census.pairs).padStart(8)} in all`);
 for (const name of CLASSES) print(`${String(census.of(name)).padStart(8)} ${name}`);
-const missed = Object.entries(WANTED).filter(
-  ([name, count]) => (name === "all" ? census.pairs : census.of(name as Class)) < count,
-);
+// A part by itself need not reach what all together have to.
+const wanted = words.length === 0 ? Object.entries(WANTED) : [];
+const missed = wanted.filter(([name, count]) => (name === "all" ? census.pairs : census.of(name as Class)) < count);
 for (const [name, count] of missed) campaign.failures.push(`${name}: ${count} pairs are wanted`);
 if (exact.length < EXACT_PROGRAMS) campaign.failures.push(`${exact.length} programs before every instruction`);
 for (const failure of campaign.failures.slice(0, 50)) print(failure.slice(0, 2_000));
-print(`\n${campaign.failures.length} failures`);
+const seconds = ((performance.now() - start) / 1_000).toFixed(0);
+print(`\n${campaign.failures.length} failures, ${seconds} s`);
 process.exitCode = campaign.failures.length === 0 ? 0 : 1;

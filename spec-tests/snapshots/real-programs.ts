@@ -214,35 +214,70 @@ const WASI_GUESTS: readonly WasiGuest[] = [
   { file: "trap", args: ["unreachable"] },
 ];
 
+function wasiWorld(file: string, args: readonly string[], stdin: string): World {
+  const clock = new FakeClock();
+  const stdout = new CollectedOutput();
+  const { imports } = new Wasi({
+    args: [`${file}.wasm`, ...args],
+    env: ["A=b"],
+    stdin: new QueuedInput(stdin),
+    stdout,
+    stderr: stdout,
+    clock,
+    random: new SeededRandom(5),
+    preopens: [{ name: "/", directory: MemoryDirectory.create(clock) }],
+  });
+  return { imports, answer: () => clock.advance(1_000_000_000n), output: () => stdout.text };
+}
+
 /** A command of the guests, with streams, a clock and files of its own. */
 function wasi({ file, args = [], stdin = "" }: WasiGuest): Program[] {
   const path = join(GUESTS, "wasi", `${file}.wasm`);
   if (!existsSync(path)) return [];
-  const world = (): World => {
-    const clock = new FakeClock();
-    const stdout = new CollectedOutput();
-    const { imports } = new Wasi({
-      args: [`${file}.wasm`, ...args],
-      env: ["A=b"],
-      stdin: new QueuedInput(stdin),
-      stdout,
-      stderr: stdout,
-      clock,
-      random: new SeededRandom(5),
-      preopens: [{ name: "/", directory: MemoryDirectory.create(clock) }],
-    });
-    return { imports, answer: () => clock.advance(1_000_000_000n), output: () => stdout.text };
-  };
   return [
     {
       name: [`${file} with WASI`, ...args].join(" "),
       modules: [readFileSync(path)],
-      world,
+      world: () => wasiWorld(file, args, stdin),
       begin: ([module], { imports }) =>
         new Store({ engine: module!.engine }).instantiateSync(module!, imports).invoke("_start"),
       isPortable: false,
     },
   ];
+}
+
+const RUBY = fileURLToPath(
+  new URL("../../../spec-tests/oracles/node_modules/@ruby/3.4-wasm-wasi/dist/ruby.wasm", import.meta.url),
+);
+
+/** Ruby makes itself ready for a script, and parses it: 150 million instructions on 56 MB. Null if it is not installed. */
+export function ruby(): Program | null {
+  if (!existsSync(RUBY)) return null;
+  const others = returning(0, () => true);
+  const script = ["ruby", "-e", "puts (1..20).map { |x| x ** 2 }.select(&:even?).inspect", "-EUTF-8"];
+  return {
+    name: "Ruby",
+    modules: [readFileSync(RUBY)],
+    world: () => {
+      const world = wasiWorld("ruby", [], "");
+      const wasi = world.imports as Readonly<Record<string, Readonly<Record<string, HostDefinition>>>>;
+      const imports: Resolver = (module, name, type) => wasi[module]?.[name] ?? others(module, name, type);
+      return { ...world, imports };
+    },
+    begin: ([module], { imports }) => {
+      const caller = new Caller(module!, imports);
+      caller.call("_initialize");
+      const put = (content: Uint8Array): number => {
+        const address = caller.call("cabi_realloc", 0, 0, 4, content.length);
+        caller.memory.write(address, content);
+        return address;
+      };
+      const list = script.flatMap((text) => [put(encoder.encode(`${text}\0`)), text.length]);
+      const args = [put(new Uint8Array(Uint32Array.from(list).buffer)), script.length];
+      return caller.instance.invoke("ruby-init: func(args: list<string>) -> ()", args);
+    },
+    isPortable: false,
+  };
 }
 
 export const wasiPrograms = (): Program[] => WASI_GUESTS.flatMap(wasi);
