@@ -1,5 +1,6 @@
 /**
- * `npm run bench:fairness [-- shares latency rates idle picture] [--quick] [--million] [--json file] [--picture file]`:
+ * `npm run bench:fairness [-- shares latency rates idle adversaries picture] [--quick] [--million] [--attack text]
+ * [--json file] [--picture file]`:
  * who gets how much, how late, how fast and in how much memory; tables, JSON, and a picture of who ran when.
  */
 
@@ -8,6 +9,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileSync, warmUp } from "../vm/index.ts";
 import { benchArguments } from "./arguments.ts";
+import { adversaries, adversariesText, outOfBounds } from "./fairness/adversaries.ts";
 import { HOGS } from "./fairness/guests.ts";
 import { idle, idleText } from "./fairness/idle.ts";
 import { coldLatency, latency, latencyText } from "./fairness/latency.ts";
@@ -25,13 +27,14 @@ import {
 } from "./fairness/shares.ts";
 import { circumstances, circumstancesText, writeJson } from "./harness.ts";
 
-const SECTIONS = ["shares", "latency", "rates", "idle", "picture"];
+const SECTIONS = ["shares", "latency", "rates", "idle", "adversaries", "picture"];
 const result = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}`, import.meta.url));
 
 const USAGE = `npm run bench:fairness -- [options] [${SECTIONS.join(" | ")} …]
 
   --quick          a few seconds of each, without the largest numbers of processes
   --million        a million idle processes too
+  --attack NUMBER  of the adversaries only those of this number in the set; may be repeated
   --json FILE      where the figures go for machines (bench/results/fairness.json)
   --picture FILE   where the picture of who ran when goes (bench/results/fairness.html)
 
@@ -40,6 +43,7 @@ Without words: all sections.`;
 const { values, chosen } = benchArguments(
   USAGE,
   {
+    attack: { type: "string", multiple: true, default: [] },
     quick: { type: "boolean", default: false },
     million: { type: "boolean", default: false },
     json: { type: "string", default: result("fairness.json") },
@@ -107,6 +111,17 @@ if (wanted("idle")) {
     "\nMemory: 100,000 with two pages touched within 1,500 MB, 10,000 of a Rust guest's shape within 2,500, growth below 5 %\n",
   );
   print(idleText(all));
+}
+
+if (wanted("adversaries")) {
+  const all = await adversaries((name) => name.startsWith(values.attack));
+  figures["adversaries"] = all;
+  const missed = outOfBounds(all);
+  print(
+    "\nAttacks: a neighbour's p99 at most twice the quiet one's or 2 ms, 90 % of a half kept, memory back within 10 %\n",
+  );
+  print(adversariesText(all));
+  print(`\n${missed.length === 0 ? "All within bounds" : `Out of bounds:\n  ${missed.join("\n  ")}`}`);
 }
 
 if (wanted("picture")) {

@@ -29,7 +29,7 @@ const isTest = (path: string): boolean => path.endsWith(".test.ts");
 const TEST_FOLDERS = [
   "vm/testing",
   "vm/snapshot/testing",
-  "host/adversary/",
+  "host/adversary/arena",
   "spec-tests/snapshots/",
   "spec-tests/differential/",
 ];

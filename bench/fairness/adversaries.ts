@@ -1,0 +1,135 @@
+/**
+ * Every attack of the adversary set in real time, beside a neighbour that wakes every 5 ms and one that
+ * uses all it can get, each in a group of its own: how late the first one is, what the second keeps
+ * of its half, and whether the memory comes back.
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type Attack, ATTACKS, LIMITS } from "../../host/adversary/attacks.ts";
+import { CollectedOutput, Executor, guestFunctions, QueuedInput, Runtime, SpawnError } from "../../host/index.ts";
+import { compileGuest } from "../../host/functions/testing.ts";
+import { type CompiledModule, compileSync, type HostDefinition } from "../../vm/index.ts";
+import { tableText } from "../harness.ts";
+import { HOGS, periodic } from "./guests.ts";
+import { probeLoop } from "./latency.ts";
+import { sleep } from "./setting.ts";
+import { type Distribution, distribution } from "./statistics.ts";
+
+export interface Ordeal {
+  /** "quiet" for none. */
+  readonly attack: string;
+  /** Of the neighbour that sleeps: milliseconds after the moment that was asked for. */
+  readonly wakeMs: Distribution;
+  /** Of the event loop: milliseconds between two looks at what is due. */
+  readonly loopMs: Distribution;
+  /** Million fuel per second of the neighbour that loops. */
+  readonly speed: number;
+  /** Resident bytes before the attack, and after its end. */
+  readonly before: number;
+  readonly after: number;
+  /** How often the attacker began anew. */
+  readonly starts: number;
+}
+
+const WAKE_UPS = 250;
+/** What the attacker notes is of no interest here. */
+const note: HostDefinition = { params: ["i64"], results: [], call: () => [] };
+
+export async function adversaries(chosen: (name: string) => boolean = () => true): Promise<Ordeal[]> {
+  setFlagsFromString("--expose-gc");
+  const names = Object.keys(ATTACKS).filter(chosen);
+  // The first time V8 optimises what runs them.
+  await ordeal("quiet", null);
+  const all = [await ordeal("quiet", null)];
+  for (const name of names) all.push(await ordeal(name, ATTACKS[name as keyof typeof ATTACKS]));
+  return all;
+}
+
+async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
+  const stdout = new CollectedOutput();
+  const stalled = new CollectedOutput();
+  stalled.stalled = true;
+  const stdin = new QueuedInput();
+  const executor = new Executor();
+  const runtime = new Runtime({
+    executor,
+    functions: [(module) => (module === "arena" ? note : undefined), guestFunctions],
+    servicesOf: (process) => (process.group.name === "attacker" ? { stdout: stalled, stdin } : { stdout }),
+  });
+  const before = await residentBytes();
+  const loop = runtime.spawn(compileSync(HOGS.alu()), { entry: "hog", group: runtime.createGroup() });
+  const group = runtime.createGroup({ ...LIMITS, ...attack?.limits, name: "attacker" });
+  const input = setInterval(() => stdin.push("x"), 3);
+  let isOver = false;
+  let starts = 0;
+  const module = attack === null ? null : compileGuest(attack.guest);
+  const keepAttacking = async (guest: CompiledModule, config: Attack["config"]): Promise<void> => {
+    while (!isOver) {
+      try {
+        starts++;
+        await runtime.spawn(guest, { entry: "main", group, ...(config === undefined ? {} : { config }) }).exited;
+      } catch (error) {
+        if (!(error instanceof SpawnError)) throw error;
+      }
+      await sleep(1);
+    }
+  };
+  const attacking = module === null ? null : keepAttacking(module, attack?.config);
+  await sleep(150);
+  const stopProbe = probeLoop();
+  const fuelBefore = loop.stats.fuel;
+  const startedMs = performance.now();
+  await runtime.spawn(compileSync(periodic()), {
+    entry: "periodic",
+    args: [BigInt(WAKE_UPS)],
+    group: runtime.createGroup(),
+  }).exited;
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const speed = (loop.stats.fuel - fuelBefore) / seconds / 1e6;
+  const loopMs = stopProbe();
+  isOver = true;
+  clearInterval(input);
+  await runtime.endGroup(group);
+  await attacking;
+  await runtime.dispose();
+  const bytes = Buffer.concat(stdout.chunks);
+  const samples = Array.from({ length: bytes.length >>> 2 }, (_, i) => bytes.readUInt32LE(i * 4) / 1e6);
+  const after = await residentBytes();
+  return { attack: name, wakeMs: distribution(samples), loopMs, speed, before, after, starts };
+}
+
+async function residentBytes(): Promise<number> {
+  const collect = runInNewContext("gc") as () => void;
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await sleep(10);
+  }
+  return process.memoryUsage().rss;
+}
+
+export function adversariesText([quiet, ...rest]: readonly Ordeal[]): string {
+  const mb = (bytes: number): string => `${Math.round(bytes / 2 ** 20)}`;
+  const rows = [quiet!, ...rest].map(({ attack, wakeMs, loopMs, speed, before, after, starts }) => [
+    attack,
+    wakeMs.p50.toFixed(2),
+    wakeMs.p99.toFixed(2),
+    loopMs.p999.toFixed(1),
+    // Of its half; alone it has both.
+    `${((speed / quiet!.speed) * (attack === "quiet" ? 100 : 200)).toFixed(0)} %`,
+    mb(before),
+    mb(after),
+    String(starts),
+  ]);
+  return tableText(["attack", "wake p50", "p99 ms", "loop p99.9", "share kept", "MB before", "after", "starts"], rows);
+}
+
+/** What is out of bounds: the neighbour's p99 above twice the quiet one and 2 ms, less than 90 % kept, 10 % more memory. */
+export function outOfBounds([quiet, ...rest]: readonly Ordeal[]): string[] {
+  const worst = Math.max(2 * quiet!.wakeMs.p99, 2);
+  return rest.flatMap(({ attack, wakeMs, speed, before, after }) => [
+    ...(wakeMs.p99 > worst ? [`${attack}: p99 ${wakeMs.p99.toFixed(2)} ms`] : []),
+    ...(speed < 0.45 * quiet!.speed ? [`${attack}: keeps ${((speed / quiet!.speed) * 200).toFixed(0)} %`] : []),
+    ...(after > 1.1 * before ? [`${attack}: ${((after / before - 1) * 100).toFixed(0)} % more memory`] : []),
+  ]);
+}
