@@ -1,7 +1,6 @@
 /**
- * `npm run bench:fairness [-- shares latency rates idle adversaries picture] [--quick] [--million] [--attack text]
- * [--json file] [--picture file]`:
- * who gets how much, how late, how fast and in how much memory; tables, JSON, and a picture of who ran when.
+ * `npm run bench:fairness`: who gets how much, how late, how fast and in how much memory, and what neighbours
+ * feel of attacks; tables, JSON, and a picture of who ran when.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -34,7 +33,7 @@ const USAGE = `npm run bench:fairness -- [options] [${SECTIONS.join(" | ")} …]
 
   --quick          a few seconds of each, without the largest numbers of processes
   --million        a million idle processes too
-  --attack NUMBER  of the adversaries only those of this number in the set; may be repeated
+  --attack NUMBERS of the adversaries only those of these numbers of the set, such as 9,13
   --json FILE      where the figures go for machines (bench/results/fairness.json)
   --picture FILE   where the picture of who ran when goes (bench/results/fairness.html)
 
@@ -43,7 +42,7 @@ Without words: all sections.`;
 const { values, chosen } = benchArguments(
   USAGE,
   {
-    attack: { type: "string", multiple: true, default: [] },
+    attack: { type: "string", default: "" },
     quick: { type: "boolean", default: false },
     million: { type: "boolean", default: false },
     json: { type: "string", default: result("fairness.json") },
@@ -114,7 +113,11 @@ if (wanted("idle")) {
 }
 
 if (wanted("adversaries")) {
-  const all = await adversaries((name) => name.startsWith(values.attack));
+  const numbers = values.attack.split(",");
+  const isChosen = (name: string) => values.attack === "" || numbers.includes(name.split(" ")[0]!);
+  const all = await adversaries(isChosen, ({ attack, wakeMs: { p99 } }) =>
+    print(`${attack}: p99 ${p99.toFixed(2)} ms`),
+  );
   figures["adversaries"] = all;
   const missed = outOfBounds(all);
   print(

@@ -32,17 +32,25 @@ export interface Ordeal {
   readonly starts: number;
 }
 
-const WAKE_UPS = 250;
+const WAKE_UPS = 200;
 /** What the attacker notes is of no interest here. */
 const note: HostDefinition = { params: ["i64"], results: [], call: () => [] };
 
-export async function adversaries(chosen: (name: string) => boolean = () => true): Promise<Ordeal[]> {
+/** `tell` hears of each as it is done. */
+export async function adversaries(
+  chosen: (name: string) => boolean,
+  tell: (done: Ordeal) => void = () => {},
+): Promise<Ordeal[]> {
   setFlagsFromString("--expose-gc");
-  const names = Object.keys(ATTACKS).filter(chosen);
+  const all: Ordeal[] = [];
   // The first time V8 optimises what runs them.
   await ordeal("quiet", null);
-  const all = [await ordeal("quiet", null)];
-  for (const name of names) all.push(await ordeal(name, ATTACKS[name as keyof typeof ATTACKS]));
+  for (const [name, attack] of [["quiet", null] as const, ...Object.entries(ATTACKS)]) {
+    if (attack !== null && !chosen(name)) continue;
+    const done = await ordeal(name, attack);
+    all.push(done);
+    tell(done);
+  }
   return all;
 }
 

@@ -115,10 +115,10 @@ export class Guest {
     this.changeBytes(address, bytes.length, (target) => target.set(bytes));
   }
 
-  /** Signed 64-bit integers one after the other, 1 fuel each. */
-  readI64s(address: number, count: number): bigint[] {
+  /** Signed 64-bit integers one after the other, so much fuel each. */
+  readI64s(address: number, count: number, fuel: number): bigint[] {
     this.checkRange(address, count * 8);
-    this.charge(count);
+    this.charge(count * fuel);
     const { memory } = this;
     return Array.from({ length: count }, (_, i) => BigInt.asIntN(64, memory.readU64(address + i * 8)));
   }

@@ -30,6 +30,10 @@ const TOO_MANY_TAGS = "too many tags";
 const SEND_FUEL = 200;
 const RECEIVE_FUEL = 100;
 const TRANSFER_FUEL = 200;
+/** Fuel of a tag that is waited for: it becomes a bigint, and is looked up. */
+const TAG_FUEL = 16;
+/** Bytes of a message beyond which its chunks come fresh from the system, and a byte's price is four times as high. */
+const SMALL_MESSAGE_BYTES = 65_536;
 
 const DATA_FUNCTIONS: readonly HostFunction[] = [
   define(
@@ -46,6 +50,7 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
     ["data_ptr: bytes", "data_len: length"],
     {
       result: "i32",
+      fuelNote: "in messages above 64 KiB 1 for every 16 bytes",
       traps: [NOT_DATA, TOO_LARGE],
       doc: "Appends to the end of the message's data, wherever the cursor is, and returns the length.",
     },
@@ -55,7 +60,7 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
       if (message.byteLength + length > MAX_MESSAGE_BYTES) {
         throw guest.trap(`${TOO_LARGE}: ${message.byteLength} and ${length} bytes`);
       }
-      guest.chargeBytes(length);
+      guest.charge(length >>> (message.byteLength + length > SMALL_MESSAGE_BYTES ? 4 : 6));
       message.appendFrom(guest.memory, address, length);
       return length;
     },
@@ -260,7 +265,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       waits: true,
       fuel: RECEIVE_FUEL,
       isResumable: true,
-      fuelNote: "1 per tag",
+      fuelNote: `${TAG_FUEL} per tag`,
       traps: [TOO_MANY_TAGS],
       codes: {
         0: "a data message is in the slot",
@@ -272,7 +277,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, address, count, timeoutMs) => {
       if (count > MAX_TAGS) throw guest.trap(`${TOO_MANY_TAGS}: ${count}`);
-      return guest.process.receive(count === 0 ? null : guest.readI64s(address, count), timeoutMs);
+      return guest.process.receive(count === 0 ? null : guest.readI64s(address, count, TAG_FUEL), timeoutMs);
     },
   ),
 ];

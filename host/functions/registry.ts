@@ -14,8 +14,9 @@ const defineOldLookup = functionsOf("lunatic::process");
 export const MAX_NAME_BYTES = 4_096;
 /** Fuel of a change of the registry. */
 const PUT_FUEL = 200;
-/** Fuel of comparing a version with a range. */
+/** Fuel of comparing a version with one part of a range, and of reading a character of the range. */
 const COMPARE_FUEL = 20;
+const RANGE_FUEL = 8;
 
 const NAME = ["name_ptr: text", "name_len: length"] as const satisfies readonly Parameter[];
 const QUERY = [...NAME, "query_ptr: text", "query_len: length"] as const satisfies readonly Parameter[];
@@ -76,7 +77,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       codes: LOOKUP_CODES,
-      fuelNote: `${COMPARE_FUEL} per version compared`,
+      fuelNote: `${COMPARE_FUEL} per version and part of the range, ${RANGE_FUEL} per byte of the range`,
       doc: "Finds the newest of the names `name@version` whose version is in the range, which is written as in Cargo: `^1.2`, `>=1.2, <1.5`, `*`.",
     },
     (guest, at, length, queryAt, queryLength, nodeAddress, processAddress) => {
@@ -93,7 +94,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       codes: LOOKUP_CODES,
-      fuelNote: `${COMPARE_FUEL} per version compared`,
+      fuelNote: `${COMPARE_FUEL} per version and part of the range, ${RANGE_FUEL} per byte of the range`,
       doc: "`perilune::registry::lookup` with the type of Lunatic 0.6.",
     },
     (guest, at, length, queryAt, queryLength, processAddress) => {
@@ -120,10 +121,12 @@ function nameOf(guest: Guest, address: number, byteLength: number): string {
 /** The process, or the code that says why there is none. */
 function lookup(guest: Guest, at: number, length: number, queryAt: number, queryLength: number): Registered | 1 | 2 {
   const name = nameOf(guest, at, length);
-  const range = parseVersionRange(guest.readText(queryAt, queryLength, MAX_RANGE_LENGTH * 4));
+  const text = guest.readText(queryAt, queryLength, MAX_RANGE_LENGTH * 4);
+  guest.charge(queryLength * RANGE_FUEL);
+  const range = parseVersionRange(text);
   if (range === null) return 1;
   guest.process.runtime.counts.registryReads++;
   const { found, compared } = guest.process.registry.lookup(name, range);
-  guest.charge(compared * COMPARE_FUEL);
+  guest.charge(compared * (1 + range.length) * COMPARE_FUEL);
   return found ?? 2;
 }
