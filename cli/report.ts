@@ -5,7 +5,7 @@
  */
 
 import { CompileError, type BacktraceFrame, LinkError, Termination, Trap } from "../vm/index.ts";
-import { UsageError } from "./exit.ts";
+import { Interrupted, UsageError } from "./exit.ts";
 
 const MAX_FIELD_CHARS = 256;
 const MAX_REPORT_CHARS = 8_192;
@@ -38,7 +38,12 @@ export function backtraceLines(frames: readonly BacktraceFrame[], omitted: numbe
 export function errorLine(error: unknown): string {
   if (error instanceof Trap) return `trap: ${field(error.message)}`;
   if (error instanceof CompileError) return `${error.kind}: ${field(error.message)}`;
-  if (error instanceof LinkError || error instanceof Termination || error instanceof UsageError) {
+  if (
+    error instanceof LinkError ||
+    error instanceof Termination ||
+    error instanceof UsageError ||
+    error instanceof Interrupted
+  ) {
     return field(error.message);
   }
   if (error instanceof Error) return `${error.name}: ${field(error.message)}`;

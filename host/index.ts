@@ -3,6 +3,7 @@
  * the services of Node are in node/index.ts.
  */
 
+export type { Caller, CompiledModule, HostDefinition, Value } from "../vm/index.ts";
 export { Config, type ConfigOptions, type NetworkGrants, type Visibility } from "./config.ts";
 export type { DirectoryGrant } from "./directory-grants.ts";
 export type { DriveOptions, Progress } from "./drive.ts";

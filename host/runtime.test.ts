@@ -282,6 +282,21 @@ describe("native processes", () => {
     await runtime.dispose();
   });
 
+  it("are found by their names, as long as they live", async () => {
+    const runtime = live();
+    const handle = runtime.spawnNative(async ({ receive }) => receive());
+    runtime.register("service", handle);
+    expect(runtime.lookup("service")?.pid).to.equal(handle.pid);
+    expect(runtime.lookup("other")).to.equal(null);
+    await runtime.lookup("service")!.send(new Uint8Array(1));
+    expect(await handle.exited).to.deep.equal({ kind: "normal" });
+    expect(runtime.lookup("service")).to.equal(null);
+    runtime.group.setLimit(Account.Names, 0);
+    const unnamed = runtime.spawnNative(async ({ receive }) => receive());
+    expect(() => runtime.register("more", unnamed)).to.throw(SpawnError);
+    await runtime.dispose();
+  });
+
   it("hear of links and monitors, and of times that are over", async () => {
     const runtime = live();
     const heard: unknown[] = [];

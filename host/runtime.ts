@@ -218,6 +218,21 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return this.#defaultConfig;
   }
 
+  /** Registers a process for others to find; an earlier one under the name is overwritten. Throws {@link SpawnError} for want of room. */
+  register(name: string, { process }: ProcessHandle): void {
+    const { registry } = process.environment;
+    if (!registry.put(name, { nodeId: 0n, processId: BigInt(process.pid) }, process.group)) {
+      throw new SpawnError("the group has no room for another name");
+    }
+  }
+
+  /** The living process that guests or the embedder have registered under exactly this name. */
+  lookup(name: string, environment = this.environment): ProcessHandle | null {
+    const found = environment.registry.get(name);
+    const process = found?.nodeId === 0n ? environment.get(Number(found.processId)) : undefined;
+    return process === undefined ? null : new ProcessHandle(process);
+  }
+
   #start<T extends NativeProcess | Process>(process: T): T {
     if (this.#isDisposed) throw new SpawnError("the runtime is disposed");
     if (!process.begin()) throw new SpawnError("the group has no room for another process");
