@@ -84,6 +84,9 @@ class Interned {
   }
 }
 
+/** Of an argument, a variable or a directory, besides its characters. */
+const BYTES_PER_TEXT = 160;
+
 let configs = 0;
 
 export class Config {
@@ -125,6 +128,17 @@ export class Config {
     this.policies = options.imports === undefined ? policies : [...policies, new ImportPolicy(options.imports)];
     this.denied = options.denied ?? "terminate";
     this.visibility = options.visibility ?? "descendants";
+  }
+
+  #textBytes: number | null = null;
+
+  /** What its texts cost while somebody has it: as they are, and as WASI gives them to guests. */
+  get textBytes(): number {
+    this.#textBytes ??=
+      [...this.args, ...this.env].reduce((sum, text) => sum + BYTES_PER_TEXT + text.length * 5, 0) +
+      this.preopens.reduce((sum, { name }) => sum + BYTES_PER_TEXT + name.length * 5, 0) +
+      this.policies.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return this.#textBytes;
   }
 
   /** Identifies the link plans that it leads to. */

@@ -4,51 +4,28 @@
  */
 
 import type { CompiledModule } from "../vm/index.ts";
-import { Account, type Group } from "./group.ts";
+import type { Group } from "./group.ts";
+import { Holding } from "./holding.ts";
 import type { Resource } from "./message.ts";
-
-/** Handles of each module in each group. */
-const holders = new WeakMap<Group, Map<CompiledModule, number>>();
 
 export class ModuleHandle implements Resource {
   readonly kind = "module";
   readonly module: CompiledModule;
-  readonly #group: Group;
-  #isOpen = true;
+  readonly #holding: Holding;
 
-  private constructor(module: CompiledModule, group: Group) {
+  private constructor(module: CompiledModule, holding: Holding) {
     this.module = module;
-    this.#group = group;
+    this.#holding = holding;
   }
 
   /** A handle that `group` pays for; null when its memory does not suffice. */
   static open(module: CompiledModule, group: Group): ModuleHandle | null {
-    let counts = holders.get(group);
-    if (counts === undefined) {
-      counts = new Map();
-      holders.set(group, counts);
-    }
-    const count = counts.get(module) ?? 0;
-    if (count === 0 && !group.reserve(Account.Memory, heldBytes(module))) return null;
-    counts.set(module, count + 1);
-    return new ModuleHandle(module, group);
+    const holding = Holding.open(module, module.data.bytes.length + module.codeByteLength, group);
+    return holding === null ? null : new ModuleHandle(module, holding);
   }
 
   /** Harmless when repeated. */
   close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    const counts = holders.get(this.#group)!;
-    const count = counts.get(this.module)!;
-    if (count > 1) {
-      counts.set(this.module, count - 1);
-      return;
-    }
-    counts.delete(this.module);
-    this.#group.release(Account.Memory, heldBytes(this.module));
+    this.#holding.close();
   }
-}
-
-function heldBytes(module: CompiledModule): number {
-  return module.data.bytes.length + module.codeByteLength;
 }

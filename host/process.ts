@@ -26,6 +26,7 @@ import type { EffectHash } from "./functions/effect-hash.ts";
 import { Account, type Group } from "./group.ts";
 import { LimitedOutput } from "./limited-output.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import { Holding } from "./holding.ts";
 import { ModuleHandle } from "./modules.ts";
 import type { Registry } from "./registry.ts";
 import type { ProcessRun, RestoredWasi, Restoring, Waiting } from "./process-run.ts";
@@ -70,6 +71,11 @@ const TURN_CHARGE = 100;
 const CLEANED_BYTES_PER_CHARGE = 16;
 /** Slots of frames: the depth at which "call stack exhausted" traps. */
 export const MAX_FRAME_SLOTS = 262_144;
+/** Bytes that a started process keeps of each argument, and of all that need no payment. */
+const ARGUMENT_BYTES = 128;
+const FREE_START_BYTES = 1_024;
+/** Bytes of a tag that is waited for. */
+const TAG_BYTES = 128;
 /** Directories that a process may be given: each holds one of the host's descriptors. */
 const MAX_PREOPENS = 64;
 /** More tags than this are looked up in a set. */
@@ -105,6 +111,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #store: Store | null = null;
   /** Its part in what the module costs. */
   #held: ModuleHandle | null = null;
+  /** And in what the texts of its configuration cost. */
+  #heldConfig: Holding | null = null;
   #instance: Instance | null = null;
   #invocation: Invocation | null = null;
   #isInTurn = false;
@@ -134,6 +142,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #waitsForMessage = false;
   #tags: readonly bigint[] | null = null;
   #tagSet: ReadonlySet<bigint> | null = null;
+  /** Paid for while it waits for many. */
+  #tagBytes = 0;
   /** What the call that waits returns for each kind of message. */
   #kindResults = KIND_RESULTS;
   /** The message whose sender it is, and who has no room for it. */
@@ -386,6 +396,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     }
     this.#held = ModuleHandle.open(this.module, this.group);
     if (this.#held === null) throw new Termination("memory limit", "for a module");
+    this.#payForTexts();
     const plan = runtime.planOf(this.module, config);
     this.#store = new Store({
       engine: this.module.engine,
@@ -401,6 +412,17 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   get #hasDirectories(): boolean {
     return this.config.preopens.length === 0 || this.#preopens !== null || this.#wasi !== null;
+  }
+
+  /** What it was started with: short names and few arguments are in the price of a process. */
+  #payForTexts(): void {
+    const { config, entry, args, group } = this;
+    const startBytes = entry.length * 2 + args.length * ARGUMENT_BYTES;
+    const isPaid = startBytes <= FREE_START_BYTES || this.reserve("externs", startBytes);
+    if (isPaid && config.textBytes > 0) this.#heldConfig = Holding.open(config, config.textBytes, group);
+    if (!isPaid || (config.textBytes > 0 && this.#heldConfig === null)) {
+      throw new Termination("memory limit", "for arguments and variables");
+    }
   }
 
   #openDirectories(): void {
@@ -667,6 +689,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       return;
     }
     this.#waitsForMessage = false;
+    if (this.#tagSet !== null) this.#forgetTags();
     if (this.#sending !== null) this.#hasTimedOut = true;
     else this.#answer(TIMED_OUT_RESULT);
   }
@@ -734,14 +757,29 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #expect(tags: readonly bigint[] | null, timeoutMs: number, results: readonly (readonly Value[])[]): void {
     this.#kindResults = results;
+    if (tags !== null && tags.length > FEW_TAGS) this.#keepTags(tags);
     this.#waitsForMessage = true;
     this.#tags = tags;
-    this.#tagSet = tags !== null && tags.length > FEW_TAGS ? new Set(tags) : null;
     if (timeoutMs !== Number.POSITIVE_INFINITY) this.#arm(timeoutMs);
+  }
+
+  #keepTags(tags: readonly bigint[]): void {
+    const byteLength = tags.length * TAG_BYTES;
+    if (!this.reserve("externs", byteLength)) throw new Termination("memory limit", `${tags.length} tags`);
+    this.#tagBytes = byteLength;
+    this.#tagSet = new Set(tags);
+  }
+
+  #forgetTags(): void {
+    this.#tags = null;
+    this.#tagSet = null;
+    this.release("externs", this.#tagBytes);
+    this.#tagBytes = 0;
   }
 
   #endExpecting(): void {
     this.#waitsForMessage = false;
+    if (this.#tagSet !== null) this.#forgetTags();
     if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
   }
 
@@ -875,6 +913,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#store = null;
     this.#held?.close();
     this.#held = null;
+    this.#heldConfig?.close();
+    this.#heldConfig = null;
     this.group.release(Account.Memory, this.#memoryBytes);
     this.#memoryBytes = 0;
     this.#linearBytes = 0;

@@ -235,6 +235,14 @@ export const ATTACKS = {
          (i64.store (i32.const 0) (local.get $tag)) ${tags(1)}`)}`,
     ),
   },
+  "9 processes that wait for 65,536 tags": {
+    guest: attacker(
+      forEver(`(drop ${spawn(600_000, 6)}) (call $process::sleep_ms (i64.const 0))`),
+      `${data(600_000, "waiter")} (func (export "waiter") (memory.fill ${i(0, 255, 524_288)})
+         (i64.store (i32.const 0) ${SELF}) (drop (call $message::receive ${i(0, 65_536)} (i64.const -1))))`,
+      10,
+    ),
+  },
   "10 a message of gigabytes": {
     guest: attacker(
       `(call $message::create_data (i64.const 1) (i64.const 0x8000000000000000))
@@ -267,6 +275,17 @@ export const ATTACKS = {
          (call $wasi::config_add_command_line_argument (local.get $c) ${i(0, 60_000)})`)}`,
     ),
     limits: { maxMemory: 4 * MIB },
+  },
+  "11 configurations that only children keep": {
+    guest: attacker(
+      `(local $c i64) (memory.fill ${i(0, 97, 40_000)})
+       ${forEver(`(local.set $c (call $process::create_config))
+         (call $wasi::config_add_environment_variable (local.get $c) ${i(0, 30_000, 0, 30_000)})
+         (call $process::config_set_max_memory (local.get $c) (i64.const 65536))
+         ${note(spawn(40_000, 4, 0, "(local.get $c)"))} (call $process::drop_config (local.get $c))`)}`,
+      `${data(40_000, "kept")} (func (export "kept") ${WAIT})`,
+    ),
+    limits: { maxMemory: 8 * MIB },
   },
   "11 a flood of configurations": {
     guest: attacker(

@@ -29,6 +29,15 @@ describe("the adversary set: memory", () => {
     expect(outcome.bytes).to.be.within(2 * MIB, 4 * MIB);
   });
 
+  it("11 configurations that only the processes made with them keep: their texts are paid for", async () => {
+    const outcome = await new Arena(ATTACKS["11 configurations that only children keep"]).run();
+    expectUnharmed(outcome);
+    expect(outcome.end).to.equal("alive");
+    expect(new Set(outcome.notes)).to.deep.equal(new Set([0, 1]));
+    expect(outcome.processes).to.be.within(15, 35);
+    expect(outcome.bytes).to.be.within(7 * MIB, 8 * MIB);
+  });
+
   it("11 a flood of configurations: 1,024, then none", async () => {
     const outcome = await new Arena(ATTACKS["11 a flood of configurations"]).run();
     expectUnharmed(outcome);

@@ -3,9 +3,9 @@
 import { expect } from "chai";
 import { Account } from "../group.ts";
 import { Arena, expectUnharmed } from "./arena.ts";
-import { ATTACKS, LIMITS } from "./attacks.ts";
+import { ATTACKS, LIMITS, MIB } from "./attacks.ts";
 
-const MAILBOX_BYTES = 16 * 1_048_576;
+const MAILBOX_BYTES = 16 * MIB;
 
 describe("the adversary set: messages and timers", () => {
   it("6 endless sending to a child that never receives: the sender waits when the mailbox is full", async () => {
@@ -21,7 +21,7 @@ describe("the adversary set: messages and timers", () => {
     const outcome = await arena.run();
     expectUnharmed(outcome);
     expect(outcome.end).to.include("memory limit");
-    expect(outcome.bytes).to.be.at.most(2 * 1_048_576);
+    expect(outcome.bytes).to.be.at.most(2 * MIB);
     expect(arena.neighbours.used(Account.Memory)).to.be.below(400_000);
   });
 
@@ -62,6 +62,13 @@ describe("the adversary set: messages and timers", () => {
     const outcome = await new Arena(ATTACKS["9 a new tag for each message"]).run();
     expectUnharmed(outcome);
     expect(outcome.bytes).to.be.below(200_000);
+  });
+
+  it("9 processes that wait for 65,536 tags each: their tags are paid for", async () => {
+    const outcome = await new Arena(ATTACKS["9 processes that wait for 65,536 tags"], { forMs: 40 }).run();
+    expectUnharmed(outcome, 40);
+    expect(outcome.bytes).to.be.within(40 * MIB, LIMITS.maxMemory!);
+    expect(outcome.processes).to.be.at.most(20);
   });
 
   it("10 a capacity of 2^63, a cursor at 2^63, and four gigabytes of data: hints are not believed, limits hold", async () => {

@@ -70,8 +70,8 @@ export class WasiState {
 
   /** Throws a RangeError when an argument or variable contains a zero byte. */
   constructor(options: WasiOptions) {
-    this.args = (options.args ?? []).map(zeroTerminated);
-    this.env = (options.env ?? []).map(zeroTerminated);
+    this.args = encoded(options.args ?? []);
+    this.env = encoded(options.env ?? []);
     this.clock = options.clock;
     this.random = options.random;
     this.descriptors = new DescriptorTable(
@@ -178,6 +178,18 @@ function preopened({ name, directory, readOnly = false }: Preopen): DirectoryDes
     inheritingRights: rights | rightsOfFile(true, !readOnly),
     isClosed: false,
   };
+}
+
+const encodings = new WeakMap<readonly string[], readonly Uint8Array[]>();
+
+/** Made once for all processes that have the same texts. Throws a RangeError for a zero byte. */
+function encoded(texts: readonly string[]): readonly Uint8Array[] {
+  let known = encodings.get(texts);
+  if (known === undefined) {
+    known = texts.map(zeroTerminated);
+    encodings.set(texts, known);
+  }
+  return known;
 }
 
 function zeroTerminated(text: string): Uint8Array {
