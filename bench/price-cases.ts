@@ -6,6 +6,7 @@
 import { Engine } from "../vm/index.ts";
 import { INSTRUCTIONS, type Op } from "../vm/opcodes.ts";
 import { type FuncType, Num, type ValType } from "../vm/types.ts";
+import { REFERENCE_CASES, type Local, type Repetition } from "./reference-price-cases.ts";
 
 export interface PriceCase {
   readonly mnemonic: string;
@@ -21,16 +22,6 @@ export interface PriceCase {
   readonly roundsOfFreshInstance: number | null;
 }
 
-interface Repetition {
-  readonly operands: string;
-  readonly code: string;
-  /** Instructions that cost 1, besides the measured one. */
-  readonly others: number;
-  readonly repetitions?: number;
-  readonly functions?: string;
-  readonly freshRounds?: number;
-}
-
 const REPETITIONS = 24;
 /** `i32.const 1; local.get; i32.sub; local.tee; br_if` of each round. */
 export const LOOP_FUEL = 5;
@@ -43,38 +34,33 @@ export interface Case {
 }
 
 /** Executes the proposals too, whose instructions the table has. */
-export const PRICED_ENGINE = new Engine({ proposals: ["wide-arithmetic", "custom-page-sizes"] });
+export const PRICED_ENGINE = new Engine({ proposals: ["wide-arithmetic", "custom-page-sizes", "legacy-exceptions"] });
 
 /** All instructions in the order of their numbers. */
 export function allCases(): Case[] {
   return Object.entries(INSTRUCTIONS).map(([number, { mnemonic }]) => {
     const op = Number(number) as Op;
-    const reason = reasonForNone(op, mnemonic);
+    const reason = reasonForNone(mnemonic);
     const repetitions = reason === null ? repetitionsOf(op) : [];
     if (reason === null && repetitions.length === 0) throw new Error(`bench:prices has no case for ${mnemonic}`);
     return { op, reason, cases: repetitions.map((repetition) => priceCase(mnemonic, repetition)) };
   });
 }
 
-function reasonForNone(op: Op, mnemonic: string): string | null {
+function reasonForNone(mnemonic: string): string | null {
   if (["block", "loop", "else", "end", "nop"].includes(mnemonic)) return "is free: it moves nothing";
   if (mnemonic === "unreachable") return "ends the run";
-  if (op >= 0x300 && op < 0x400) return "atomics have no cases yet";
-  if (op >= 0x200 && op < 0x300) return "garbage-collected objects have no cases yet";
-  if (/^(throw|throw_ref|try_table|try|rethrow|delegate|catch|catch_all)$/.test(mnemonic))
-    return "exceptions have no cases yet";
-  if (/^(call_ref|return_call_ref|ref\.eq|ref\.as_non_null|br_on_null|br_on_non_null)$/.test(mnemonic)) {
-    return "typed references have no cases yet";
-  }
+  if (/^(catch|catch_all|delegate)$/.test(mnemonic)) return "is free: throw pays for the search";
   return null;
 }
 
 function repetitionsOf(op: Op): readonly Repetition[] {
   const row = INSTRUCTIONS[op];
-  const special = SPECIAL[row.mnemonic];
+  const special = SPECIAL[row.mnemonic] ?? REFERENCE_CASES[row.mnemonic];
   if (special !== undefined) return special;
   if (row.type === null) return [];
   const lane = row.immediates.includes("laneidx") ? " 1" : "";
+  if (row.mnemonic.includes(".atomic.")) return atomicAccess(row.mnemonic, row.type);
   if (row.width > 0) return memoryAccess(row.mnemonic, row.type, lane);
   if (lane !== "") return plain(row.mnemonic + lane, row.type);
   if (row.immediates.length > 0) return [];
@@ -121,6 +107,19 @@ function memoryAccess(mnemonic: string, { params, results }: FuncType, lane: str
     { operands: "memory 1", code: `(local.get $i1) ${value}(${mnemonic} 1${lane})${result}`, others },
     { operands: "64-bit memory", code: `(local.get $l1) ${value}(${mnemonic} 2${lane})${result}`, others },
   ];
+}
+
+/** Atomic accesses have to be aligned; the shared memory is the fourth. */
+function atomicAccess(mnemonic: string, { params, results }: FuncType): Repetition[] {
+  const operands = params.slice(1).map((type) => `(local.get ${local(type, "2")}) `);
+  const result = results[0] === undefined ? "" : ` (local.set ${local(results[0], "r")})`;
+  const others = params.length + results.length;
+  const form = (operand: string, memory: string): Repetition => ({
+    operands: operand,
+    code: `(local.get $a8) ${operands.join("")}(${mnemonic}${memory} offset=16)${result}`,
+    others,
+  });
+  return [form("not shared", ""), form("shared", " 3")];
 }
 
 function values(count: number): string {
@@ -326,8 +325,10 @@ function bulk(word: string, operands: (length: string) => string, largest: numbe
 }
 
 /** Values are set before the loop, so that no lowering can fold them. `$i2m` is 2 and may be an index. */
-const LOCALS: readonly [name: string, type: string, value: string][] = [
+const LOCALS: readonly Local[] = [
   ["$z", "i32", "(i32.const 0)"],
+  ["$lz", "i64", "(i64.const 0)"],
+  ["$a8", "i32", "(i32.const 8)"],
   ["$i2m", "i32", "(i32.const 2)"],
   ["$i0", "i32", "(i32.const 1)"],
   ["$i1", "i32", "(i32.const 1)"],
@@ -363,12 +364,13 @@ const LOCALS: readonly [name: string, type: string, value: string][] = [
 ];
 
 function priceCase(mnemonic: string, repetition: Repetition): PriceCase {
-  const { operands, code, others, functions = "", freshRounds = null } = repetition;
+  const { operands, code, others, functions = "", locals: more = [], freshRounds = null } = repetition;
   const repetitions = repetition.repetitions ?? REPETITIONS;
-  const locals = LOCALS.map(([name, type]) => `(local ${name} ${type})`).join(" ");
-  const values = LOCALS.filter(([, , value]) => value !== "").map(([name, , value]) => `(local.set ${name} ${value})`);
+  const all = [...LOCALS, ...more];
+  const locals = all.map(([name, type]) => `(local ${name} ${type})`).join(" ");
+  const values = all.filter(([, , value]) => value !== "").map(([name, , value]) => `(local.set ${name} ${value})`);
   const text = `(module
-  (memory 3) (memory 1) (memory i64 1)
+  (memory 3) (memory 1) (memory i64 1) (memory 1 1 shared)
   (table $funcs 10 funcref) (table $objects 8193 externref)
   (global $gi (mut i32) (i32.const 1)) (global $gd (mut f64) (f64.const 1)) (global $ge (mut externref) (ref.null extern))
   (elem declare func $run) (elem $passive func $run $run) (elem $other func $run)

@@ -314,6 +314,40 @@ describe("memory.grow", () => {
   });
 });
 
+describe("growth of a large table", () => {
+  const instance = instanceOf(wat`(module (table (export "t") 1000000 funcref) (func $f (export "f")) (func $g (export "g"))
+    (func (export "grow") (param i32) (result i32) (table.grow (ref.func $f) (local.get 0)))
+    (func (export "set") (param i32) (table.set (local.get 0) (ref.func $g))))`);
+  const table = tableOf(instance);
+
+  it("is done in parts that nobody sees, beside others who write", () => {
+    const growing = instance.invoke("grow", [2_000_000]);
+    let parts = 0;
+    for (let outcome = growing.run(); outcome.kind !== "returned"; outcome = growing.run()) {
+      expect(outcome).to.include({ kind: "yielded", reason: "preparing" });
+      expect(table.length).to.equal(1_000_000);
+      instance.callSync("set", [parts++]);
+    }
+    expect(parts).to.be.within(8, 20);
+    expect(table.length).to.equal(3_000_000);
+    const g = instance.export("g");
+    for (let i = 0; i < parts; i++) expect(table.get(i), `${i}`).to.equal(g);
+    expect([table.get(parts), table.get(999_999)]).to.deep.equal([null, null]);
+    const f = instance.export("f");
+    expect([table.get(1_000_000), table.get(2_999_999)]).to.deep.equal([f, f]);
+    expect(growing.fuelUsed).to.equal(3 + 2_000_000 / 8);
+  });
+
+  it("begins again when another invocation has grown it meanwhile", () => {
+    const growing = instance.invoke("grow", [1_000_000]);
+    growing.run();
+    expect(instance.callSync("grow", [300_000])).to.deep.equal([3_000_000]);
+    expect(runToEnd(growing).values).to.deep.equal([3_300_000]);
+    const f = instance.export("f");
+    expect([table.length, table.get(3_000_000), table.get(4_299_999)]).to.deep.equal([4_300_000, f, f]);
+  });
+});
+
 describe("instantiation", () => {
   const data = "\\01".repeat(300_000);
   const SEGMENTS = wat`(module (memory (export "memory") 10)

@@ -143,10 +143,15 @@ export function tableGrow(x: Machine, at: number, table: Table, position: number
   const countAt = at + 2;
   const finished = growth(x, countAt, table.isAddressed64, position, GROWTH_BLOCK_ELEMENTS, 1 / ELEMENTS_PER_FUEL, {
     mayGrow: (count) => table.mayGrow(count),
-    prepare: () => true,
-    grow: (count) => table.growHandles(count, handle),
+    prepare(count) {
+      const growth = table.prepareGrowth(count, handle, x.tableGrowth);
+      x.tableGrowth = growth;
+      return growth === null || growth.filled === growth.needed;
+    },
+    grow: (count) => table.growHandles(count, handle, x.tableGrowth),
   });
   if (finished) {
+    x.tableGrowth = null;
     x.words[at] = x.words[countAt]!;
     x.words[at + 1] = x.words[countAt + 1]!;
   }

@@ -7,6 +7,7 @@ import type { FrameState, HostFunc } from "../runtime/func.ts";
 import type { FuncType } from "../types.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Instance } from "../runtime/instance.ts";
+import type { TableGrowth } from "../runtime/table.ts";
 import type { Waiter } from "../runtime/waiters.ts";
 import { INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { ModuleCode } from "../lower/code.ts";
@@ -140,6 +141,8 @@ export class Machine {
   isInsideBulk = false;
   /** The memory whose growth is paused. */
   growing: Memory | null = null;
+  /** What is prepared of a table that it grows, likewise. */
+  tableGrowth: TableGrowth | null = null;
   /** The array that the paused operation at `pc` makes, and how many of its elements are set. 0: none. */
   object = 0;
   progress = 0;

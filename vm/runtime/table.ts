@@ -13,6 +13,18 @@ import type { Store } from "./store.ts";
 const HANDLE_BYTES = 4;
 const NO_ITEMS = new Int32Array(0);
 const GROWTH = 1.5;
+/** Elements that are written at once while a table is prepared for growth. */
+const STEP_ELEMENTS = 262_144;
+
+/** What has been prepared of a growth that is under way. */
+export interface TableGrowth {
+  readonly handle: number;
+  /** The table's length. */
+  readonly from: number;
+  readonly needed: number;
+  readonly items: Int32Array;
+  filled: number;
+}
 
 /** A table of references. Indices are checked: `Trap` "out of bounds table access". (spec: syntax-tableinst) */
 export class Table {
@@ -104,18 +116,46 @@ export class Table {
     return delta <= this.#maxElements - this.length;
   }
 
+  /**
+   * Does a part of growing by so many elements, which nobody sees, and goes on with what has `begun`; null when there is
+   * nothing to prepare. What is left for {@link growHandles} is to copy what the table has had.
+   */
+  prepareGrowth(delta: number, handle: number, begun: TableGrowth | null): TableGrowth | null {
+    const { length } = this;
+    const needed = length + delta;
+    if (delta < STEP_ELEMENTS) return null;
+    let growth = begun;
+    // A collection may have moved the object, and somebody else may have grown the table.
+    if (growth === null || growth.handle !== handle || growth.from !== length || growth.items.length < needed) {
+      const { accountant } = this.store;
+      if (!accountant.reserve("table", delta * HANDLE_BYTES)) return null;
+      accountant.release("table", delta * HANDLE_BYTES);
+      growth = { handle, from: length, items: new Int32Array(this.#capacityFor(needed)), filled: 0, needed };
+    }
+    const end = Math.min(needed, growth.filled + STEP_ELEMENTS);
+    // Zeros are written too: the host gives pages when they are touched, and that is what takes time.
+    growth.items.fill(0, growth.filled, Math.min(end, length));
+    growth.items.fill(handle, Math.max(growth.filled, length), end);
+    growth.filled = end;
+    return growth;
+  }
+
+  #capacityFor(needed: number): number {
+    return Math.min(this.#maxElements, Math.max(needed, Math.ceil(this.length * GROWTH)));
+  }
+
   /** The former length, or -1 if the maximum would be exceeded or the accountant refuses. (spec: exec-table-grow) */
-  growHandles(delta: number, handle: number): number {
+  growHandles(delta: number, handle: number, prepared: TableGrowth | null = null): number {
     if (!this.mayGrow(delta)) return -1;
     if (!this.store.accountant.reserve("table", delta * HANDLE_BYTES)) return -1;
     this.own();
     const { length } = this;
-    if (length + delta > this.items.length) {
-      const items = new Int32Array(Math.min(this.#maxElements, Math.max(length + delta, Math.ceil(length * GROWTH))));
+    if (prepared !== null || length + delta > this.items.length) {
+      const items = prepared?.items ?? new Int32Array(this.#capacityFor(length + delta));
       items.set(this.items.subarray(0, length));
       this.items = items;
     }
-    this.items.fill(handle, length, length + delta);
+    if (prepared === null) this.items.fill(handle, length, length + delta);
     this.length = length + delta;
     return length;
   }
