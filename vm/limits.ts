@@ -36,6 +36,8 @@ export const MAX_ARRAY_FIXED = 10_000;
 export const MAX_BR_TABLE = 65_520;
 /** Catch clauses of one try_table. */
 export const MAX_CATCHES = 65_520;
+/** Catch clauses of one deprecated `try`, whose number is not known where it is entered and paid for. */
+export const MAX_LEGACY_CATCHES = 64;
 /** Slots of 8 bytes of the operands of one function: they are part of its frame. */
 export const MAX_OPERAND_SLOTS = 4_194_304;
 /** Bytes of a name of an import, export or custom section. */

@@ -32,6 +32,14 @@ const USES: Readonly<Record<Proposal, string>> = {
 };
 
 describe("proposals", () => {
+  it("legacy-exceptions has at most 64 clauses in a try", () => {
+    const text = (clauses: number): string => `(module (tag $e) (func (try (do) ${"(catch $e) ".repeat(clauses)})))`;
+    expect(() => compileSync(bytesOf(text(64)), { engine })).to.not.throw();
+    expect(() => compileSync(bytesOf(text(65)), { engine }))
+      .to.throw(CompileError, "65 catch clauses")
+      .with.property("kind", "limit");
+  });
+
   for (const proposal of PROPOSALS) {
     it(`${proposal} is malformed unless an engine is asked to accept it`, () => {
       const only = new Engine({ proposals: [proposal] });

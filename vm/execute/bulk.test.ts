@@ -315,7 +315,8 @@ describe("memory.grow", () => {
 });
 
 describe("growth of a large table", () => {
-  const instance = instanceOf(wat`(module (table (export "t") 1000000 funcref) (func $f (export "f")) (func $g (export "g"))
+  const instance =
+    instanceOf(wat`(module (table (export "t") 1000000 funcref) (func $f (export "f")) (func $g (export "g"))
     (func (export "grow") (param i32) (result i32) (table.grow (ref.func $f) (local.get 0)))
     (func (export "set") (param i32) (table.set (local.get 0) (ref.func $g))))`);
   const table = tableOf(instance);

@@ -296,4 +296,35 @@ describe("exceptions and host functions", () => {
     );
     expect(instance.callSync("catch")).to.deep.equal([77]);
   });
+
+  it("cost fuel for the clauses of each try_table that they may be compared with", () => {
+    const fuel = (clauses: number): number => {
+      const instance = instanceOf(wat`(module (tag $e) (tag $other)
+        (func (export "f") (block $h (try_table ${"(catch $other $h) ".repeat(clauses - 1)}(catch_all $h) (throw $e)))))`);
+      const invocation = instance.invoke("f");
+      runToEnd(invocation);
+      return invocation.fuelUsed;
+    };
+    const few = fuel(1);
+    expect([16, 17, 33, 65_520].map(fuel)).to.deep.equal([few, few + 1, few + 2, few + 4_094]);
+  });
+
+  it("meet the innermost handler around them, with others before, behind and inside", () => {
+    const instance = instanceOf(wat`(module (tag $e) (tag $other)
+      (func (export "f") (param $where i32) (result i32)
+        (block $outer
+          (try_table (catch_all $outer)
+            (block $first (try_table (catch_all $first) (if (i32.eq (local.get $where) (i32.const 1)) (then (throw $e)))) (br $first))
+            (if (i32.eq (local.get $where) (i32.const 2)) (then (throw $e)))
+            (block $wrong (try_table (catch $other $wrong)
+              (block $inner
+                (try_table (catch_all $inner) (if (i32.eq (local.get $where) (i32.const 3)) (then (throw $e))))
+                (if (i32.eq (local.get $where) (i32.const 4)) (then (throw $e)))
+                (return (i32.const 0)))
+              (return (i32.const 30))))
+            (return (i32.const 40))))
+        (i32.const 99)))`);
+    const caught = [1, 2, 3, 4, 5].map((where) => instance.callSync("f", [where])[0]);
+    expect(caught).to.deep.equal([0, 99, 30, 99, 0]);
+  });
 });

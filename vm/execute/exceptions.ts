@@ -60,8 +60,8 @@ export function findHandler(
   for (;;) {
     const range = code.rangeAt(position);
     let deepest = Number.POSITIVE_INFINITY;
-    for (const handler of range.handlers) {
-      if (position < handler.start || position >= handler.end || handler.depth > deepest) continue;
+    for (let handler = range.tries?.innermostAt(position) ?? null; handler !== null; handler = handler.parent) {
+      if (handler.depth > deepest) continue;
       deepest = handler.delegate;
       for (const clause of handler.catches) {
         if (clause.tagIndex !== null && instance.tags[clause.tagIndex]!.word !== word) continue;

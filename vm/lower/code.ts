@@ -376,10 +376,10 @@ export interface Catch {
   readonly target: number;
 }
 
-/** A `try_table` or legacy `try`: what is thrown at positions from `start` to `end` meets its clauses. */
+/** A `try_table` or legacy `try`: what is thrown inside meets its clauses. */
 export interface Handler {
-  readonly start: number;
-  end: number;
+  /** The one around it. */
+  readonly parent: Handler | null;
   /** P at its beginning, to which the targets' deltas are added. */
   readonly position: number;
   readonly catches: Catch[];
@@ -389,14 +389,51 @@ export interface Handler {
   delegate: number;
 }
 
+/**
+ * Which handlers stand around each position of a function: where one begins or ends, and which is the innermost from there
+ * on. Found in logarithmic time, since a throw costs the same however many handlers there are beside it.
+ */
+export class Tries {
+  readonly #positions: number[] = [];
+  readonly #innermost: (Handler | null)[] = [];
+  /** Of the code that is being written. */
+  innermost: Handler | null = null;
+
+  begin(handler: Handler, position: number): void {
+    this.#add(handler, position);
+  }
+
+  end({ parent }: Handler, position: number): void {
+    this.#add(parent, position);
+  }
+
+  #add(innermost: Handler | null, position: number): void {
+    this.innermost = innermost;
+    this.#positions.push(position);
+    this.#innermost.push(innermost);
+  }
+
+  innermostAt(position: number): Handler | null {
+    const positions = this.#positions;
+    let low = 0;
+    let high = positions.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (positions[middle]! <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? null : this.#innermost[low - 1]!;
+  }
+}
+
 /** Where the code of one function stands: [start, end). */
 export interface CodeRange {
   readonly funcIndex: number;
   readonly start: number;
   readonly end: number;
   readonly isExact: boolean;
-  /** Inner ones before those around them. */
-  readonly handlers: readonly Handler[];
+  /** Null where there is none. */
+  readonly tries: Tries | null;
 }
 
 /** The lowered functions of one module, in the order they were needed. */

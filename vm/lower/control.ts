@@ -178,8 +178,7 @@ export abstract class ControlLowering extends Emitter {
   /** The code that a handler covers ends here. */
   protected endHandler({ handler }: Block): void {
     if (handler === null) return;
-    handler.end = this.code.length;
-    this.handlers.push(handler);
+    this.tries.end(handler, this.code.length);
     this.last = -1;
   }
 

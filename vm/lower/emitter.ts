@@ -10,7 +10,7 @@ import { MAX_BODY_FUEL } from "../limits.ts";
 import { funcTypeAt, type Module } from "../module.ts";
 import { Op } from "../opcodes.ts";
 import { Heap, heapOf, isRefType, type ValType } from "../types.ts";
-import { Head, Link, Reg, type Handler, type ModuleCode } from "./code.ts";
+import { Head, Link, Reg, Tries, type ModuleCode } from "./code.ts";
 import { Operands, Where } from "./operands.ts";
 import { categoryOf, RootKind, slotsOf, valuesPrice, type LoweringSource, type PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
@@ -55,8 +55,7 @@ export abstract class Emitter {
   protected byteOffset = 0;
   /** Values and labels that the instructions of this step have handled. */
   protected extraWork = 0;
-  /** Of the `try_table`s that have ended. */
-  protected readonly handlers: Handler[] = [];
+  #tries: Tries | null = null;
   readonly #settle = (index: number): void => this.moveTo(this.operands.slot[index]!, index);
 
   constructor(
@@ -154,8 +153,12 @@ export abstract class Emitter {
     const { code } = this;
     const entries = this.isExact ? code.exactEntries : code.entries;
     entries[this.funcIndex] = this.codeStart + Head.Length;
-    const { funcIndex, isExact, handlers } = this;
-    code.ranges.push({ funcIndex, start: this.codeStart, end: code.length, isExact, handlers });
+    const { funcIndex, isExact } = this;
+    code.ranges.push({ funcIndex, start: this.codeStart, end: code.length, isExact, tries: this.#tries });
+  }
+
+  protected get tries(): Tries {
+    return (this.#tries ??= new Tries());
   }
 
   /** Makes room for an operation of `words` words and returns its position. */

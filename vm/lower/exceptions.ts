@@ -11,7 +11,7 @@ import { AggregateLowering, WORDS_PER_FUEL } from "./aggregates.ts";
 import type { ValType } from "../types.ts";
 import { Reg, type Catch } from "./code.ts";
 import { BlockKind, NO_CHECK, type Block } from "./control.ts";
-import { slotsOf } from "./source.ts";
+import { slotsOf, valuesPrice } from "./source.ts";
 import { Category } from "./tables.ts";
 
 export abstract class ExceptionLowering extends AggregateLowering {
@@ -37,7 +37,10 @@ export abstract class ExceptionLowering extends AggregateLowering {
     this.code.words[skip] = Reg.Br;
     const catches: Catch[] = [];
     // Labels of the clauses count from outside the block.
-    for (let count = this.reader.count(); count > 0; count--) catches.push(this.#catchClause());
+    const count = this.reader.count();
+    // An exception may have to be compared with all of them.
+    this.fuel += valuesPrice(count);
+    for (let i = 0; i < count; i++) catches.push(this.#catchClause());
     const { words, length } = this.code;
     words[skip + 3] = length;
     words[skip + 4] = 0;
@@ -50,7 +53,8 @@ export abstract class ExceptionLowering extends AggregateLowering {
     const { length } = this.code;
     const depth = this.blockDepth;
     const delegate = Number.POSITIVE_INFINITY;
-    block.handler = { start: length, end: length, position: this.fuel, catches, depth, delegate };
+    block.handler = { parent: this.tries.innermost, position: this.fuel, catches, depth, delegate };
+    this.tries.begin(block.handler, length);
     this.pushBlock(block);
   }
 

@@ -10,7 +10,7 @@ import { EMPTY_BLOCK, readBlockType, readValType } from "../binary/read-types.ts
 import { Reader } from "../binary/reader.ts";
 import { checkLocalCount } from "../binary/skip-expr.ts";
 import { limitExceeded, type CompileError } from "../errors.ts";
-import { MAX_CATCHES } from "../limits.ts";
+import { MAX_CATCHES, MAX_LEGACY_CATCHES } from "../limits.ts";
 import type { Expr } from "../module.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import { EXNREF, FUNCREF, Heap, isRefType, Num, refType, type AddressType, type ValType } from "../types.ts";
@@ -484,6 +484,9 @@ export class FunctionValidator extends Lookups {
     this.pushAll(results);
   }
 
+  /** Clauses of the `try` of each depth. */
+  readonly #legacyCatches: number[] = [];
+
   /** Below what a legacy `catch` block holds lies the exception that it has caught, which `rethrow` throws. */
   #leaveBlock(block: number): void {
     this.popBlock();
@@ -496,6 +499,7 @@ export class FunctionValidator extends Lookups {
     const { reader } = this;
     if (op === Op.Try) {
       this.#enterBlock(op);
+      this.#legacyCatches[this.depth - 1] = 0;
       return;
     }
     if (op === Op.Rethrow) {
@@ -520,6 +524,11 @@ export class FunctionValidator extends Lookups {
       this.pushAll(results);
       return;
     }
+    const count = this.#legacyCatches[block]! + 1;
+    if (count > MAX_LEGACY_CATCHES) {
+      throw limitExceeded(`${count} catch clauses of a try, at most ${MAX_LEGACY_CATCHES}`, this.place);
+    }
+    this.#legacyCatches[block] = count;
     const params = op === Op.Catch ? this.tagParams(reader.u32()) : NO_TYPES;
     this.push(NONNULL_EXNREF);
     this.pushBlock(op, params, results, inits);
