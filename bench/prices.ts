@@ -1,6 +1,6 @@
 /**
- * `npm run bench:prices [-- --only mnemonic,…] [--json file]`: time per fuel of every instruction and of its worst operands.
- * A price is too low where it exceeds 25 times the median: such an instruction would stretch a slice.
+ * `npm run bench:prices [-- --only mnemonic,…,host] [--json file]`: time per fuel of every instruction, of its worst operands, and
+ * of host functions. A price is too low where it exceeds 25 times the instructions' median: such an instruction would stretch a slice.
  */
 
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { parseModule } from "../vm/text/parser.ts";
 import { benchArguments } from "./arguments.ts";
 import { UNLIMITED } from "./engines.ts";
 import { circumstances, circumstancesText, median, short, tableText, writeJson } from "./harness.ts";
+import { HOST_CASES, hostRunnable, type HostCase, type HostRun } from "./host-price-cases.ts";
 import { allCases, PRICED_ENGINE, LOOP_FUEL, type PriceCase } from "./price-cases.ts";
 
 const MOST_TIMES_MEDIAN = 25;
@@ -64,8 +65,11 @@ for (let warmUp = 0; warmUp < 4; warmUp++) {
   }
 }
 
-const figures = runnables.map(measure).sort((a, b) => b.nsPerFuel - a.nsPerFuel);
-const middle = median(figures.map(({ nsPerFuel }) => nsPerFuel));
+const ofInstructions = runnables.map(measure);
+const middle = median(ofInstructions.map(({ nsPerFuel }) => nsPerFuel));
+const ofCalls: Figure[] = [];
+for (const each of HOST_CASES) if (only === undefined || only.includes("host")) ofCalls.push(await measureCalls(each));
+const figures = [...ofInstructions, ...ofCalls].sort((a, b) => b.nsPerFuel - a.nsPerFuel);
 const tooCheap = figures.filter(({ nsPerFuel }) => nsPerFuel > MOST_TIMES_MEDIAN * middle);
 
 const row = ({ mnemonic, operands, price, ns, nsPerFuel }: Figure): string[] => [
@@ -117,6 +121,21 @@ function measure({ priceCase, run, rounds }: Runnable): Figure {
   const fuelPerRound = priceCase.roundsOfFreshInstance === null ? run(2).fuel - run(1).fuel : runs[0]!.fuel / rounds;
   const price = (fuelPerRound - LOOP_FUEL) / repetitions - otherFuel;
   return { mnemonic, operands, price, ns, nsPerFuel: ns / (otherFuel > FEW ? price + otherFuel : price) };
+}
+
+/** Host functions: a round of the loop with all its fuel. */
+async function measureCalls(hostCase: HostCase): Promise<Figure> {
+  const run = hostRunnable(hostCase);
+  let rounds = 100;
+  for (let warmUp = 0; warmUp < 8; warmUp++) {
+    rounds = Math.max(100, Math.min(100_000, Math.round((rounds * RUN_NS) / (await run(rounds)).ns)));
+  }
+  const none = (await run(1)).fuel;
+  const runs: HostRun[] = [];
+  for (let i = 0; i < RUNS; i++) runs.push(await run(rounds));
+  const ns = median(runs.map((each) => each.ns)) / rounds;
+  const price = (runs[0]!.fuel - none) / (rounds - 1);
+  return { mnemonic: "host:", operands: hostCase.name, price, ns, nsPerFuel: ns / price };
 }
 
 function reasons(): Map<string, string[]> {

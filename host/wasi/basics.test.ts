@@ -59,7 +59,7 @@ describe("random_get", () => {
     expect(guest.memory.bytes.subarray(0, 100).every((byte) => byte === 0)).to.equal(true);
     expect(guest.memory.bytes.subarray(40_100).every((byte) => byte === 0)).to.equal(true);
     expect(new Set(guest.memory.bytes.subarray(100, 40_100)).size).to.equal(256);
-    expect(guest.fuel).to.equal(10_000);
+    expect(guest.fuel).to.equal(10_000 + 20);
     expect(guest.call("random_get", 100, -1)).to.equal(Errno.Fault);
   });
 

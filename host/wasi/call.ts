@@ -4,6 +4,10 @@ import { Errno, errnoOf } from "./abi.ts";
 import type { Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
 import type { WasiState } from "./state.ts";
 
+/** Fuel of each call, besides what it moves, and of one that fails, since an error is made. Whether it waits must not be seen. */
+const CALL_FUEL = 20;
+const FAILED_FUEL = 200;
+
 /**
  * Errors with a POSIX `code` become the errno. Others, {@link ProcessExit} among them, are thrown
  * or rejected: they end the guest's run.
@@ -14,11 +18,14 @@ export function callWasi(
   guest: Guest,
   args: readonly (number | bigint)[],
 ): Errno | Promise<Completion> {
+  guest.charge(CALL_FUEL);
   try {
     const answer = definition.call(state, guest, args.map(unsigned));
     return answer instanceof Promise ? answer.catch(toErrno) : answer;
   } catch (error) {
-    return toErrno(error);
+    const errno = toErrno(error);
+    guest.charge(FAILED_FUEL);
+    return errno;
   }
 }
 

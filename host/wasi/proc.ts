@@ -5,6 +5,9 @@ import { Errno } from "./abi.ts";
 import type { WasiFunction } from "./define.ts";
 import { define, defineEnd } from "./define.ts";
 
+/** A turn ends and another begins. */
+const YIELD_FUEL = 200;
+
 /** The guest asked to end (proc_exit). Passes through the engine as it is, to whoever runs the guest. */
 export class ProcessExit extends GuestExit {
   override readonly name = "ProcessExit";
@@ -23,6 +26,7 @@ export const PROC_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
   }),
   proc_raise: define(["i32"], () => Errno.Notsup),
   sched_yield: define([], (_state, guest) => {
+    guest.charge(YIELD_FUEL);
     guest.giveWay();
     return Errno.Success;
   }),
