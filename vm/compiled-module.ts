@@ -11,7 +11,7 @@ import { GLOBAL_WORDS } from "./lower/source.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./lower/instantiation.ts";
 import { Lowering } from "./lower/lower.ts";
 import { RootMaps } from "./lower/roots.ts";
-import { PositionTables } from "./lower/positions.ts";
+import { Positions, PositionTables } from "./lower/positions.ts";
 import { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
 import type { Layouts } from "./layouts.ts";
@@ -67,6 +67,9 @@ export interface CompileOptions {
  * and for all bodies, since which of them are lowered, and by whom, must not be seen in what a store may still have.
  */
 const CODE_BYTES_PER_BODY_BYTE = 5;
+
+/** From here on a body's positions are kept when it is lowered: making them for a trap would take milliseconds. */
+const LARGE_BODY_BYTES = 65_536;
 
 /** Bytes, values or instructions that one step of compiling handles: well below a millisecond. */
 const STEP = 2_000;
@@ -150,8 +153,8 @@ export class CompiledModule implements InstantiationSource {
   readonly images: TableImages;
   /** What its code counts as, whether it is lowered or not. */
   readonly codeByteLength: number;
-  #lowering: Lowering | null = null;
   #firstGlobals: Int32Array | null = null;
+  #lowering: { readonly lowering: Lowering; readonly positions: Positions | null } | null = null;
   #names: ModuleNames | null = null;
   #exportsByName: ReadonlyMap<string, Export> | null = null;
 
@@ -197,13 +200,24 @@ export class CompiledModule implements InstantiationSource {
     for (;;) {
       const entries = isExact ? this.code.exactEntries : this.code.entries;
       if (entries[funcIndex] !== 0) return true;
-      this.#lowering ??=
-        funcIndex === instantiationIndex(this.data)
-          ? new InstantiationLowering(this, this.code, isExact)
-          : new Lowering(this, this.code, funcIndex, isExact);
-      if (!this.#lowering.step(budget)) return false;
+      this.#lowering ??= this.#beginLowering(funcIndex, isExact);
+      const { lowering, positions } = this.#lowering;
+      if (!lowering.step(budget)) return false;
+      if (positions !== null) this.positions.keep(lowering.funcIndex, lowering.isExact, positions);
       this.#lowering = null;
     }
+  }
+
+  #beginLowering(funcIndex: number, isExact: boolean): { lowering: Lowering; positions: Positions | null } {
+    if (funcIndex === instantiationIndex(this.data)) {
+      const positions = new Positions();
+      return { lowering: new InstantiationLowering(this, this.code, isExact, positions), positions };
+    }
+    const { bodyStarts, bodyEnds, importedFuncs } = this.data;
+    const body = funcIndex - importedFuncs;
+    const isLarge = bodyEnds[body]! - bodyStarts[body]! >= LARGE_BODY_BYTES;
+    const positions = isLarge ? new Positions() : null;
+    return { lowering: new Lowering(this, this.code, funcIndex, isExact, positions), positions };
   }
 
   /** Names of the name section; null where it has none. */

@@ -76,7 +76,10 @@ function frameAt(instance: Instance, pc: number, back: number): BacktraceFrame {
   return {
     funcIndex,
     funcName: isSynthetic ? "(instantiation)" : module.names.funcName(funcIndex),
-    position: module.positions.of(funcIndex, isExact).byteOffsetAt(pc - start - back),
+    // When somebody reads it: for that the function may have to be lowered again.
+    get position() {
+      return module.positions.of(funcIndex, isExact).byteOffsetAt(pc - start - back);
+    },
     moduleName: module.names.moduleName,
   };
 }

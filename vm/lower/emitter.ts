@@ -149,7 +149,6 @@ export abstract class Emitter {
         funcIndex: this.funcIndex,
       });
     }
-    if (this.sink !== null) return;
     const { code } = this;
     const entries = this.isExact ? code.exactEntries : code.entries;
     entries[this.funcIndex] = this.codeStart + Head.Length;

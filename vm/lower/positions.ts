@@ -1,7 +1,8 @@
 /**
  * From positions in register code back to the module's bytes: which instruction, and how much fuel
  * had been used in its body. The table of a function is made by lowering it once more when
- * somebody asks, so code that never traps pays nothing.
+ * somebody asks, so code that never traps pays nothing; that of a large one with its code, since a
+ * trap must not take as long as lowering it does.
  */
 
 import { InternalError } from "../errors.ts";
@@ -70,6 +71,10 @@ export class Positions implements PositionSink {
   }
 }
 
+function keyOf(funcIndex: number, isExact: boolean): string {
+  return `${funcIndex}${isExact ? " exact" : ""}`;
+}
+
 /**
  * Makes and keeps the tables of one module: together they take about as much as its code. None is thrown away, since
  * a guest whose traps are contained could have them made again and again, for a few fuel each.
@@ -82,8 +87,13 @@ export class PositionTables {
     this.#source = source;
   }
 
+  /** Takes a table that was made with the code. */
+  keep(funcIndex: number, isExact: boolean, table: Positions): void {
+    this.#tables.set(keyOf(funcIndex, isExact), table);
+  }
+
   of(funcIndex: number, isExact: boolean): Positions {
-    const key = `${funcIndex}${isExact ? " exact" : ""}`;
+    const key = keyOf(funcIndex, isExact);
     let table = this.#tables.get(key);
     if (table === undefined) {
       table = this.#make(funcIndex, isExact);
