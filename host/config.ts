@@ -44,6 +44,8 @@ export interface ConfigOptions {
   /** Default: nothing. */
   readonly network?: Partial<NetworkGrants> | boolean;
   readonly imports?: ImportRules;
+  /** Milliseconds of waiting after which its memory is freed until it goes on. Default: never. */
+  readonly hibernateAfterMs?: number;
   /** What a denied import is: a function that ends the process when it is called, or a spawn that fails. */
   readonly denied?: "terminate" | "reject";
   /** Default: "descendants". */
@@ -106,6 +108,7 @@ export class Config {
   readonly network: NetworkGrants;
   /** The outermost first; all apply. */
   readonly policies: readonly ImportPolicy[];
+  readonly hibernateAfterMs: number;
   readonly denied: "terminate" | "reject";
   readonly visibility: Visibility;
   readonly #interned: Interned;
@@ -126,6 +129,7 @@ export class Config {
     this.preopens = options.preopens ?? [];
     this.network = networkGrants(options.network);
     this.policies = options.imports === undefined ? policies : [...policies, new ImportPolicy(options.imports)];
+    this.hibernateAfterMs = options.hibernateAfterMs ?? NO_LIMIT;
     this.denied = options.denied ?? "terminate";
     this.visibility = options.visibility ?? "descendants";
   }
@@ -183,6 +187,7 @@ export class Config {
         env: [...draft.env],
         preopens: draft.directories.map((path) => grantThrough(this.preopens, path)),
         network: draft.network,
+        hibernateAfterMs: this.hibernateAfterMs,
         denied: this.denied,
         visibility: draft.visibility ?? this.visibility,
       },
@@ -215,6 +220,7 @@ export class Config {
           maxBytes: Math.min(this.mailbox.maxBytes, wanted.mailbox.maxBytes),
         },
         onFullMailbox: lesser(FULL_MAILBOX, this.onFullMailbox, wanted.onFullMailbox),
+        hibernateAfterMs: Math.min(this.hibernateAfterMs, wanted.hibernateAfterMs),
         canCompileModules: this.canCompileModules && wanted.canCompileModules,
         canCreateConfigs: this.canCreateConfigs && wanted.canCreateConfigs,
         canSpawnProcesses: this.canSpawnProcesses && wanted.canSpawnProcesses,
@@ -257,6 +263,7 @@ type Limits = Pick<
   | "env"
   | "preopens"
   | "network"
+  | "hibernateAfterMs"
   | "denied"
   | "visibility"
 >;

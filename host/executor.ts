@@ -97,6 +97,8 @@ export class Executor {
   readonly #wheel = new TimerWheel();
   /** Not after the earliest timer. */
   #timersAtMs = Number.POSITIVE_INFINITY;
+  #background: TimerWheel | null = null;
+  #backgroundAtMs = Number.POSITIVE_INFINITY;
   #random: number;
   /** Virtual time: all of it with a seed, else what has been jumped. */
   #virtualMs = DOUBLE_ZERO;
@@ -169,6 +171,21 @@ export class Executor {
   /** Harmless for a timer that is not armed. */
   disarm(timer: Timer): void {
     this.#wheel.cancel(timer);
+  }
+
+  /** As {@link arm}, for what nobody waits for: virtual time does not jump to it. */
+  armBackground(timer: Timer, delayMs: number): void {
+    if (!this.isVirtual) {
+      this.arm(timer, delayMs);
+      return;
+    }
+    this.#background ??= new TimerWheel();
+    this.#background.add(timer, Math.ceil((this.nowMs() + delayMs) * TICKS_PER_MS));
+    this.#backgroundAtMs = this.#background.next() / TICKS_PER_MS;
+  }
+
+  disarmBackground(timer: Timer): void {
+    (this.isVirtual ? this.#background : this.#wheel)?.cancel(timer);
   }
 
   /** Milliseconds until a timer is due; null for one that is not armed. */
@@ -269,6 +286,7 @@ export class Executor {
       this.#fire(beforeMs);
       beforeMs = this.nowMs();
     }
+    if (beforeMs >= this.#backgroundAtMs) this.#fireBackground(beforeMs);
     const { scheduler } = this;
     let task = scheduler.pick();
     if (task === null) return false;
@@ -336,9 +354,19 @@ export class Executor {
     return Math.round(ns - pardonNs);
   }
 
+  #fireBackground(nowMs: number): void {
+    this.#poll(this.#background!, nowMs);
+    this.#backgroundAtMs = this.#background!.next() / TICKS_PER_MS;
+  }
+
   #fire(nowMs: number): void {
+    this.#poll(this.#wheel, nowMs);
+    this.#timersAtMs = this.#wheel.next() / TICKS_PER_MS;
+  }
+
+  #poll(wheel: TimerWheel, nowMs: number): void {
     const now = nowMs * TICKS_PER_MS;
-    for (let timer = this.#wheel.poll(now); timer !== null; timer = this.#wheel.poll(now)) {
+    for (let timer = wheel.poll(now); timer !== null; timer = wheel.poll(now)) {
       try {
         timer.fire(timer);
       } catch (error) {
@@ -346,7 +374,6 @@ export class Executor {
         timer.failed(error);
       }
     }
-    this.#timersAtMs = this.#wheel.next() / TICKS_PER_MS;
   }
 
   /** Whether there is something to do after all: a hook woke a task, or virtual time jumped to a timer. */

@@ -4,9 +4,10 @@ import type { BasicProcess } from "./basic-process.ts";
 import { DataMessage, type SuspendedSender } from "./message.ts";
 import { Process } from "./process.ts";
 import type { ExitReason, Pid } from "./signal.ts";
+import { hibernate } from "./snapshot/hibernation.ts";
 import { type ProcessSnapshotOptions, saveProcess } from "./snapshot/save.ts";
 
-export type ProcessState = "initialising" | "runnable" | "waiting" | "paused" | "exited";
+export type ProcessState = "initialising" | "runnable" | "waiting" | "hibernating" | "paused" | "exited";
 
 export interface ProcessStats {
   readonly pid: Pid;
@@ -91,6 +92,14 @@ export class ProcessHandle implements AsyncDisposable {
     return saveProcess(this.#process, options);
   }
 
+  /**
+   * Frees the memory of a process that waits for a message or for time, until one comes. Resolves to false when it does not
+   * wait, when something of it cannot be saved, and when it would win nothing.
+   */
+  async hibernate(): Promise<boolean> {
+    return this.#process instanceof Process && hibernate(this.#process);
+  }
+
   get stats(): ProcessStats {
     return statsOf(this.#process);
   }
@@ -121,6 +130,7 @@ function stateOf(process: BasicProcess): ProcessState {
   if (process.hasEnded) return "exited";
   if (process instanceof Process && process.isPaused) return "paused";
   if (!process.isVisible) return "initialising";
+  if (process instanceof Process && process.isHibernating) return process.isRunnable ? "runnable" : "hibernating";
   return process.isRunnable ? "runnable" : "waiting";
 }
 

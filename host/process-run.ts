@@ -32,10 +32,15 @@ export interface RestoredWasi {
   readonly times: readonly bigint[] | null;
 }
 
-/** What a process is made of that does not begin anew. */
+/** What a process is made of when it does not begin anew. */
 export interface Restoring {
   /** Does a bounded part in a turn of the process; true when it has been given all of it. Throws what ends the process. */
   step(process: Process): boolean;
   /** The process has ended before. */
   discard(): void;
+}
+
+/** What a process goes on with that hibernates. */
+export interface Frozen extends Restoring {
+  readonly byteLength: number;
 }

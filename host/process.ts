@@ -29,7 +29,7 @@ import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./
 import { Holding } from "./holding.ts";
 import { ModuleHandle } from "./modules.ts";
 import type { Registry } from "./registry.ts";
-import type { ProcessRun, RestoredWasi, Restoring, Waiting } from "./process-run.ts";
+import type { Frozen, ProcessRun, RestoredWasi, Restoring, Waiting } from "./process-run.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { DOUBLE_ZERO } from "./run-queue.ts";
@@ -124,6 +124,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   turns = 0;
   #linearBytes = 0;
   #memoryBytes = 0;
+  /** Of them those that are not its store's. */
+  #ownBytes = 0;
   /** Living processes that it made. */
   children = 0;
   /** The message being built or read. */
@@ -132,6 +134,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #wasi: WasiState | null = null;
   #preopens: readonly Directory[] | null = null;
   #restoring: Restoring | null;
+  /** What it waits in, and what it goes on with, while it hibernates: then it has no store. */
+  #frozen: { readonly frozen: Frozen; readonly call: string | null } | null = null;
+  /** The time of an atomic wait was over while it hibernated. */
+  #isAtomicOver = false;
   #restoredWasi: RestoredWasi | null = null;
   // What the host call that is under way waits for.
   #wait: Wait | null = null;
@@ -245,12 +251,17 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return { ...services, stdout: limited(services.stdout), stderr };
   }
 
+  /** Since when it waits, by the executor's time; null while it does not. */
+  get waitsSinceMs(): number | null {
+    return this.hasEnded || this.isRunnable ? null : this.#waitsSinceMs;
+  }
+
   /** The host call that it waits in, and since when by the executor's time; null while it waits in none. */
   get waiting(): { readonly call: string; readonly sinceMs: number } | null {
     if (this.hasEnded || this.isRunnable) return null;
     const sinceMs = this.#waitsSinceMs;
     if (this.#atomicWait !== null) return { call: "memory.atomic.wait", sinceMs };
-    const call = this.#invocation?.waitsIn ?? null;
+    const call = this.#frozen?.call ?? this.#invocation?.waitsIn ?? null;
     return call === null ? null : { call, sinceMs };
   }
 
@@ -287,10 +298,13 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   reserveBytes(byteLength: number): boolean {
-    return this.reserve("externs", byteLength);
+    if (!this.reserve("externs", byteLength)) return false;
+    this.#ownBytes += byteLength;
+    return true;
   }
 
   releaseBytes(byteLength: number): void {
+    this.#ownBytes -= byteLength;
     this.release("externs", byteLength);
   }
 
@@ -310,13 +324,20 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       end = this.#fail(reasonOf(error), error);
     }
     this.#isInTurn = false;
-    if (end === TurnEnd.Waiting) this.#waitsSinceMs = this.runtime.executor.turnMs;
+    if (end === TurnEnd.Waiting) {
+      this.#waitsSinceMs = this.runtime.executor.turnMs;
+      if (this.config.hibernateAfterMs !== Number.POSITIVE_INFINITY) this.runtime.sleepers.add(this);
+    }
     this.#tellPause();
     this.runtime.trace?.({ kind: "turn", pid: this.pid, environment: this.environment.id, fuel: this.turnFuel });
     return end;
   }
 
   #runGuest(fuel: number): TurnEnd {
+    if (this.#frozen !== null) {
+      this.#restoring = this.#frozen.frozen;
+      this.#frozen = null;
+    }
     if (this.#restoring !== null) {
       const end = this.#restore(this.#restoring);
       if (end !== null) return end;
@@ -381,9 +402,15 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   /** Nobody shares its memory, so only time ends the wait. */
-  #waitAtomically(wait: AtomicWait): TurnEnd {
+  #waitAtomically(wait: AtomicWait): TurnEnd | null {
+    if (this.#isAtomicOver) {
+      this.#isAtomicOver = false;
+      wait.timeOut();
+      return null;
+    }
+    // It may be looked at again before its time is over.
+    if (wait.timeoutNs !== null && this.#atomicWait === null) this.#arm(Number(wait.timeoutNs) / 1e6);
     this.#atomicWait = wait;
-    if (wait.timeoutNs !== null) this.#arm(Number(wait.timeoutNs) / 1e6);
     return TurnEnd.Waiting;
   }
 
@@ -394,9 +421,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#openDirectories();
       return null;
     }
-    this.#held = ModuleHandle.open(this.module, this.group);
-    if (this.#held === null) throw new Termination("memory limit", "for a module");
-    this.#payForTexts();
+    this.#payForStart();
     const plan = runtime.planOf(this.module, config);
     this.#store = new Store({
       engine: this.module.engine,
@@ -418,11 +443,18 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #payForTexts(): void {
     const { config, entry, args, group } = this;
     const startBytes = entry.length * 2 + args.length * ARGUMENT_BYTES;
-    const isPaid = startBytes <= FREE_START_BYTES || this.reserve("externs", startBytes);
+    const isPaid = startBytes <= FREE_START_BYTES || this.reserveBytes(startBytes);
     if (isPaid && config.textBytes > 0) this.#heldConfig = Holding.open(config, config.textBytes, group);
     if (!isPaid || (config.textBytes > 0 && this.#heldConfig === null)) {
       throw new Termination("memory limit", "for arguments and variables");
     }
+  }
+
+  /** Its group pays for what it shares with others, and for what it was started with. */
+  #payForStart(): void {
+    this.#held = ModuleHandle.open(this.module, this.group);
+    if (this.#held === null) throw new Termination("memory limit", "for a module");
+    this.#payForTexts();
   }
 
   #openDirectories(): void {
@@ -461,9 +493,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.#invocation.type.results.length > 0) {
       throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
     }
-    const func = instance.exportedFunc(this.entry);
-    if (func.type.results.length > 0) throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
-    this.#invocation = instance.store.invoke(func, this.args);
   }
 
   #tellDone(result: SpawnResult): void {
@@ -550,6 +579,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Goes on as `run` says, once it has its turn. */
   install({ store, instance, invocation, waiting, fuelUsed, maxFuel }: ProcessRun): void {
+    this.#payForStart();
     this.#store = store;
     this.#instance = instance;
     this.#invocation = invocation;
@@ -577,6 +607,40 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       creator: null,
       name: this.name,
     });
+  }
+
+  /** Whether its memory is free until it goes on. */
+  get isHibernating(): boolean {
+    return this.#frozen !== null;
+  }
+
+  /** Gives up its store, which is saved, until its next turn. False when that would win nothing. */
+  freeze({ store, invocation }: ProcessRun, frozen: Frozen): boolean {
+    const storeBytes = this.#memoryBytes - this.#ownBytes;
+    if (frozen.byteLength >= storeBytes) return false;
+    this.#frozen = { frozen, call: invocation.waitsIn };
+    this.#store = null;
+    this.#instance = null;
+    this.#invocation = null;
+    store.dispose();
+    // Less than before: nobody is asked.
+    this.#ownBytes += frozen.byteLength;
+    this.#memoryBytes = this.#ownBytes;
+    this.#linearBytes = 0;
+    this.group.release(Account.Memory, storeBytes - frozen.byteLength);
+    return true;
+  }
+
+  /** It has its store again, as it was. */
+  thaw(store: Store, instance: Instance, invocation: Invocation): void {
+    this.#store = store;
+    this.#instance = instance;
+    this.#invocation = invocation;
+  }
+
+  /** Has a turn if it hibernates, and waits on after that with its memory. */
+  wakeUp(): void {
+    if (this.#frozen !== null) this.runtime.scheduler.wake(this);
   }
 
   // What the embedder may do.
@@ -646,19 +710,15 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #answer(values: readonly Value[]): void {
     this.#traceAnswer(values);
-    if (this.#isInTurn) this.#early = { values };
-    else {
-      this.#invocation!.resume(values);
-      this.runtime.scheduler.wake(this);
-    }
+    if (this.#isInTurn || this.#invocation === null) this.#early = { values };
+    else this.#invocation.resume(values);
+    if (!this.#isInTurn) this.runtime.scheduler.wake(this);
   }
 
   #answerError(error: unknown): void {
-    if (this.#isInTurn) this.#early = { error };
-    else {
-      this.#invocation!.fail(error);
-      this.runtime.scheduler.wake(this);
-    }
+    if (this.#isInTurn || this.#invocation === null) this.#early = { error };
+    else this.#invocation.fail(error);
+    if (!this.#isInTurn) this.runtime.scheduler.wake(this);
   }
 
   /** Suspends the host call for so long. It returns nothing. */
@@ -678,7 +738,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #timeOver(): void {
     if (this.#atomicWait !== null) {
-      this.#atomicWait.timeOut();
+      if (this.#invocation === null) this.#isAtomicOver = true;
+      else this.#atomicWait.timeOut();
       this.#atomicWait = null;
       this.runtime.scheduler.wake(this);
       return;
@@ -887,6 +948,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#tellPause();
     this.#restoring?.discard();
     this.#restoring = null;
+    this.#frozen = null;
     if (this.maker instanceof Process) this.maker.children--;
     this.#endExpecting();
     this.#withdraw();

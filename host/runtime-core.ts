@@ -8,6 +8,7 @@ import type { Group } from "./group.ts";
 import type { Process, SpawnRequest, SpawnResult } from "./process.ts";
 import type { RuntimeCounts } from "./runtime-counts.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Sleepers } from "./snapshot/sleepers.ts";
 import type { ExitReason, Pid, Signal } from "./signal.ts";
 import type { Cancel, Clock, InputStream, OutputStream, Random } from "./system.ts";
 
@@ -64,5 +65,7 @@ export interface RuntimeCore {
   startProcess(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel;
   /** Processes that are suspended in `send`, the longest first. */
   readonly suspendedSenders: Set<Process>;
+  /** Processes that wait and are to hibernate after a while. */
+  readonly sleepers: Sleepers;
   exited(process: BasicProcess, reason: ExitReason): void;
 }

@@ -32,6 +32,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { ExitReason } from "./signal.ts";
 import { slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
+import { Sleepers } from "./snapshot/sleepers.ts";
 import type { Cancel } from "./system.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -97,6 +98,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly trace: ((event: TraceEvent) => void) | null;
   readonly counts = new RuntimeCounts();
   readonly suspendedSenders = new Set<Process>();
+  readonly sleepers: Sleepers;
   readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
   readonly #functions: readonly FunctionProvider[];
   readonly #plans = new WeakMap<CompiledModule, Map<string, LinkPlan>>();
@@ -110,6 +112,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   constructor(options: RuntimeOptions = {}) {
     this.executor = options.executor ?? Executor.shared;
     this.scheduler = this.executor.scheduler;
+    this.sleepers = new Sleepers(this.executor);
     const limits = { ...options, maxMemory: options.maxMemory ?? defaultMaxMemory() };
     this.group = new Group(this.scheduler, null, this.executor.join(options.weight), limits);
     this.environment = new Environment(1);
@@ -379,6 +382,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       await empty;
     }
     this.#stopIdleHook();
+    this.sleepers.dispose();
     this.group.cancelPending();
     this.group.share.dispose();
   }

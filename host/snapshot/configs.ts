@@ -14,9 +14,10 @@ const DENIED = ["terminate", "reject"] as const;
 export function configState(config: Config): FrameState {
   const { maxMemory, maxFuel, maxProcesses, mailbox, onFullMailbox, onFuelExhausted, args, env } = config;
   const { canCompileModules, canCreateConfigs, canSpawnProcesses, network, denied, visibility } = config;
+  const { hibernateAfterMs } = config;
   return {
     ...{ maxMemory, maxFuel, maxProcesses, onFullMailbox, onFuelExhausted, args, env, denied, visibility },
-    ...{ canCompileModules, canCreateConfigs, canSpawnProcesses },
+    ...{ canCompileModules, canCreateConfigs, canSpawnProcesses, hibernateAfterMs },
     mailbox: { maxMessages: mailbox.maxMessages, maxBytes: mailbox.maxBytes },
     network: { ...network },
     preopens: config.preopens.map(({ name, readOnly }) => ({ name, readOnly })),
@@ -43,6 +44,7 @@ export function readConfig(fields: Fields): SavedConfig {
     args: zeroFree(fields.texts("args")),
     env: zeroFree(fields.texts("env")),
     network: readNetwork(fields.record("network")),
+    hibernateAfterMs: fields.amount("hibernateAfterMs"),
     denied: fields.word("denied", DENIED),
     visibility: fields.word("visibility", VISIBILITIES),
     preopens: fields.records("preopens").map((each) => ({ name: each.text("name"), readOnly: each.flag("readOnly") })),

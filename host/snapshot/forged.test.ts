@@ -105,6 +105,7 @@ describe("forged snapshots of processes", () => {
     }
     expect(counts.refused).to.be.greaterThan(COUNT / 4);
     expect(counts.run).to.be.greaterThan(COUNT / 20);
+    await elsewhere.settle();
     expect(runtime.processCount).to.equal(0);
     runtime.group.cancelPending();
     for (const name of ["hello", "x".repeat(300), ""]) runtime.environment.registry.remove(name);

@@ -153,7 +153,10 @@ class ProcessRestoring implements Restoring {
 }
 
 /** Imports are what the process may import here, by the names under which its module knows them. */
-function storeOptions(process: Process, { extern, hostFunc }: ProcessRestoreOptions): RestoreOptions {
+export function storeOptions(
+  process: Process,
+  { extern, hostFunc }: Pick<ProcessRestoreOptions, "extern" | "hostFunc">,
+): RestoreOptions {
   const { module, config, runtime } = process;
   const definitions = new Map<string, HostDefinition>();
   try {

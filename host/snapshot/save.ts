@@ -32,7 +32,7 @@ export interface ProcessSnapshotOptions extends Pick<SnapshotOptions, "externNam
 /** Of the data of a process. */
 export const PROCESS_VERSION = 1;
 /** Steps of saving at once: more are taken between turns of the event loop. */
-const STEPS_AT_ONCE = 4;
+export const STEPS_AT_ONCE = 4;
 
 /** Saves a process at its next pause. Rejects with `SnapshotError` that names what stands in the way. */
 export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptions): Promise<Uint8Array> {
@@ -54,7 +54,9 @@ export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptio
       }
       return true;
     };
-    if (!look()) process.atPause(look);
+    if (look()) return;
+    process.atPause(look);
+    process.wakeUp();
   });
 }
 
@@ -117,7 +119,7 @@ function processState(process: Process, run: ProcessRun, relations: Relations): 
   return {
     process: PROCESS_VERSION,
     module: hashText(process.module),
-    instance: [...run.store.owners].filter((owner) => !("definition" in owner)).indexOf(run.instance),
+    instance: instanceNumber(run),
     entry: process.entry,
     args: isStarting ? process.args.map(argState) : [],
     isStarting,
@@ -134,6 +136,11 @@ function processState(process: Process, run: ProcessRun, relations: Relations): 
     relations: relationsState(process, names, relations),
     wasi: wasiState(process),
   };
+}
+
+/** Of the instance of a process among those of its store. */
+export function instanceNumber({ store, instance }: ProcessRun): number {
+  return store.owners.filter((owner) => !("definition" in owner)).indexOf(instance);
 }
 
 function argState(value: Value): FrameState {

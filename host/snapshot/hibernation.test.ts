@@ -1,0 +1,208 @@
+import { expect } from "chai";
+import { compileSync, eventLoopTurn, type HostDefinition } from "../../vm/index.ts";
+import { textToBinary } from "../../vm/text/index.ts";
+import type { ConfigOptions } from "../config.ts";
+import { Executor } from "../executor.ts";
+import { compileGuest, type Note, TestHost } from "../functions/testing.ts";
+import { guestFunctions } from "../functions/host-definition.ts";
+import { Account } from "../group.ts";
+import { DataMessage } from "../message.ts";
+import { Runtime } from "../runtime.ts";
+import type { TraceEvent } from "../runtime-core.ts";
+import { reasonText } from "../signal.ts";
+
+const EXPORTS = `(memory (export "memory") 2) (data (i32.const 100) "hello")`;
+
+/** Answers what it hears, with all that it has heard so far, and says when it heard nothing for a while. */
+const SERVER = compileGuest(`${EXPORTS} (global $sum (mut i32) (i32.const 0))
+  (table 300 funcref)
+  (func (export "main")
+    (loop $l
+      (if (i32.eqz (call $message::receive (i32.const 0) (i32.const 0) (i64.const 400)))
+        (then
+          (drop (call $message::read_data (i32.const 0) (i32.const 1)))
+          (global.set $sum (i32.add (global.get $sum) (i32.load8_u (i32.const 0))))
+          (i32.store8 (i32.add (i32.const 70000) (global.get $sum)) (i32.const 1))
+          (call $process::sleep_ms (i64.const 150))
+          (call $test::i32 (global.get $sum)))
+        (else (call $test::i32 (i32.const -1))))
+      (br_if $l (i32.lt_u (global.get $sum) (i32.const 60)))))`);
+
+/** Sends 1 to process 1 at growing intervals. */
+const CLIENT = compileGuest(`${EXPORTS} (func (export "main") (local $i i32)
+  (i32.store8 (i32.const 0) (i32.const 7))
+  (loop $l
+    (call $message::create_data (i64.const 1) (i64.const 0))
+    (drop (call $message::write_data (i32.const 0) (i32.const 1)))
+    (drop (call $message::send (i64.const 1)))
+    (call $process::sleep_ms (i64.mul (i64.const 90) (i64.extend_i32_u (local.get $i))))
+    (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 10)))))`);
+
+/** All that can be seen of a run. */
+function traceOf(config: ConfigOptions): { events: unknown[]; notes: Note[]; hibernations: number; fuel: number } {
+  const events: unknown[] = [];
+  const host = new TestHost({ trace: (event: TraceEvent) => events.push(event) });
+  const server = host.start(SERVER, { config });
+  host.start(CLIENT, { config });
+  let hibernations = 0;
+  let was = false;
+  while (host.runtime.processCount > 0) {
+    host.executor.runUntilIdle(1);
+    const is = server.stats.state === "hibernating";
+    if (is && !was) hibernations++;
+    was = is;
+  }
+  return { events, notes: host.notes, hibernations, fuel: server.stats.fuel };
+}
+
+describe("hibernation", () => {
+  it("is not seen: the trace with a seed is the same with and without", () => {
+    const without = traceOf({});
+    const with_ = traceOf({ hibernateAfterMs: 20 });
+    expect(without.hibernations).to.equal(0);
+    expect(with_.hibernations).to.be.greaterThan(8);
+    expect(with_.notes).to.deep.equal(without.notes);
+    expect(with_.events).to.deep.equal(without.events);
+    expect(with_.fuel).to.equal(without.fuel);
+  });
+
+  it("frees the memory until a message comes, and the accounts show it", async () => {
+    const host = new TestHost();
+    const handle = host.start(SERVER);
+    host.executor.runUntilIdle(1);
+    const { group } = host.runtime;
+    const before = [handle.stats.memory, group.used(Account.Memory)];
+    expect(await handle.hibernate()).to.equal(true);
+    expect(handle.stats.state).to.equal("hibernating");
+    expect(handle.stats.memory).to.be.lessThan(4_000);
+    expect(group.used(Account.Memory)).to.equal(before[1]! - before[0]! + handle.stats.memory);
+    expect(await handle.hibernate()).to.equal(false);
+    await handle.send(Uint8Array.of(5), 9n);
+    host.executor.runUntilIdle(1);
+    expect([handle.stats.state, handle.stats.memory]).to.deep.equal(["waiting", before[0]]);
+    host.executor.runUntilIdle(20);
+    expect(host.notes[0]).to.equal(5);
+    handle.kill();
+    host.executor.runUntilIdle();
+    expect(group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("ends by a kill, and by its own time", async () => {
+    const host = new TestHost();
+    const killed = host.start(SERVER);
+    host.executor.runUntilIdle(1);
+    await killed.hibernate();
+    killed.kill();
+    host.executor.runUntilIdle(1);
+    expect(reasonText(await killed.exited)).to.equal("killed");
+    expect(host.runtime.group.used(Account.Memory)).to.equal(0);
+    const module = compileGuest(`(memory $shared 1 1 shared) (memory (export "memory") 1)
+      (func (export "main") (call $process::sleep_ms (i64.const 30))
+        (call $test::i32 (memory.atomic.wait32 $shared (i32.const 8) (i32.const 0) (i64.const 50000000)))
+        (call $test::i32 (call $message::receive (i32.const 0) (i32.const 0) (i64.const 70))))`);
+    const handle = host.start(module);
+    let count = 0;
+    while (!handle.process.hasEnded) {
+      host.executor.runUntilIdle(1);
+      if (await handle.hibernate()) count++;
+    }
+    expect([...host.notes, count]).to.deep.equal([2, 9027, 3]);
+  });
+
+  it("is saved as any other, and keeps host values, objects and exceptions", async () => {
+    const thing = { name: "a thing" };
+    const taken: unknown[] = [];
+    const own: Readonly<Record<string, HostDefinition>> = {
+      give: { params: [], results: ["externref"], name: "give", call: () => thing },
+      take: {
+        params: ["externref", "i32"],
+        results: [],
+        call(_caller, ...args: unknown[]) {
+          taken.push(args);
+          return [];
+        },
+      },
+    };
+    const host = new TestHost({
+      functions: [(from, name) => (from === "own" ? own[name] : undefined), guestFunctions],
+    });
+    const module = compileSync(
+      textToBinary(`(module (type $s (struct (field externref) (field (mut (ref null $s)))))
+        (import "own" "give" (func $give (result externref))) (import "own" "take" (func $take (param externref i32)))
+        (import "lunatic::process" "sleep_ms" (func $sleep (param i64))) (memory (export "memory") 1)
+        (func (export "main") (local $x (ref null $s))
+          (local.set $x (struct.new $s (call $give) (ref.null $s)))
+          (struct.set $s 1 (local.get $x) (local.get $x))
+          (call $sleep (i64.const 30))
+          (call $take (struct.get $s 0 (struct.get $s 1 (local.get $x))) (i32.const 4))))`),
+    );
+    const handle = host.start(module);
+    host.executor.runUntilIdle(1);
+    expect(await handle.hibernate()).to.equal(true);
+    const work = handle.snapshot({ externName: (value) => (value === thing ? "thing" : undefined) });
+    host.executor.runUntilIdle(1);
+    expect((await work).length).to.be.greaterThan(100);
+    expect(await handle.hibernate()).to.equal(true);
+    host.executor.runUntilIdle();
+    expect(taken).to.deep.equal([[thing, 4]]);
+  });
+
+  it("ends with a clear reason when there is no memory to wake up", async () => {
+    const host = new TestHost({ maxMemory: 400_000 });
+    const first = host.start(SERVER);
+    host.executor.runUntilIdle(1);
+    await first.hibernate();
+    const second = host.start(SERVER);
+    const third = host.start(SERVER);
+    host.executor.runUntilIdle(2);
+    expect([second, third].map(({ stats }) => stats.state)).to.deep.equal(["waiting", "waiting"]);
+    await first.send(Uint8Array.of(1));
+    host.executor.runUntilIdle(3);
+    expect(reasonText(await first.exited)).to.match(/^memory limit: no room to wake up/);
+  });
+
+  it("takes several turns of the event loop for a large memory, and wakes in several turns", async () => {
+    const notes: number[] = [];
+    const note: HostDefinition = {
+      params: ["i32"],
+      results: [],
+      call(_caller, value: number) {
+        notes.push(value);
+        return [];
+      },
+    };
+    await using runtime = new Runtime({
+      executor: new Executor(),
+      functions: [(from) => (from === "test" ? note : undefined), guestFunctions],
+    });
+    const module = compileGuest(`(memory (export "memory") 400) (func (export "main")
+      (memory.fill (i32.const 0) (i32.const 7) (i32.const 16000000))
+      (drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const -1)))
+      (call $test::i32 (i32.load8_u (i32.const 15999999)))
+      (drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const -1)))
+      (call $test::i32 (i32.load8_u (i32.const 15999999))))`);
+    const handle = runtime.spawn(module, { entry: "main", config: { hibernateAfterMs: 10_000 } });
+    while (handle.stats.state !== "waiting") await eventLoopTurn();
+    let turns = 0;
+    const frozen = handle.hibernate().finally(() => {
+      turns = -turns;
+    });
+    while (turns >= 0 && turns < 1_000) {
+      await eventLoopTurn();
+      turns++;
+    }
+    expect(await frozen).to.equal(true);
+    expect(turns).to.be.lessThan(-4);
+    const before = handle.stats.turns;
+    await handle.send(DataMessage.of(Uint8Array.of(1)));
+    while (handle.stats.state !== "waiting") await eventLoopTurn();
+    expect(handle.stats.turns - before).to.be.greaterThan(10);
+    expect(notes).to.deep.equal([7]);
+    // Whoever is woken while it is saved goes on as it was.
+    const abandoned = handle.hibernate();
+    await handle.send(DataMessage.of(Uint8Array.of(1)));
+    expect(await abandoned).to.equal(false);
+    await handle.exited;
+    expect(notes).to.deep.equal([7, 7]);
+  });
+});
