@@ -24,33 +24,33 @@ export const MAX_INHERITED_PATTERNS = 1_024;
 
 let policies = 0;
 
+/** Decisions that a policy remembers: more names than there are functions. */
+const MAX_REMEMBERED = 1_024;
+
 export class ImportPolicy {
   /** Tells policies apart where configurations are compared. */
   readonly id: number = ++policies;
-  readonly #allow: readonly string[] | null;
-  readonly #deny: readonly string[];
-  readonly #redirect: readonly (readonly [pattern: string, definition: HostDefinition])[];
+  /** Bytes that its patterns take. */
+  readonly byteLength: number;
+  readonly #allow: readonly Pattern[] | null;
+  readonly #deny: readonly Pattern[];
+  readonly #redirect: readonly (readonly [pattern: Pattern, definition: HostDefinition])[];
+  readonly #decisions = new Map<string, ImportDecision>();
+
+  readonly rules: ImportRules;
 
   constructor(rules: ImportRules) {
-    const { redirect = {} } = rules;
-    this.#allow = rules.allow ?? null;
-    this.#deny = rules.deny ?? [];
-    this.#redirect = redirect instanceof Map ? [...redirect] : Object.entries(redirect);
-  }
-
-  /** Bytes that its patterns take. */
-  get byteLength(): number {
-    return [...(this.#allow ?? []), ...this.#deny].reduce((sum, pattern) => sum + 64 + pattern.length * 2, 64);
+    const { allow, deny = [], redirect = {} } = rules;
+    this.rules = rules;
+    this.#allow = allow?.map((pattern) => new Pattern(pattern)) ?? null;
+    this.#deny = deny.map((pattern) => new Pattern(pattern));
+    const redirections = redirect instanceof Map ? [...redirect] : Object.entries(redirect);
+    this.#redirect = redirections.map(([pattern, definition]) => [new Pattern(pattern), definition]);
+    this.byteLength = [...(allow ?? []), ...deny].reduce((sum, { length }) => sum + 160 + length * 4, 64);
   }
 
   get patternCount(): number {
     return (this.#allow?.length ?? 0) + this.#deny.length + this.#redirect.length;
-  }
-
-  /** Its rules as texts: what it redirects it allows. */
-  get rules(): { readonly allow: readonly string[] | null; readonly deny: readonly string[] } {
-    const redirected = this.#redirect.map(([pattern]) => pattern);
-    return { allow: this.#allow === null ? null : [...this.#allow, ...redirected], deny: this.#deny };
   }
 
   /** Whether it may grant what nobody else provides. */
@@ -59,10 +59,19 @@ export class ImportPolicy {
   }
 
   decide(name: string): ImportDecision {
-    for (const [pattern, definition] of this.#redirect) if (matchesPattern(pattern, name)) return definition;
-    if (this.#deny.some((pattern) => matchesPattern(pattern, name))) return "denied";
+    let decision = this.#decisions.get(name);
+    if (decision === undefined) {
+      decision = this.#decide(name);
+      if (this.#decisions.size < MAX_REMEMBERED) this.#decisions.set(name, decision);
+    }
+    return decision;
+  }
+
+  #decide(name: string): ImportDecision {
+    for (const [pattern, definition] of this.#redirect) if (pattern.matches(name)) return definition;
+    if (this.#deny.some((pattern) => pattern.matches(name))) return "denied";
     if (this.#allow === null) return "granted";
-    return this.#allow.some((pattern) => matchesPattern(pattern, name)) ? "granted" : "denied";
+    return this.#allow.some((pattern) => pattern.matches(name)) ? "granted" : "denied";
   }
 }
 
@@ -81,18 +90,40 @@ export function decideImport(all: readonly ImportPolicy[], name: string): Import
   return redirection ?? "granted";
 }
 
-/** Whether `text` is `pattern` with each "*" replaced by some text. The first place for a part between stars is the best. */
-export function matchesPattern(pattern: string, text: string): boolean {
-  const star = pattern.indexOf("*");
-  if (star < 0) return pattern === text;
-  if (!text.startsWith(pattern.slice(0, star))) return false;
-  let inText = star;
-  const parts = pattern.slice(star + 1).split("*");
-  const last = parts.pop()!;
-  for (const part of parts) {
-    const found = text.indexOf(part, inText);
-    if (found < 0) return false;
-    inText = found + part.length;
+/** A text with "*" for any text. */
+class Pattern {
+  /** What names begin with, or are when there is no star. */
+  readonly #start: string;
+  /** What has to come between, in this order, and what names end with. Null without stars. */
+  readonly #between: readonly string[] | null;
+  readonly #end: string;
+  /** Characters that are no stars. */
+  readonly #length: number;
+
+  constructor(text: string) {
+    const parts = text.split("*");
+    this.#start = parts[0]!;
+    this.#end = parts.at(-1)!;
+    this.#between = parts.length === 1 ? null : parts.slice(1, -1).filter((part) => part !== "");
+    this.#length = parts.reduce((sum, { length }) => sum + length, 0);
   }
-  return inText + last.length <= text.length && text.endsWith(last);
+
+  /** The first place for a part is the best. */
+  matches(name: string): boolean {
+    const between = this.#between;
+    if (between === null) return name === this.#start;
+    if (this.#length > name.length || !name.startsWith(this.#start) || !name.endsWith(this.#end)) return false;
+    let at = this.#start.length;
+    for (const part of between) {
+      const found = name.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return at + this.#end.length <= name.length;
+  }
+}
+
+/** Whether `text` is `pattern` with each "*" replaced by some text. */
+export function matchesPattern(pattern: string, text: string): boolean {
+  return new Pattern(pattern).matches(text);
 }

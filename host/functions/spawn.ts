@@ -20,6 +20,8 @@ const PAGE_FUEL = 500;
 /** Fuel of a configuration, and of each byte of its lists. */
 const CONFIG_FUEL = 200;
 const CONFIG_FUEL_PER_BYTE = 1;
+/** Fuel of a pattern: it is compared with the name of every import. */
+const PATTERN_FUEL = 1_000;
 
 /** A parameter is a type byte and 16 bytes of value. */
 const PARAM_BYTES = 17;
@@ -200,7 +202,8 @@ function prepare(
 }
 
 function meet(guest: Guest, draft: ConfigDraft): Config {
-  guest.charge(CONFIG_FUEL + draft.textLength * CONFIG_FUEL_PER_BYTE);
+  const patterns = (draft.rules?.allow?.length ?? 0) + (draft.rules?.deny?.length ?? 0);
+  guest.charge(CONFIG_FUEL + draft.textLength * CONFIG_FUEL_PER_BYTE + patterns * PATTERN_FUEL);
   return guest.process.config.meet(draft);
 }
 
