@@ -24,6 +24,24 @@ export interface Names {
 
 type NameKey = Exclude<keyof Names, "module">;
 
+/** Of a module in which nothing has a name. */
+export function noNames(): Names {
+  return {
+    module: null,
+    funcs: new Map(),
+    locals: new Map(),
+    labels: new Map(),
+    types: new Map(),
+    tables: new Map(),
+    memories: new Map(),
+    globals: new Map(),
+    elems: new Map(),
+    data: new Map(),
+    fields: new Map(),
+    tags: new Map(),
+  };
+}
+
 /** The subsections after that of the module's own name, by id. */
 const SUBSECTIONS: readonly { readonly id: number; readonly key: NameKey; readonly indirect: boolean }[] = [
   { id: 1, key: "funcs", indirect: false },
@@ -81,20 +99,7 @@ function writeIndirectMap(out: Writer, map: IndirectNameMap): void {
 
 /** The names in the content of a name section, or null if it is not as {@link writeNames} would write it. */
 export function readNames(bytes: Uint8Array): Names | null {
-  const names: Record<NameKey, Map<number, string> | Map<number, Map<number, string>>> & { module: string | null } = {
-    module: null,
-    funcs: new Map(),
-    locals: new Map(),
-    labels: new Map(),
-    types: new Map(),
-    tables: new Map(),
-    memories: new Map(),
-    globals: new Map(),
-    elems: new Map(),
-    data: new Map(),
-    fields: new Map(),
-    tags: new Map(),
-  };
+  const names: { -readonly [K in keyof Names]: Names[K] } = noNames();
   const reader = new NameReader(bytes);
   while (reader.position < bytes.length && !reader.hasFailed) {
     const id = reader.u8();
@@ -102,9 +107,9 @@ export function readNames(bytes: Uint8Array): Names | null {
     const subsection = SUBSECTIONS.find((candidate) => candidate.id === id);
     if (id === 0) names.module = reader.name();
     else if (subsection === undefined) return null;
-    else names[subsection.key] = subsection.indirect ? reader.indirectMap() : reader.nameMap();
+    else Object.assign(names, { [subsection.key]: subsection.indirect ? reader.indirectMap() : reader.nameMap() });
   }
-  return reader.hasFailed ? null : (names as Names);
+  return reader.hasFailed ? null : names;
 }
 
 /** Reads as far as the bytes make sense; then it has failed, and gives zeros. */

@@ -25,28 +25,13 @@ import {
   type ValType,
 } from "../types.ts";
 import { placementText } from "./annotations.ts";
-import type { Names } from "./names.ts";
+import { type Names, noNames } from "./names.ts";
 import { InstructionPrinter, type PrintedSpaces } from "./print-instructions.ts";
 import { countNames, idText, isAtEnd, PrintedSpace, printableNames } from "./print-names.ts";
 import { nameLiteral, stringLiteral } from "./strings.ts";
 
 /** Bytes of a segment on one line. */
 const BYTES_PER_LINE = 64;
-
-const NO_NAMES: Names = {
-  module: null,
-  funcs: new Map(),
-  locals: new Map(),
-  labels: new Map(),
-  types: new Map(),
-  tables: new Map(),
-  memories: new Map(),
-  globals: new Map(),
-  elems: new Map(),
-  data: new Map(),
-  fields: new Map(),
-  tags: new Map(),
-};
 
 /**
  * The text of a decoded or parsed module. Throws `CompileError` where a body is malformed: decoding
@@ -60,7 +45,7 @@ export function printModule(module: Module): string {
     // A name of something that does not exist has no place in the text.
     if (printer.count.printed === countNames(named.names)) return text;
   }
-  return new ModulePrinter(module, NO_NAMES, null).print();
+  return new ModulePrinter(module, noNames(), null).print();
 }
 
 class ModulePrinter {

@@ -5,19 +5,17 @@
  * context have cases here, references and aggregates in references.ts.
  */
 
-import { illegalOpcode, readFenceOrder, readLabelCount } from "../binary/instructions.ts";
-import { EMPTY_BLOCK, readBlockType, readValType } from "../binary/read-types.ts";
+import { illegalOpcode, readFenceOrder } from "../binary/instructions.ts";
+import { readValType } from "../binary/read-types.ts";
 import { Reader } from "../binary/reader.ts";
 import { checkLocalCount } from "../binary/skip-expr.ts";
-import { limitExceeded, type CompileError } from "../errors.ts";
-import { MAX_CATCHES, MAX_LEGACY_CATCHES } from "../limits.ts";
+import type { CompileError } from "../errors.ts";
 import type { Expr } from "../module.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
-import { EXNREF, FUNCREF, Heap, isRefType, Num, refType, type AddressType, type ValType } from "../types.ts";
+import { EXNREF, FUNCREF, isRefType, Num, type AddressType, type ValType } from "../types.ts";
+import { Blocks } from "./blocks.ts";
 import { validateBulk } from "./bulk.ts";
 import type { ModuleContext } from "./context.ts";
-import { Locals } from "./locals.ts";
-import { Lookups } from "./lookups.ts";
 import { NO_TYPES, type ValTypes } from "./operands.ts";
 import { validateReference } from "./references.ts";
 import {
@@ -34,11 +32,8 @@ import {
 } from "./rows.ts";
 
 const MAX_OFFSET_32 = 0xffff_ffff;
-const NONNULL_EXNREF: ValType = refType(Heap.Exn, false);
 
-export class FunctionValidator extends Lookups {
-  readonly #locals = new Locals();
-  readonly #singles = new Map<ValType, ValTypes>();
+export class FunctionValidator extends Blocks {
   #results: ValTypes = NO_TYPES;
 
   /** The globals that a constant expression may read: those before it. */
@@ -47,9 +42,6 @@ export class FunctionValidator extends Lookups {
   /** Local declarations that are still to read. */
   #groupsLeft = 0;
   #declarationsPosition = 0;
-  /** br_table looks at each block once: the stamp of the instruction that did. */
-  #seenBlocks = new Int32Array(16);
-  #tableStamp = 0;
 
   constructor(context: ModuleContext) {
     super(context);
@@ -64,7 +56,7 @@ export class FunctionValidator extends Lookups {
     this.#begin(module.bodyStarts[body]!, module.bodyEnds[body]!, results);
     this.reader.funcIndex = funcIndex;
     this.isConstant = false;
-    this.#locals.begin(params);
+    this.locals.begin(params);
     this.#declarationsPosition = this.reader.position;
     this.position = this.reader.position;
     this.#groupsLeft = this.reader.u32();
@@ -73,11 +65,11 @@ export class FunctionValidator extends Lookups {
 
   /** Begins a constant expression of type `result` that sees the first `visibleGlobals` globals. */
   beginExpr(expr: Expr, result: ValType, visibleGlobals: number): void {
-    this.#begin(expr.start, expr.end, this.#single(result));
+    this.#begin(expr.start, expr.end, this.single(result));
     this.reader.funcIndex = undefined;
     this.isConstant = true;
     this.#visibleGlobals = visibleGlobals;
-    this.#locals.begin(NO_TYPES);
+    this.locals.begin(NO_TYPES);
     this.#beginCode();
   }
 
@@ -137,7 +129,7 @@ export class FunctionValidator extends Lookups {
 
   #localGroup(): void {
     const { reader } = this;
-    const locals = this.#locals;
+    const locals = this.locals;
     this.position = reader.position;
     const count = reader.u32();
     const type = this.context.canonical(readValType(reader), this.place);
@@ -147,22 +139,22 @@ export class FunctionValidator extends Lookups {
   }
 
   #beginCode(): void {
-    checkLocalCount(this.reader, this.#locals.count, this.#declarationsPosition);
-    this.#locals.finish(this.reader.end - this.reader.position);
+    checkLocalCount(this.reader, this.locals.count, this.#declarationsPosition);
+    this.locals.finish(this.reader.end - this.reader.position);
     this.pushBlock(Op.Block, NO_TYPES, this.#results, 0);
   }
 
   #localType(index: number): ValType {
-    const type = this.#locals.type(index);
+    const type = this.locals.type(index);
     if (type < 0) throw this.unknown("local", index);
     return type;
   }
 
   /** The type of each local, and whether it may be read here. At most `MAX_LOCALS`. */
   localsHere(): { type: ValType; isSet: boolean }[] {
-    return Array.from({ length: this.#locals.count }, (_, index) => {
+    return Array.from({ length: this.locals.count }, (_, index) => {
       const type = this.#localType(index);
-      return { type, isSet: this.#locals.isSet(index, type) };
+      return { type, isSet: this.locals.isSet(index, type) };
     });
   }
 
@@ -177,16 +169,16 @@ export class FunctionValidator extends Lookups {
       case Op.Block:
       case Op.Loop:
       case Op.If:
-        this.#enterBlock(op);
+        this.enterBlock(op);
         return;
       case Op.Else:
-        this.#else();
+        this.elseBranch();
         return;
       case Op.TryTable:
-        this.#tryTable();
+        this.tryTable();
         return;
       case Op.End:
-        this.#end();
+        this.endBlock();
         return;
       case Op.Try:
       case Op.Catch:
@@ -194,7 +186,7 @@ export class FunctionValidator extends Lookups {
       case Op.Delegate:
       case Op.Rethrow:
         if (!this.#accepts(op)) throw illegalOpcode(reader, op, null, this.position);
-        this.#legacy(op);
+        this.legacy(op);
         return;
       case Op.Throw:
         this.popAll(this.tagParams(reader.u32()));
@@ -216,7 +208,7 @@ export class FunctionValidator extends Lookups {
         return;
       }
       case Op.BrTable:
-        this.#branchTable();
+        this.branchTable();
         return;
       case Op.Return:
         this.popAll(this.#results);
@@ -267,7 +259,7 @@ export class FunctionValidator extends Lookups {
       case Op.LocalGet: {
         const index = reader.u32();
         const type = this.#localType(index);
-        if (this.#locals.hasNonDefaultable && !this.#locals.isSet(index, type))
+        if (this.locals.hasNonDefaultable && !this.locals.isSet(index, type))
           throw this.invalid("uninitialized local", String(index));
         this.push(type);
         return;
@@ -276,7 +268,7 @@ export class FunctionValidator extends Lookups {
         const index = reader.u32();
         const type = this.#localType(index);
         this.pop(type);
-        if (this.#locals.hasNonDefaultable) this.#locals.markSet(index, type);
+        if (this.locals.hasNonDefaultable) this.locals.markSet(index, type);
         return;
       }
       case Op.LocalTee: {
@@ -284,7 +276,7 @@ export class FunctionValidator extends Lookups {
         const type = this.#localType(index);
         this.pop(type);
         this.push(type);
-        if (this.#locals.hasNonDefaultable) this.#locals.markSet(index, type);
+        if (this.locals.hasNonDefaultable) this.locals.markSet(index, type);
         return;
       }
       case Op.GlobalGet:
@@ -440,173 +432,6 @@ export class FunctionValidator extends Lookups {
   #lane(lanes: number): void {
     const index = this.reader.u8();
     if (index >= lanes) throw this.invalid("invalid lane index", String(index));
-  }
-
-  // Blocks
-
-  #single(type: ValType): ValTypes {
-    let types = this.#singles.get(type);
-    if (types === undefined) this.#singles.set(type, (types = [type]));
-    return types;
-  }
-
-  /** The condition of an `if` lies above the block's parameters. */
-  #enterBlock(op: Op): void {
-    const type = readBlockType(this.reader);
-    if (type < EMPTY_BLOCK) {
-      const { params, results } = this.funcTypeAt(-2 - type);
-      if (op === Op.If) this.pop(Num.I32);
-      this.popAll(params);
-      this.pushBlock(op, params, results, this.#locals.setCount);
-      return;
-    }
-    const results = type === EMPTY_BLOCK ? NO_TYPES : this.#single(this.context.canonical(type, this.place));
-    if (op === Op.If) this.pop(Num.I32);
-    this.pushBlock(op, NO_TYPES, results, this.#locals.setCount);
-  }
-
-  #else(): void {
-    const block = this.depth - 1;
-    if (this.blockOps[block] !== Op.If) throw this.reader.malformed("END opcode expected", this.position);
-    const inits = this.blockInits[block]!;
-    const params = this.blockParams[block]!;
-    const results = this.blockResults[block]!;
-    this.popBlock();
-    this.#locals.forget(inits);
-    this.pushBlock(Op.Else, params, results, inits);
-  }
-
-  #end(): void {
-    const block = this.depth - 1;
-    const results = this.blockResults[block]!;
-    if (this.blockOps[block] === Op.If) this.#requireEmptyElse(this.blockParams[block]!, results);
-    this.#leaveBlock(block);
-    this.pushAll(results);
-  }
-
-  /** Clauses of the `try` of each depth. */
-  readonly #legacyCatches: number[] = [];
-
-  /** Below what a legacy `catch` block holds lies the exception that it has caught, which `rethrow` throws. */
-  #leaveBlock(block: number): void {
-    this.popBlock();
-    if (this.blockOps[block] === Op.Catch || this.blockOps[block] === Op.CatchAll) this.pop(EXNREF);
-    this.#locals.forget(this.blockInits[block]!);
-  }
-
-  /** The deprecated `try` and what belongs to it (legacy-exceptions proposal). */
-  #legacy(op: Op): void {
-    const { reader } = this;
-    if (op === Op.Try) {
-      this.#enterBlock(op);
-      this.#legacyCatches[this.depth - 1] = 0;
-      return;
-    }
-    if (op === Op.Rethrow) {
-      const label = reader.u32();
-      this.labelTypes(label);
-      const block = this.blockOps[this.depth - 1 - label];
-      if (block !== Op.Catch && block !== Op.CatchAll) throw this.invalid("invalid rethrow label", String(label));
-      this.setUnreachable();
-      return;
-    }
-    const block = this.depth - 1;
-    const isTry = this.blockOps[block] === Op.Try;
-    if (!isTry && (this.blockOps[block] !== Op.Catch || op === Op.Delegate)) {
-      throw reader.malformed("END opcode expected", this.position);
-    }
-    const inits = this.blockInits[block]!;
-    const results = this.blockResults[block]!;
-    this.#leaveBlock(block);
-    if (op === Op.Delegate) {
-      // Labels count from outside the block.
-      this.labelTypes(reader.u32());
-      this.pushAll(results);
-      return;
-    }
-    const count = this.#legacyCatches[block]! + 1;
-    if (count > MAX_LEGACY_CATCHES) {
-      throw limitExceeded(`${count} catch clauses of a try, at most ${MAX_LEGACY_CATCHES}`, this.place);
-    }
-    this.#legacyCatches[block] = count;
-    const params = op === Op.Catch ? this.tagParams(reader.u32()) : NO_TYPES;
-    this.push(NONNULL_EXNREF);
-    this.pushBlock(op, params, results, inits);
-  }
-
-  /** An `if` without `else` passes its parameters on. */
-  #requireEmptyElse(params: ValTypes, results: ValTypes): void {
-    if (params === results) return;
-    const { registry } = this.context;
-    if (params.length !== results.length || !params.every((param, i) => registry.matchesVal(param, results[i]!))) {
-      throw this.mismatch(this.text(...results), this.text(...params));
-    }
-  }
-
-  #tryTable(): void {
-    const { reader } = this;
-    const type = readBlockType(reader);
-    const single = type >= 0 ? this.#single(this.context.canonical(type, this.place)) : NO_TYPES;
-    const { params, results } = type < EMPTY_BLOCK ? this.funcTypeAt(-2 - type) : { params: NO_TYPES, results: single };
-    const count = reader.count();
-    if (count > MAX_CATCHES) throw limitExceeded(`${count} catch clauses, at most ${MAX_CATCHES}`, this.place);
-    // Labels of the clauses count from outside the block.
-    for (let i = 0; i < count; i++) this.#catchClause();
-    this.popAll(params);
-    this.pushBlock(Op.TryTable, params, results, this.#locals.setCount);
-  }
-
-  /** A clause passes the exception's values, and with `_ref` the exception itself, to its label. */
-  #catchClause(): void {
-    const { reader } = this;
-    const kind = reader.u8();
-    if (kind > 3) throw reader.malformed("malformed catch kind", reader.position - 1);
-    const params = kind < 2 ? this.tagParams(reader.u32()) : NO_TYPES;
-    const types = this.labelTypes(reader.u32());
-    const hasRef = (kind & 1) !== 0;
-    this.pausePosition -= types.length;
-    if (types.length !== params.length + (hasRef ? 1 : 0)) throw this.mismatch(this.text(...types), "");
-    for (let i = 0; i < params.length; i++) this.require(params[i]!, types[i]!);
-    if (hasRef) this.require(NONNULL_EXNREF, types[params.length]!);
-  }
-
-  /** Every label must take what the stack has; blocks that were looked at are not looked at again. */
-  #branchTable(): void {
-    const { reader } = this;
-    const stamp = ++this.#tableStamp;
-    if (this.#seenBlocks.length < this.depth) this.#seenBlocks = new Int32Array(this.blockOps.length);
-    const count = readLabelCount(reader);
-    this.pop(Num.I32);
-    this.pausePosition -= count;
-    let arity = -1;
-    for (let i = 0; i < count; i++) {
-      const label = reader.u32();
-      if (label < this.depth && this.#seenBlocks[label] === stamp) continue;
-      const types = this.labelTypes(label);
-      this.#seenBlocks[label] = stamp;
-      if (arity === -1) arity = types.length;
-      if (types.length !== arity) throw this.invalid("type mismatch", "labels of br_table differ in length");
-      this.#requireOnStack(types);
-    }
-    this.setUnreachable();
-  }
-
-  /** Compares the operands with `types` and leaves them as they are. */
-  #requireOnStack(types: ValTypes): void {
-    this.pausePosition -= types.length;
-    const { registry } = this.context;
-    let height = this.height;
-    for (let i = types.length - 1; i >= 0; i--) {
-      const expected = types[i]!;
-      if (height === this.base) {
-        if (this.isUnreachable) return;
-        throw this.mismatch(this.text(expected), "");
-      }
-      const actual = this.types[--height]!;
-      if (actual !== expected && !registry.matchesVal(actual, expected)) {
-        throw this.mismatch(this.text(expected), this.text(actual));
-      }
-    }
   }
 
   // Calls, variables, tables
