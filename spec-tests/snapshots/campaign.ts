@@ -7,6 +7,7 @@ import { randomWords } from "../../vm/testing.ts";
 import type { Invocation, TurnOptions } from "../../vm/index.ts";
 import { forged, tryForged } from "../../vm/snapshot/testing-forged.ts";
 import { Census } from "./census.ts";
+import { type BeginOne, crowdDifference } from "./crowd.ts";
 import { type Parcel, playElsewhere, remainder } from "./fresh-process.ts";
 import { compileCopy, difference, play, type Program } from "./play.ts";
 
@@ -60,6 +61,17 @@ export class Campaign {
         }
       }
     }
+  }
+
+  /** Plays several runs of each program in one store. */
+  runCrowds(programs: readonly Program[], begin: BeginOne): void {
+    programs.forEach((program, seed) => {
+      this.programs++;
+      const found = crowdDifference(program, begin, seed, () => {
+        this.census.snapshots++;
+      });
+      if (found !== null) this.failures.push(`a crowd of ${program.name}: ${found}`);
+    });
   }
 
   #failed({ name }: Program, turn: TurnOptions, what: string): void {

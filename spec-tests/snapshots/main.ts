@@ -77,6 +77,10 @@ const PARTS: Readonly<Record<string, () => unknown>> = {
     return campaign.run(exact, { visits: "every", parcels: 20, samples: 4 });
   },
   references: () => campaign.run(range(40).map(randomReferences), { visits: 2, parcels: 10, samples: 4 }),
+  crowds: () =>
+    campaign.runCrowds(range(40).map(randomReferences), (instance, number) =>
+      instance.invoke("main", [number, "text"]),
+    ),
   numbers: () => campaign.run(range(150).map(randomNumbers), { visits: 1, parcels: 2, samples: 1 }),
   wasi: () => campaign.run(wasiPrograms(), { visits: 1 }),
   packages: () => {

@@ -141,8 +141,8 @@ function valueText(value: unknown): string {
   return value instanceof HeapObject ? value.kind : String(value);
 }
 
-/** Throws what is no end of a guest. */
-function errorText(error: unknown): string {
+/** How a run has ended. Throws what is no end of a guest. */
+export function errorText(error: unknown): string {
   if (error instanceof Trap || error instanceof Termination) {
     return `${error.message} ${error.backtrace.map(({ funcIndex, position }) => `${funcIndex}@${position}`).join(" ")}`;
   }
@@ -150,7 +150,8 @@ function errorText(error: unknown): string {
   throw error;
 }
 
-function stateOf(store: Store, { save }: Program): string {
+/** A hash of all that a store holds. */
+export function stateOf(store: Store, { save }: Program): string {
   return createHash("sha1").update(store.snapshot([], save)).digest("base64");
 }
 

@@ -88,12 +88,15 @@ function world(): World {
 
 class Generator {
   readonly #next: () => number;
+  /** Some of the programs make garbage, of which a few arrays make a collection due. */
+  readonly #makesGarbage: boolean;
   #func = 0;
   #labels = 0;
   #loops = 0;
 
   constructor(seed: number) {
     this.#next = randomWords(seed * 31 + 5);
+    this.#makesGarbage = seed % 4 === 0;
   }
 
   module(): string {
@@ -129,6 +132,11 @@ class Generator {
     if (index > 0) {
       const at = this.#int(statements.length);
       statements.splice(at, 0, when(THROWS, "(throw $e (local.get $m) (local.get $y))"), when(TRAPS, "(unreachable)"));
+    }
+    if (this.#makesGarbage) {
+      const garbage =
+        "(array.set $a (local.tee $s (array.new $a (local.get $m) (i32.const 16000))) (i32.const 9) (local.get $s))";
+      statements.splice(this.#int(statements.length), 0, garbage);
     }
     const body = statements.join("\n");
     const counters = Array.from({ length: this.#loops }, (_, i) => `(local $l${i} i32)`).join(" ");

@@ -155,10 +155,10 @@ class OneInvocation {
         else {
           if (host.definition.saved !== "resumable") throw input.invalid("a call that waits, and is not resumable");
           hostState = readPlain(input);
-          if (input.flag()) {
-            hostParams = host.type.params;
-            this.#values(hostParams);
-          }
+        }
+        if (input.flag()) {
+          hostParams = host.type.params;
+          this.#values(hostParams);
         }
         break;
       }

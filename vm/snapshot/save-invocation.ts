@@ -233,12 +233,9 @@ export class InvocationWriter {
     const { host } = record.pending!;
     out.count(host.address);
     out.flag(record.answer !== null);
-    if (record.answer !== null) {
-      this.#answer(out, host, record.answer);
-      return;
-    }
-    const state = this.#options.hostState?.(invocation) ?? null;
-    writePlain(out, state, `the state of ${nameOf(host)}`);
+    if (record.answer !== null) this.#answer(out, host, record.answer);
+    else writePlain(out, this.#options.hostState?.(invocation) ?? null, `the state of ${nameOf(host)}`);
+    // They keep objects alive until the answer is received.
     out.flag(record.hostParams.length > 0);
     this.#values(out, record, record.hostParams, record.machine.argsAt);
   }

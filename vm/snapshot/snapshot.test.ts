@@ -285,6 +285,25 @@ describe("snapshot", () => {
     expect(saved.run()).to.deep.equal(end);
   });
 
+  it("keeps what a call is answered with alive until it is received", () => {
+    const module = compileSync(wat`(module (type $a (array (mut i64)))
+      (import "h" "ask" (func $ask (param anyref) (result anyref)))
+      (func (export "f") (result i64)
+        (array.get $a (ref.cast (ref $a) (call $ask (array.new $a (i64.const 5) (i32.const 3)))) (i32.const 1)))
+      (func (export "garbage") (param i32)
+        (loop (drop (array.new $a (i64.const 1) (i32.const 9000))) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`);
+    const ask: HostDefinition = { params: ["anyref"], results: ["anyref"], saved: "resumable", call: () => SUSPEND };
+    const imports = { h: { ask } };
+    const { store } = new Store().instantiateSync(module, imports);
+    const waiting = store.instantiateSync(module, imports).invoke("f");
+    waiting.run();
+    waiting.resume([waiting.pendingCall?.args[0]]);
+    const restored = Store.restore(store.snapshot([waiting]), { modules: [module], imports });
+    restored.instances[0]!.callSync("garbage", [20]);
+    expect(restored.store.heap.collectionCount).to.be.greaterThan(2);
+    expect(restored.invocations[0]!.run()).to.deep.include({ kind: "returned", values: [5n] });
+  });
+
   it("keeps what a call that waits has to remember", () => {
     const each = scenario(HOST_PROGRAM, [null], hosts("resumable"));
     const invocation = each.start();
