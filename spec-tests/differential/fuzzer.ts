@@ -38,15 +38,16 @@ const SOMETIMES = [
   ["threads", "simd", "memory64"],
 ];
 const LEAST_BYTES = 200;
-const MOST_BYTES = 6_000;
+/** Of the input, unless asked for: the module has half as many. */
+export const INPUT_BYTES = 6_000;
 
-export interface FuzzerOptions {
+interface FuzzerOptions {
   readonly args: readonly string[];
   readonly input: Uint8Array;
 }
 
-/** What the tool is run with for a seed. */
-export function optionsOf(seed: number): FuzzerOptions {
+/** What the tool is run with for a seed, with an input of at most so many bytes. */
+function optionsOf(seed: number, inputBytes: number): FuzzerOptions {
   const next = randomWords(seed);
   const left = next() % 2 === 0 ? [] : SOMETIMES[next() % SOMETIMES.length]!;
   const args = ["-all", ...[...NEVER, ...left].map((name) => `--disable-${name}`), "-ttf"];
@@ -55,7 +56,7 @@ export function optionsOf(seed: number): FuzzerOptions {
   args.push("--denan");
   // V8 refuses a module that has both the older and the newer instructions for exceptions.
   args.push("--emit-exnref");
-  const input = Uint8Array.from({ length: LEAST_BYTES + (next() % (MOST_BYTES - LEAST_BYTES)) }, () => next());
+  const input = Uint8Array.from({ length: LEAST_BYTES + (next() % (inputBytes - LEAST_BYTES)) }, () => next());
   return { args, input };
 }
 
@@ -109,8 +110,8 @@ export class Fuzzer {
   }
 
   /** The module of a seed, or null where the tool fails. */
-  module(seed: number): Uint8Array | null {
-    const { args, input } = optionsOf(seed);
+  module(seed: number, inputBytes = INPUT_BYTES): Uint8Array | null {
+    const { args, input } = optionsOf(seed, inputBytes);
     const [from, to] = [join(this.#folder, "in"), join(this.#folder, "out.wasm")];
     writeFileSync(from, input);
     rmSync(to, { force: true });

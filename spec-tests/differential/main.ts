@@ -14,6 +14,7 @@ const USAGE = `npm run differential -- [options] [folders or files of the suite 
 
   --random COUNT   random modules (1000, or 0 if there are words)
   --seed FIRST     the first one's seed (1)
+  --size BYTES     of the fuzzer's input, at most (6000): larger ones test more instructions in the same time
   --no-suite       random modules only
   --record COUNT   write the corpus that npm test runs, and nothing else`;
 
@@ -24,6 +25,7 @@ async function main(): Promise<number> {
     options: {
       random: { type: "string" },
       seed: { type: "string", default: "1" },
+      size: { type: "string" },
       suite: { type: "boolean", default: true },
       record: { type: "string" },
       help: { type: "boolean", short: "h" },
@@ -55,7 +57,7 @@ async function main(): Promise<number> {
     if (count > 0) {
       const fuzzer = await Fuzzer.load();
       const first = Number(values.seed);
-      await random.random(fuzzer, first, count);
+      await random.random(fuzzer, first, count, values.size === undefined ? undefined : Number(values.size));
       fuzzer.close();
       console.log(`random modules, seeds ${first} to ${first + count - 1}\n${random.summary()}`);
     }
