@@ -110,7 +110,7 @@ async function runAll(variants: readonly Variant[], file: SuiteFile, script: Uin
 }
 
 /** The first action that two runs of a script disagree about, or null. */
-function firstDifference(expected: FileResult | undefined, actual: FileResult): string | null {
+export function firstDifference(expected: FileResult | undefined, actual: FileResult): string | null {
   if (expected === undefined) return "was not run";
   const length = Math.max(expected.trace.length, actual.trace.length);
   for (let index = 0; index < length; index++) {

@@ -97,7 +97,7 @@ export class Campaign {
         if (place < wanted) taken[place] = { bytes, pauseLength };
       },
       restoresPerCopy: RESTORES_PER_COPY,
-      refused: (reason) => this.#refused(reason),
+      refused: (reason) => this.refused(reason),
     });
     const found = difference(alone, saved);
     if (found !== null) this.#failed(program, turn, found);
@@ -108,8 +108,10 @@ export class Campaign {
     }
   }
 
-  #refused(reason: string): void {
-    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+  /** Something was not saved. */
+  refused(reason: string): void {
+    const kind = reason.replaceAll(/\d+/g, "…");
+    this.refusals.set(kind, (this.refusals.get(kind) ?? 0) + 1);
   }
 
   /** Also for snapshots that others have taken: counts the place if it is new. */

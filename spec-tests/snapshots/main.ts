@@ -4,8 +4,9 @@
  */
 
 import { Engine } from "../../vm/index.ts";
-import { atPowersOfFour } from "../saving.ts";
+import { firstDifference } from "../compare.ts";
 import { runScript } from "../runner.ts";
+import { atPowersOfFour, type SaveChoice } from "../saving.ts";
 import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, readScript, selectFiles, suiteRoot } from "../suite.ts";
 import { Campaign } from "./campaign.ts";
 import type { Program } from "./play.ts";
@@ -40,32 +41,34 @@ async function part(name: string, run: () => unknown): Promise<void> {
   print(`${name}: ${counts}, ${campaign.failures.length - failures} failures`);
 }
 
-/** Every action of the suite, saved after 1, 4, 16 … pauses and wherever it has not been saved. */
-async function suite(): Promise<void> {
+let assertions = 0;
+
+/** Every action of a folder of the suite, saved after 1, 4, 16 … pauses and wherever it has not been saved. */
+async function suite(folder: string): Promise<void> {
   const root = suiteRoot();
   if (root === null) {
     print(HOW_TO_GET_THE_SUITE);
     return;
   }
-  let passed = 0;
   const engine = new Engine();
-  for (const file of selectFiles(root, DEFAULT_FOLDERS)) {
-    const result = await runScript(file, readScript(file), {
-      mode: { kind: "snapshots", fuel: 1 },
-      engine,
-      lowering: "lazy",
-      trace: false,
-      chooses: (invocation, pause) => {
-        const isChosen = campaign.isNew(invocation) || atPowersOfFour(invocation, pause);
-        if (isChosen) census.count(invocation);
-        return isChosen;
-      },
+  const chooses: SaveChoice = (invocation, pause) => {
+    const isChosen = campaign.isNew(invocation) || atPowersOfFour(invocation, pause);
+    if (isChosen) census.count(invocation);
+    return isChosen;
+  };
+  for (const file of selectFiles(root, [folder])) {
+    const script = readScript(file);
+    const run = { engine, lowering: "lazy", trace: true } as const;
+    const alone = await runScript(file, script, { ...run, mode: { kind: "unlimited" } });
+    const saved = await runScript(file, script, { ...run, mode: { kind: "snapshots", fuel: 1 }, chooses });
+    assertions += saved.passed;
+    const difference = firstDifference(alone, saved);
+    if (difference !== null) campaign.failures.push(`${file.name}: ${difference}`);
+    campaign.failures.push(...saved.failures.map(({ line, detail }) => `${file.name}:${line}: ${detail}`));
+    saved.unsaved.forEach((reason) => {
+      campaign.refused(reason);
     });
-    passed += result.passed;
-    campaign.failures.push(...result.failures.map(({ line, detail }) => `${file.name}:${line}: ${detail}`));
-    for (const reason of result.unsaved) campaign.refusals.set(reason, (campaign.refusals.get(reason) ?? 0) + 1);
   }
-  print(`assertions of the suite that hold: ${passed}`);
 }
 
 const exact = exactPrograms();
@@ -97,7 +100,7 @@ const PARTS: Readonly<Record<string, () => unknown>> = {
     const turns = [{ fuel: 5_000_000 }, { fuel: 7_000_003, exact: true }];
     return program === null ? undefined : campaign.run([program], { visits: 1, turns });
   },
-  suite,
+  ...Object.fromEntries(DEFAULT_FOLDERS.map((folder) => [`suite:${folder}`, () => suite(folder)])),
 };
 
 const words = process.argv.slice(2);
@@ -109,6 +112,7 @@ await part("other processes", () => campaign.goOnElsewhere());
 await part("forged snapshots", () => campaign.forge(FORGERIES));
 
 print(`\n${census.snapshots} snapshots, restored in stores of their own; ${campaign.elsewhere} in other processes`);
+print(`${assertions} assertions of the suite hold`);
 print(`${campaign.forgeries.tried} forged ones, of which ${campaign.forgeries.accepted} were accepted and ran`);
 for (const [reason, count] of campaign.refusals) print(`${count} times not saved: ${reason}`);
 print("\npairs of a function and a byte offset:");
