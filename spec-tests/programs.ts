@@ -1,9 +1,27 @@
 /**
  * The same program on our engine and on the host's, behind one interface, so that a test can play
- * one scenario on both and compare what it saw.
+ * one scenario on both and compare what it saw; and where packages keep their programs.
  */
 
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { compileSync, Func, type HostDefinition, Memory, Store } from "../vm/index.ts";
+
+const require = createRequire(import.meta.url);
+
+/** A file of a package, whatever the package exports. */
+export function packageFile(name: string, ...path: string[]): string {
+  return join(dirname(require.resolve(`${name}/package.json`)), ...path);
+}
+
+/** A module that a file of hash-wasm carries as text. */
+export function hashModule(name: string): Uint8Array {
+  const text = readFileSync(packageFile("hash-wasm", "dist", `${name}.umd.min.js`), "utf8");
+  const data = /data:"([A-Za-z0-9+/=]+)"/.exec(text)?.[1];
+  if (data === undefined) throw new Error(`no module in ${name}`);
+  return Buffer.from(data, "base64");
+}
 
 type Num = number | bigint;
 

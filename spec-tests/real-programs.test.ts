@@ -3,9 +3,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { expect } from "chai";
-import { hostProgram, ourProgram, type Program, type ProgramImports } from "./programs.ts";
+import { hashModule, hostProgram, ourProgram, packageFile, type Program, type ProgramImports } from "./programs.ts";
 
 const require = createRequire(import.meta.url);
 const encoder = new TextEncoder();
@@ -26,11 +25,6 @@ function onBoth<T>(
   return ours;
 }
 
-/** A file of a package, whatever the package exports. */
-function packageFile(name: string, ...path: string[]): string {
-  return join(dirname(require.resolve(`${name}/package.json`)), ...path);
-}
-
 const zeroTerminated = (text: string) => encoder.encode(`${text}\0`);
 
 function cString(program: Program, address: number): string {
@@ -40,12 +34,6 @@ function cString(program: Program, address: number): string {
 }
 
 describe("hash-wasm", () => {
-  const module = (name: string): Uint8Array => {
-    const text = readFileSync(packageFile("hash-wasm", "dist", `${name}.umd.min.js`), "utf8");
-    const data = /data:"([A-Za-z0-9+/=]+)"/.exec(text)?.[1];
-    if (data === undefined) throw new Error(`no module in ${name}`);
-    return Buffer.from(data, "base64");
-  };
   const input = Uint8Array.from({ length: 5_000 }, (_, i) => (i * 7 + (i >> 3)) & 0xff);
 
   const cases: [name: string, bits: number, node: string, digestBytes: number][] = [
@@ -58,7 +46,7 @@ describe("hash-wasm", () => {
   for (const [name, bits, node, digestBytes] of cases) {
     it(`computes ${node}`, () => {
       const digest = onBoth(
-        module(name),
+        hashModule(name),
         () => ({}),
         (program) => {
           const buffer = Number(program.call("Hash_GetBuffer"));
@@ -75,7 +63,7 @@ describe("hash-wasm", () => {
 
   it("computes xxhash64, which is 64-bit arithmetic throughout", () => {
     onBoth(
-      module("xxhash64"),
+      hashModule("xxhash64"),
       () => ({}),
       (program) => {
         const buffer = Number(program.call("Hash_GetBuffer"));

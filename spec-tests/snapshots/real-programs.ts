@@ -5,7 +5,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CollectedOutput, FakeClock, MemoryDirectory, QueuedInput, type Random, Wasi } from "../../host/index.ts";
 import {
@@ -19,16 +19,12 @@ import {
   type Resolver,
   Store,
 } from "../../vm/index.ts";
+import { hashModule, packageFile } from "../programs.ts";
 import type { Program, World } from "./play.ts";
 
 const require = createRequire(import.meta.url);
 const GUESTS = fileURLToPath(new URL("../../../guests/wasm/", import.meta.url));
 const encoder = new TextEncoder();
-
-/** A file of a package, whatever the package exports. */
-function packageFile(name: string, ...path: string[]): string {
-  return join(dirname(require.resolve(`${name}/package.json`)), ...path);
-}
 
 /** What a program is called with before the call that is saved. */
 class Caller {
@@ -88,10 +84,8 @@ const HASHES = ["md5", "sha1", "sha512", "blake3", "sha3", "whirlpool", "ripemd1
 function hashes(): Program[] {
   const input = Uint8Array.from({ length: 700 }, (_, i) => (i * 7 + (i >> 3)) & 0xff);
   return HASHES.map((name) => {
-    const text = readFileSync(packageFile("hash-wasm", "dist", `${name}.umd.min.js`), "utf8");
-    const bytes = Buffer.from(/data:"([A-Za-z0-9+/=]+)"/.exec(text)?.[1] ?? "", "base64");
     const bits: Readonly<Record<string, number>> = { sha512: 512, sha3: 512, blake3: 256, crc32: 0xedb88320 | 0 };
-    return packaged(`${name} of hash-wasm`, bytes, {}, "Hash_Update", (caller) => {
+    return packaged(`${name} of hash-wasm`, hashModule(name), {}, "Hash_Update", (caller) => {
       caller.call("Hash_Init", ...[bits[name] ?? 0].slice(0, arity(caller.instance, "Hash_Init")));
       caller.memory.write(caller.call("Hash_GetBuffer"), input);
       return [input.length];
