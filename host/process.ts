@@ -23,6 +23,7 @@ import { BasicProcess, Phase } from "./basic-process.ts";
 import type { Config, ConfigDraft } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import type { EffectHash } from "./functions/effect-hash.ts";
+import type { Guest } from "./functions/guest.ts";
 import { Account, type Group } from "./group.ts";
 import { LimitedOutput } from "./limited-output.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
@@ -130,6 +131,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   children = 0;
   /** The message being built or read. */
   scratch: Message | null = null;
+  /** What its host functions see of it, from the first call on. */
+  guest: Guest | null = null;
   #resources: ProcessResources<ConfigDraft> | null = null;
   #wasi: WasiState | null = null;
   #preopens: readonly Directory[] | null = null;

@@ -32,7 +32,7 @@ export {
   type TrapMessage,
 } from "./errors.ts";
 export { eventLoopTurn, type CallOptions } from "./execute/calls.ts";
-export { Caller } from "./execute/caller.ts";
+export { Caller, type DirectCaller } from "./execute/caller.ts";
 export { Invocation, type InvocationOptions, type Outcome, type TurnOptions } from "./execute/invocation.ts";
 export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
 export { LinkPlan, type HostResolver } from "./execute/link-plan.ts";
@@ -44,6 +44,7 @@ export {
   SUSPEND,
   type AsyncDefinition,
   type Continuations,
+  type DirectDefinition,
   type FrameDefinition,
   type FrameState,
   type GuestOutcome,

@@ -21,6 +21,7 @@ import type { Guest } from "./guest.ts";
  * | `flag` | i32 | boolean: anything but 0 is true |
  * | `tag` | i64 | signed bigint |
  * | `u64` | i64 | unsigned bigint |
+ * | `size` | i64 | number, rounded from 2^53 on |
  * | `pid` | i64 | number; from 2^53 on rounded, which no process ever has |
  * | `resource` | i64 | number of an entry of a table of this process; `UNKNOWN_ID` from 2^53 on |
  * | `resource-or-own` | i64 | as `resource`; -1 means the caller's own |
@@ -38,6 +39,7 @@ export type Meaning =
   | "pid"
   | "resource"
   | "resource-or-own"
+  | "size"
   | "tag"
   | "text"
   | "u32"
@@ -61,6 +63,7 @@ const TYPES: Readonly<Record<Meaning, WasmType>> = {
   pid: "i64",
   resource: "i64",
   "resource-or-own": "i64",
+  size: "i64",
   tag: "i64",
   text: "i32",
   u32: "i32",
@@ -129,7 +132,7 @@ export interface HostFunction {
   readonly continuations: Readonly<Record<string, Continuation>> | null;
   readonly waits: boolean;
   readonly isResumable: boolean;
-  call(guest: Guest, args: readonly Arg[]): Result;
+  readonly call: (guest: Guest, ...args: Arg[]) => Result;
 }
 
 /** Fuel of a call that only looks something up. */
@@ -159,7 +162,7 @@ export function functionsOf(namespace: string) {
       continuations: options.continuations ?? null,
       waits: options.waits ?? false,
       isResumable: options.isResumable ?? false,
-      call: (guest, args) => call(guest, ...(args as Args<Params>)) as Result,
+      call: call as unknown as (guest: Guest, ...args: Arg[]) => Result,
     };
   };
 }
@@ -169,41 +172,52 @@ function parse(parameter: Parameter): { name: string; meaning: Meaning } {
   return { name: parameter.slice(0, colon), meaning: parameter.slice(colon + 2) as Meaning };
 }
 
-const MAX_ID = 1n << 53n;
-const MAX_U64 = (1n << 64n) - 1n;
+/** The arguments of a call, by index. */
+export interface Arguments {
+  i32(index: number): number;
+  i64(index: number): bigint;
+  /** As numbers, rounded where they are no safe integers. */
+  i64Number(index: number): number;
+  u64Number(index: number): number;
+  f64(index: number): number;
+}
+
+const MAX_ID = 2 ** 53;
 
 /** An argument as its meaning has it. */
-export function toArg(meaning: Meaning, value: unknown): Arg {
+export function argOf(meaning: Meaning, args: Arguments, index: number): Arg {
   switch (meaning) {
     case "f64":
-      return value as number;
+      return args.f64(index);
     case "flag":
-      return value !== 0;
+      return args.i32(index) !== 0;
     case "tag":
-      return value as bigint;
+      return args.i64(index);
     case "u64":
-      return BigInt.asUintN(64, value as bigint);
+      return BigInt.asUintN(64, args.i64(index));
     case "pid":
-      return Number(BigInt.asUintN(64, value as bigint));
+    case "size":
+      return args.u64Number(index);
     case "resource":
-      return toId(value as bigint);
-    case "resource-or-own":
-      return value === -1n ? OWN_ID : toId(value as bigint);
+      return toId(args.i64Number(index));
+    case "resource-or-own": {
+      const value = args.i64Number(index);
+      return value === -1 ? OWN_ID : toId(value);
+    }
     case "millis":
-      return toMillis(value as bigint);
+      return toMillis(args.u64Number(index));
     default:
-      return (value as number) >>> 0;
+      return args.i32(index) >>> 0;
   }
 }
 
-function toId(value: bigint): number {
-  return value >= 0n && value < MAX_ID ? Number(value) : UNKNOWN_ID;
+function toId(value: number): number {
+  return value >= 0 && value < MAX_ID ? value : UNKNOWN_ID;
 }
 
 /** No clock reaches 2^53 milliseconds: such a wait is one without end. */
-function toMillis(value: bigint): number {
-  const millis = value < 0n ? value & MAX_U64 : value;
-  return millis < MAX_ID ? Number(millis) : Number.POSITIVE_INFINITY;
+function toMillis(value: number): number {
+  return value < MAX_ID ? value : Number.POSITIVE_INFINITY;
 }
 
 /** Parameters that hold an address of guest memory. */

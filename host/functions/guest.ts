@@ -17,21 +17,27 @@ const MAX_ERROR_LENGTH = 4_096;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Valid while the host function runs, and in the `finish` of one that waits. */
+/** One for each process. Valid while the host function runs, and in the `finish` of one that waits. */
 export class Guest {
   readonly process: Process;
-  readonly caller: Caller;
+  caller!: Caller;
   /** The function's full name, for the text of traps. */
-  readonly #functionName: string;
+  #functionName = "";
+  /** The memory of the instance that called last. */
   #memory: Memory | null = null;
+  #memoryOf: Instance | null = null;
   /** What the call changed, for the trace; null when nobody traces. */
-  readonly effects: EffectHash | null;
+  effects: EffectHash | null = null;
 
-  constructor(process: Process, caller: Caller, functionName: string) {
+  constructor(process: Process) {
     this.process = process;
+  }
+
+  /** A call begins. */
+  enter(caller: Caller, functionName: string): void {
     this.caller = caller;
     this.#functionName = functionName;
-    this.effects = process.runtime.trace === null ? null : new EffectHash();
+    if (this.process.runtime.trace !== null) this.effects = new EffectHash();
   }
 
   /** A trap that ends the process unless `trap::catch` contains it. */
@@ -54,10 +60,12 @@ export class Guest {
   }
 
   get memory(): Memory {
-    if (this.#memory === null) {
-      const memory = this.instance?.export("memory");
+    const { instance } = this;
+    if (this.#memory === null || this.#memoryOf !== instance) {
+      const memory = instance?.export("memory");
       if (!(memory instanceof Memory)) throw this.trap("the module exports no memory named `memory`");
       this.#memory = memory;
+      this.#memoryOf = instance;
     }
     return this.#memory;
   }

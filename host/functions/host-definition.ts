@@ -5,22 +5,22 @@
 
 import type {
   Caller,
+  DirectDefinition,
   ExternDescriptor,
   FrameState,
   GuestOutcome,
   HostDefinition,
   HostResult,
-  SUSPEND,
   Value,
 } from "../../vm/index.ts";
 import { FrameRequest } from "../../vm/index.ts";
 import { processOf } from "../process.ts";
-import type { Arg, Continuation, HostFunction, Meaning, Result } from "./define.ts";
-import { toArg } from "./define.ts";
+import type { Arguments, Continuation, HostFunction, Meaning, Result } from "./define.ts";
+import { argOf } from "./define.ts";
 import { findFunction } from "./functions.ts";
 import { Guest } from "./guest.ts";
 
-type Call = (caller: Caller, ...values: Value[]) => never;
+type DirectResult = ReturnType<DirectDefinition["call"]>;
 
 const definitions = new Map<HostFunction, HostDefinition>();
 
@@ -42,42 +42,108 @@ export function lunaticFunctions(module: string, name: string, type: ExternDescr
 }
 
 function hostDefinition(fn: HostFunction): HostDefinition {
-  const shared = { params: fn.params, results: fn.results, name: fn.fullName };
-  const meanings = fn.parameters.map(({ meaning }) => meaning);
-  const call = (caller: Caller, ...values: Value[]) => {
-    const guest = new Guest(processOf(caller), caller, fn.fullName);
-    guest.charge(fn.fuel);
-    return finish(fn, guest, fn.call(guest, toArgs(meanings, values)));
-  };
+  const { params, results, fullName: name, fuel } = fn;
+  const apply = applied(fn);
   if (fn.continuations === null) {
-    return { ...shared, saved: fn.isResumable ? "resumable" : "opaque", call: call as Call };
+    return {
+      kind: "direct",
+      params,
+      results,
+      name,
+      saved: fn.isResumable ? "resumable" : "opaque",
+      call(caller) {
+        const guest = guestOf(caller, name);
+        caller.chargeFuel(fuel);
+        const result = apply(guest, caller);
+        return (guest.effects === null ? result : finish(fn, guest, result)) as DirectResult;
+      },
+    };
   }
-  const steps = Object.entries(fn.continuations).map(([name, step]) => [name, continuation(fn, step)]);
-  return { ...shared, kind: "frame", call: call as Call, continuations: Object.fromEntries(steps) };
+  const steps = Object.entries(fn.continuations).map(([step, run]) => [step, continuation(fn, run)]);
+  return {
+    kind: "frame",
+    params,
+    results,
+    name,
+    call(caller: Caller, ...values: Value[]) {
+      const guest = guestOf(caller, name);
+      caller.chargeFuel(fuel);
+      return finish(fn, guest, apply(guest, new Listed(values))) as HostResult | FrameRequest;
+    },
+    continuations: Object.fromEntries(steps),
+  };
 }
 
 function continuation(fn: HostFunction, step: Continuation) {
   return (caller: Caller, state: FrameState, outcome: GuestOutcome | null) => {
-    const guest = new Guest(processOf(caller), caller, fn.fullName);
-    return finish(fn, guest, step(guest, state, outcome));
+    const guest = guestOf(caller, fn.fullName);
+    return finish(fn, guest, step(guest, state, outcome)) as HostResult | FrameRequest;
   };
 }
 
-/** In place: these calls are many. */
-function toArgs(meanings: readonly Meaning[], values: Value[]): Arg[] {
-  for (let i = 0; i < meanings.length; i++) values[i] = toArg(meanings[i]!, values[i]);
-  return values as Arg[];
+function guestOf(caller: Caller, name: string): Guest {
+  const process = processOf(caller);
+  const guest = (process.guest ??= new Guest(process));
+  guest.enter(caller, name);
+  return guest;
 }
 
-function finish(fn: HostFunction, guest: Guest, result: Result): HostResult | typeof SUSPEND | FrameRequest {
+/** The function with its arguments as their meanings have them: without a list for the few that most have. */
+function applied({ call, parameters }: HostFunction): (guest: Guest, args: Arguments) => Result {
+  const meanings = parameters.map(({ meaning }) => meaning);
+  const [first, second, third] = meanings as [Meaning, Meaning, Meaning];
+  switch (meanings.length) {
+    case 0:
+      return (guest) => call(guest);
+    case 1:
+      return (guest, args) => call(guest, argOf(first, args, 0));
+    case 2:
+      return (guest, args) => call(guest, argOf(first, args, 0), argOf(second, args, 1));
+    case 3:
+      return (guest, args) => call(guest, argOf(first, args, 0), argOf(second, args, 1), argOf(third, args, 2));
+    default:
+      return (guest, args) => call(guest, ...meanings.map((meaning, i) => argOf(meaning, args, i)));
+  }
+}
+
+/** The arguments of a frame function. */
+class Listed implements Arguments {
+  readonly #values: readonly Value[];
+
+  constructor(values: readonly Value[]) {
+    this.#values = values;
+  }
+
+  i32(index: number): number {
+    return this.#values[index] as number;
+  }
+
+  i64(index: number): bigint {
+    return this.#values[index] as bigint;
+  }
+
+  i64Number(index: number): number {
+    return Number(this.i64(index));
+  }
+
+  u64Number(index: number): number {
+    return Number(BigInt.asUintN(64, this.i64(index)));
+  }
+
+  f64(index: number): number {
+    return this.#values[index] as number;
+  }
+}
+
+function finish(fn: HostFunction, guest: Guest, result: Result): Result {
   const { effects, process } = guest;
   // The engine takes undefined for nothing.
-  if (effects === null) return result as HostResult;
+  if (effects === null) return result;
   if (typeof result === "symbol") process.pendingCall = { name: fn.fullName, effects };
   else if (!(result instanceof FrameRequest)) {
     effects.result(result);
     const { pid, environment, runtime } = process;
     runtime.trace?.({ kind: "call", pid, environment: environment.id, name: fn.fullName, effects: effects.value });
   }
-  return result ?? [];
+  return result;
 }

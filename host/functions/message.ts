@@ -38,12 +38,12 @@ const SMALL_MESSAGE_BYTES = 65_536;
 const DATA_FUNCTIONS: readonly HostFunction[] = [
   define(
     "create_data",
-    ["tag: tag", "capacity: u64"],
+    ["tag: tag", "capacity: size"],
     {
       fuel: 100,
       doc: "Puts a new empty data message into the scratch slot; what was there is dropped with its resources. Tag 0 is no tag. The capacity is a hint.",
     },
-    (guest, tag, capacity) => guest.process.createMessage(tag, Number(capacity)),
+    (guest, tag, capacity) => guest.process.createMessage(tag, capacity),
   ),
   define(
     "write_data",
@@ -88,11 +88,11 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
   ),
   define(
     "seek_data",
-    ["position: u64"],
+    ["position: size"],
     { traps: [NOT_DATA], doc: "Sets the cursor that `read_data` reads from; it may lie beyond the end." },
     (guest, position) => {
       // Beyond 2^53 the exact place does not matter: no message reaches it.
-      dataOf(guest).cursor = Number(position);
+      dataOf(guest).cursor = position;
     },
   ),
   define(
@@ -111,14 +111,14 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest) => {
       const message = messageOf(guest);
-      return message instanceof ProcessDied ? BigInt(message.pid) : 0n;
+      return message instanceof ProcessDied ? message.pid : 0;
     },
   ),
   define(
     "data_size",
     [],
     { result: "i64", traps: [NOT_DATA], doc: "Bytes of all the message's data, wherever the cursor is." },
-    (guest) => BigInt(dataOf(guest).byteLength),
+    (guest) => dataOf(guest).byteLength,
   ),
 ];
 
@@ -173,7 +173,7 @@ function transfers<R extends Resource>(
           throw error;
         }
         if (!staysHere) table.take(id);
-        return BigInt(index);
+        return index;
       },
     ),
     define(
@@ -197,7 +197,7 @@ function transfers<R extends Resource>(
         }
         message.takeResource(Number(index));
         if (staysHere) resource.close();
-        return BigInt(id);
+        return id;
       },
     ),
   ];

@@ -24,9 +24,12 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
       process.diesWithLinks = flag;
     },
   ),
-  define("process_id", [], { result: "i64", doc: "The caller's ID." }, ({ process }) => BigInt(process.pid)),
-  define("environment_id", [], { result: "i64", doc: "The ID of the caller's environment." }, ({ process }) =>
-    BigInt(process.environment.id),
+  define("process_id", [], { result: "i64", doc: "The caller's ID." }, ({ process }) => process.pid),
+  define(
+    "environment_id",
+    [],
+    { result: "i64", doc: "The ID of the caller's environment." },
+    ({ process }) => process.environment.id,
   ),
   define(
     "link",

@@ -4,20 +4,23 @@ import type { Func, HostFunc } from "../runtime/func.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
+import { decodeValue } from "../runtime/values.ts";
+import { Num } from "../types.ts";
 import type { Invocation } from "./invocation.ts";
+import type { Machine } from "./machine.ts";
 
 /** The guest that calls a host function, for as long as the call runs on the JavaScript stack. */
 export class Caller {
   readonly store: Store;
   /** The instance whose code calls; null when the embedder calls the host function itself. */
   readonly instance: Instance | null;
-  readonly #host: HostFunc;
+  protected host: HostFunc | null;
   readonly #invocation: Invocation;
 
-  constructor(store: Store, instance: Instance | null, host: HostFunc, invocation: Invocation) {
+  constructor(store: Store, instance: Instance | null, host: HostFunc | null, invocation: Invocation) {
     this.store = store;
     this.instance = instance;
-    this.#host = host;
+    this.host = host;
     this.#invocation = invocation;
   }
 
@@ -33,7 +36,7 @@ export class Caller {
 
   /** The host function that is called. */
   get func(): Func {
-    return this.store.funcAt(this.#host.address);
+    return this.store.funcAt(this.host!.address);
   }
 
   /** Adds `fuel` to what the guest has used. More than it has left is paid off in later turns. Throws `RangeError`. */
@@ -44,5 +47,56 @@ export class Caller {
   /** Lets the guest's turn end when this function returns. */
   giveWay(): void {
     this.#invocation.giveWay();
+  }
+}
+
+const TWO_POW_32 = 2 ** 32;
+
+/**
+ * The caller of a direct host function, and its arguments by their index: one object for all calls of an
+ * invocation, so it is valid until the function returns. The types are not checked again.
+ */
+export class DirectCaller extends Caller {
+  override instance: Instance | null = null;
+  readonly #machine: Machine;
+
+  constructor(store: Store, invocation: Invocation, machine: Machine) {
+    super(store, null, null, invocation);
+    this.#machine = machine;
+  }
+
+  /** Makes it the caller of `host`, whose arguments stand where the machine says. */
+  enter(host: HostFunc, instance: Instance | null): void {
+    this.host = host;
+    this.instance = instance;
+  }
+
+  /** An argument of 32 bits, signed. */
+  i32(index: number): number {
+    const { words, argsAt } = this.#machine;
+    return words[argsAt + 2 * index]!;
+  }
+
+  /** An argument of 64 bits, signed. */
+  i64(index: number): bigint {
+    const { words, argsAt } = this.#machine;
+    return decodeValue(this.store, Num.I64, words, argsAt + 2 * index) as bigint;
+  }
+
+  /** An argument of 64 bits as a signed number, rounded where it is no safe integer. */
+  i64Number(index: number): number {
+    const { words, argsAt } = this.#machine;
+    return words[argsAt + 2 * index + 1]! * TWO_POW_32 + (words[argsAt + 2 * index]! >>> 0);
+  }
+
+  /** As {@link i64Number}, of the same bits without a sign. */
+  u64Number(index: number): number {
+    const { words, argsAt } = this.#machine;
+    return (words[argsAt + 2 * index + 1]! >>> 0) * TWO_POW_32 + (words[argsAt + 2 * index]! >>> 0);
+  }
+
+  f64(index: number): number {
+    const { words, argsAt } = this.#machine;
+    return decodeValue(this.store, Num.F64, words, argsAt + 2 * index) as number;
   }
 }

@@ -65,6 +65,8 @@ const KINDS: readonly (readonly [kind: string, definition: HostDefinition])[] = 
     },
   ],
   ["SUSPEND", { ...T, call: () => SUSPEND }],
+  ["direct", { ...T, kind: "direct", call: (caller) => caller.i32(0) + 1 }],
+  ["direct SUSPEND", { ...T, kind: "direct", call: () => SUSPEND }],
 ];
 
 function later<T>(value: T): Promise<T> {

@@ -1896,8 +1896,33 @@ export function run(x: Machine): Exit {
           nfp = fp + code[pc + 2]!;
           P = code[pc + 3]!;
           pc += 4;
-          exit = Exit.CallImport;
-          break loop;
+          if (F <= P) {
+            exit = Exit.CallImport;
+            break loop;
+          }
+          x.pc = pc;
+          x.fp = fp;
+          x.fuel = F;
+          x.position = P;
+          x.callee = callee;
+          x.argsAt = nfp;
+          if (!x.imports.callImport()) return x.imports.importExit;
+          F = x.fuel;
+          // The host may have grown what is cached here, run guest code, and made instances.
+          if (module.words !== code || instance.store.globalWords !== G) {
+            exit = Exit.Reenter;
+            break loop;
+          }
+          H = instance.store.heapWords;
+          if (memory0 !== null) {
+            M = memory0.view;
+            mb = memory0.base;
+            ml = memory0.byteLength;
+          }
+          T = table.items;
+          tableBias = table.imageOf === null ? instance.funcsAt : 1;
+          tableLength = table.length;
+          continue;
 
         case Reg.Return: {
           const l = fp + code[pc + 1]!;

@@ -27,12 +27,12 @@ import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
 import { WaitResult, type AtomicWait } from "../runtime/waiters.ts";
-import type { FuncType, ValType } from "../types.ts";
+import { Num, type FuncType, type ValType } from "../types.ts";
 import { addBacktrace, fuelAtTrap } from "./backtrace.ts";
-import { Caller } from "./caller.ts";
+import { Caller, DirectCaller } from "./caller.ts";
 import { switchCode } from "./exact.ts";
 import { run } from "./interpreter.ts";
-import { Exit, Machine, type Activation } from "./machine.ts";
+import { Exit, Machine, type Activation, type CallActivation, type ImportCaller } from "./machine.ts";
 import { Next, type Answer, type InvocationRecord } from "./record.ts";
 import { findHandler, guestException, land } from "./exceptions.ts";
 import type { InvocationState } from "./roots.ts";
@@ -117,7 +117,7 @@ function trainLoop(): void {
 let active: Invocation | null = null;
 
 /** A call that is run turn by turn, with fuel for each turn. (spec: embed-func-invoke) */
-export class Invocation {
+export class Invocation implements ImportCaller {
   readonly store: Store;
   #machine: Machine;
   #type: FuncType;
@@ -154,6 +154,14 @@ export class Invocation {
   #outcome: GuestOutcome | null = null;
   /** The instance whose code has called the host function that is called, or goes on; null for the embedder. */
   #callerInstance: Instance | null = null;
+  /** The caller of direct host functions, the activation of their calls, and one that did not simply return. */
+  #direct: DirectCaller | null = null;
+  #directActivation: CallActivation | null = null;
+  #directEnd: { readonly host: HostFunc; readonly result: unknown } | { readonly error: unknown } | null = null;
+  /** Why the hot loop has to be left for a call of an import. */
+  importExit: Exit = Exit.CallImport;
+  /** Fuel of the turn that the machine does not have, so that it comes back for training. */
+  #heldFuel = 0;
   #error: unknown = null;
   #values: Value[] = NONE;
   #maxWords: number;
@@ -168,6 +176,7 @@ export class Invocation {
     this.#maxWords = store.maxFrameSlots * 2;
     store.reserve("frames", INITIAL_FRAME_SLOTS * 8);
     this.#machine = new Machine(INITIAL_FRAME_SLOTS);
+    this.#machine.imports = this;
     this.#machine.callee = entry.address;
     this.#entryAddress = entry.address;
     try {
@@ -214,6 +223,7 @@ export class Invocation {
     if (added > 0) store.reserve("frames", added);
     invocation.#machine.retire();
     invocation.#machine = record.machine;
+    invocation.#machine.imports = invocation;
     invocation.#type = record.type;
     invocation.#activations.splice(0, 1, ...record.activations);
     invocation.#next = record.next;
@@ -508,6 +518,7 @@ export class Invocation {
       let exit: Exit;
       // Until the loop is trained, a long turn is interrupted for that, unseen by the guest.
       const held = x.isExact ? 0 : Math.max(0, x.fuel - x.position - untrainedFuel);
+      this.#heldFuel = held;
       x.fuel -= held;
       try {
         exit = run(x);
@@ -579,6 +590,13 @@ export class Invocation {
         case Exit.CallAddress:
           this.#leaveCode();
           return true;
+        case Exit.HostCalled:
+          this.#remaining = x.fuel - x.position;
+          this.#directReturned();
+          return true;
+        case Exit.Reenter:
+          x.enter(x.instance!);
+          continue;
         case Exit.IndirectSlow:
           this.#callIndirect();
           return true;
@@ -717,17 +735,17 @@ export class Invocation {
   }
 
   #callHost(host: HostFunc, argsAt: number): void {
-    const { definition, type } = host;
-    const args = this.#decode(type.params, argsAt, false);
-    const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
-    this.#hostParams = type.params;
-    this.#pinned = NONE;
-    this.#callFuel = 0;
+    const { definition, direct, type } = host;
+    const args = direct === null ? this.#decode(type.params, argsAt, false) : null;
     this.#machine.argsAt = argsAt;
-    this.#next = Next.Host;
+    this.#beginHost(host);
     let result: unknown;
     try {
-      result = call.call(definition, this.#caller(host), ...args);
+      if (args === null) result = direct!.call(this.#directCaller(host));
+      else {
+        const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
+        result = call.call(definition, this.#caller(host), ...args);
+      }
     } catch (error) {
       this.#prepaid = 0;
       this.#trapped(error);
@@ -735,6 +753,74 @@ export class Invocation {
     }
     this.#prepaid = 0;
     this.#hostReturned(host, argsAt, result);
+  }
+
+  #beginHost(host: HostFunc): void {
+    this.#hostParams = host.type.params;
+    this.#pinned = NONE;
+    this.#callFuel = 0;
+    this.#next = Next.Host;
+  }
+
+  /**
+   * For the hot loop, which stands behind a call of the import `callee` and has fuel left: calls it if it is a direct
+   * host function, in the state in which {@link #leaveCode} and {@link #callHost} would. True when the loop goes on.
+   */
+  callImport(): boolean {
+    const x = this.#machine;
+    const instance = x.instance!;
+    const host = this.store.hostAt(instance.funcAddress(x.callee));
+    if (host === null || host.direct === null || x.isExact || this.store.isCollectionDue) {
+      this.importExit = Exit.CallImport;
+      return false;
+    }
+    this.#pushDirect(instance);
+    const left = x.fuel - x.position;
+    this.#remaining = left + this.#heldFuel;
+    this.#callerInstance = instance;
+    this.#beginHost(host);
+    try {
+      const result = host.direct.call(this.#directCaller(host));
+      if (result !== SUSPEND && this.#debt < left && !this.#gaveWay && this.#ending === null) {
+        encodeDirect(this.store, host, result, x.words, x.argsAt);
+        x.fuel -= this.#debt;
+        this.#debt = 0;
+        this.#activations.pop();
+        this.#next = Next.Run;
+        return true;
+      }
+      this.#directEnd = { host, result };
+    } catch (error) {
+      this.#directEnd = { error };
+    }
+    this.#directActivation = null;
+    this.importExit = Exit.HostCalled;
+    return false;
+  }
+
+  /** As for any other call, but the activation is kept for the next one unless the call stays. */
+  #pushDirect(instance: Instance): void {
+    const x = this.#machine;
+    const activation = (this.#directActivation ??= { kind: "call", instance, pc: 0, fp: 0, position: 0 });
+    activation.instance = instance;
+    activation.pc = x.pc;
+    activation.fp = x.fp;
+    activation.position = x.position;
+    this.#activations.push(activation);
+  }
+
+  /** Does what is left of a direct call that did not simply return. */
+  #directReturned(): void {
+    const end = this.#directEnd!;
+    this.#directEnd = null;
+    if ("error" in end) this.#trapped(end.error);
+    else this.#hostReturned(end.host, this.#machine.argsAt, end.result);
+  }
+
+  #directCaller(host: HostFunc): DirectCaller {
+    this.#direct ??= new DirectCaller(this.store, this, this.#machine);
+    this.#direct.enter(host, this.#callerInstance);
+    return this.#direct;
   }
 
   #caller(host: HostFunc): Caller {
@@ -758,6 +844,11 @@ export class Invocation {
   #hostReturned(host: HostFunc, argsAt: number, result: unknown): void {
     if (typeof result === "object" && result instanceof FrameRequest && host.definition.kind === "frame") {
       this.#request(host, argsAt, result);
+      return;
+    }
+    if (host.direct !== null && result !== SUSPEND) {
+      encodeDirect(this.store, host, result, this.#machine.words, argsAt);
+      this.#next = Next.Return;
       return;
     }
     const { results } = host.type;
@@ -1020,6 +1111,17 @@ function leastFrameWords({ module }: Instance, funcIndex: number): number {
 
 function hostName({ definition }: HostFunc): string {
   return `host function ${definition.name ?? "without a name"}`;
+}
+
+/** Writes what a direct host function returned. Throws `TypeError` for a value of another type. */
+function encodeDirect(store: Store, { type }: HostFunc, result: unknown, words: Int32Array, at: number): void {
+  if (type.results.length === 0) return;
+  const resultType = type.results[0]!;
+  if (resultType === Num.I64 && typeof result === "number") {
+    if (!Number.isSafeInteger(result)) throw new TypeError(`expected a value of type i64, got the number ${result}`);
+    words[at] = result;
+    words[at + 1] = Math.floor(result / 2 ** 32);
+  } else encodeValue(store, resultType, result, words, at);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -5,8 +5,7 @@
 
 import type { CompiledModule, ExternDescriptor } from "../compiled-module.ts";
 import { LinkError } from "../errors.ts";
-import type { HostDefinition, HostFunc } from "../runtime/func.ts";
-import { hostFuncType } from "../runtime/func-type.ts";
+import { hostFuncAt, type HostDefinition, type HostFunc } from "../runtime/func.ts";
 
 /** Asked for each import; undefined means there is none. */
 export type HostResolver = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
@@ -29,12 +28,11 @@ export class LinkPlan {
       if (type.kind !== "func") {
         throw new LinkError("incompatible import type", from, name, `expected a ${type.kind}, got a func`);
       }
-      const funcType = hostFuncType(definition);
-      const typeId = engine.funcTypeId(funcType);
-      if (!engine.types.isSubtype(typeId, module.typeIds[type.typeIndex]!)) {
+      const host = hostFuncAt(hosts.length + 1, engine, definition);
+      if (!engine.types.isSubtype(host.typeId, module.typeIds[type.typeIndex]!)) {
         throw new LinkError("incompatible import type", from, name, "another type");
       }
-      hosts.push({ address: hosts.length + 1, typeId, type: funcType, definition });
+      hosts.push(host);
     }
     this.hosts = hosts;
     this.addresses = Int32Array.from(hosts, ({ address }) => address);

@@ -45,6 +45,18 @@ export const enum Exit {
   Throw,
   /** `call_indirect` or `call_ref` could not take the short way; the driver finds out why. */
   IndirectSlow,
+  /** A direct host function was called, and has to wait, failed, or ends the turn: the driver does the rest. */
+  HostCalled,
+  /** What the loop has in its locals has changed; the same position goes on. */
+  Reenter,
+}
+
+/** Who calls imported functions for the hot loop. */
+export interface ImportCaller {
+  /** Calls the import `callee` if it is a direct host function. True when it has returned and the loop goes on. */
+  callImport(): boolean;
+  /** Why it does not. */
+  readonly importExit: Exit;
 }
 
 /** The frames as lanes of 8 and 16 bits: for vectors only. */
@@ -62,12 +74,20 @@ class Lanes {
   }
 }
 
+/** To the code of `instance` at `pc`, where P is `position`. */
+export interface CallActivation {
+  readonly kind: "call";
+  instance: Instance;
+  pc: number;
+  fp: number;
+  position: number;
+}
+
 /** Where control goes when a callee returns that is not of the same instance: plain data. */
 export type Activation =
   /** To the embedder. */
   | { readonly kind: "entry" }
-  /** To the code of `instance` at `pc`, where P is `position`. */
-  | { readonly kind: "call"; readonly instance: Instance; pc: number; readonly fp: number; readonly position: number }
+  | CallActivation
   /** To a continuation of a frame function, whose arguments are at `argsAt` and whose caller is the activation below. */
   | {
       readonly kind: "host";
@@ -153,6 +173,7 @@ export class Machine {
   /** The atomic wait at `pc` that is under way, or over and not yet answered. */
   waiter: Waiter | null = null;
 
+  imports: ImportCaller = NOBODY;
   instance: Instance | null = null;
   module: ModuleCode = NO_CODE;
   entries: Int32Array = NO_CODE.entries;
@@ -206,3 +227,4 @@ export class Machine {
 }
 
 const NO_CODE = new ModuleCode(0);
+const NOBODY: ImportCaller = { callImport: () => false, importExit: Exit.CallImport };

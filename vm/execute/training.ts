@@ -12,7 +12,7 @@ import { Reg } from "../lower/code.ts";
 import { LAYOUTS } from "../lower/layouts.ts";
 import { Store } from "../runtime/store.ts";
 import { run } from "./interpreter.ts";
-import { Machine } from "./machine.ts";
+import { Exit, Machine } from "./machine.ts";
 import { warmUpVectors } from "./vector-training.ts";
 
 /**
@@ -79,6 +79,14 @@ export function warmUp(): void {
   code.reserve(64);
   const x = new Machine(256);
   x.enter(instance);
+  let hasReturned = false;
+  x.imports = {
+    importExit: Exit.CallImport,
+    callImport() {
+      hasReturned = !hasReturned;
+      return hasReturned;
+    },
+  };
   const { heap } = store;
   const object = heap.allocate(OBJECT_WORDS, 0, true);
   heap.setWord(object, 1, OBJECT_LENGTH);

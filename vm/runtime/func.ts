@@ -6,7 +6,9 @@
 
 import type { FuncType } from "../types.ts";
 import type { Value } from "./values.ts";
-import type { Caller } from "../execute/caller.ts";
+import type { Engine } from "../engine.ts";
+import type { Caller, DirectCaller } from "../execute/caller.ts";
+import { hostFuncType } from "./func-type.ts";
 import type { GuestException } from "./guest-exception.ts";
 import type { Instance } from "./instance.ts";
 import type { Store } from "./store.ts";
@@ -107,8 +109,18 @@ export interface FrameDefinition extends HostDefinitionBase {
   readonly continuations: Continuations;
 }
 
+/**
+ * A plain function that takes i32, i64 and f64 and returns at most one integer. It reads its arguments where the guest
+ * has put them, so no JavaScript value is made that it does not want, and the hot loop calls it without being left. An i64
+ * may be returned as a bigint, or as a number that is a safe integer.
+ */
+export interface DirectDefinition extends HostDefinitionBase {
+  readonly kind: "direct";
+  call(caller: DirectCaller): number | bigint | undefined | typeof SUSPEND;
+}
+
 /** A host function of any kind. */
-export type HostDefinition = PlainDefinition | AsyncDefinition | FrameDefinition;
+export type HostDefinition = PlainDefinition | AsyncDefinition | FrameDefinition | DirectDefinition;
 
 /** A host function in a store. */
 export interface HostFunc {
@@ -116,6 +128,15 @@ export interface HostFunc {
   readonly typeId: number;
   readonly type: FuncType;
   readonly definition: HostDefinition;
+  /** The definition if it is direct. */
+  readonly direct: DirectDefinition | null;
+}
+
+/** Throws `TypeError` for a type name that does not exist, and for a direct function with types that it cannot have. */
+export function hostFuncAt(address: number, engine: Engine, definition: HostDefinition): HostFunc {
+  const type = hostFuncType(definition);
+  const direct = definition.kind === "direct" ? definition : null;
+  return { address, typeId: engine.funcTypeId(type), type, definition, direct };
 }
 
 /** A function of a store: of an instance or of the host. */

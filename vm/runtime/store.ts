@@ -24,8 +24,7 @@ import type { LinkPlan } from "../execute/link-plan.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
-import { Func, type HostDefinition, type HostFunc } from "./func.ts";
-import { hostFuncType } from "./func-type.ts";
+import { Func, hostFuncAt, type HostDefinition, type HostFunc } from "./func.ts";
 import type { Tag } from "./global.ts";
 import { Heap as ObjectHeap } from "./heap.ts";
 import { HeapObject } from "./heap-object.ts";
@@ -201,6 +200,13 @@ export class Store {
     return owner;
   }
 
+  /** The host function at an address; null for a function of an instance. */
+  hostAt(address: number): HostFunc | null {
+    if (address <= this.#planned.length && address > 0) return this.#planned[address - 1]!;
+    const owner = this.ownerOf(address);
+    return "definition" in owner ? owner : null;
+  }
+
   /** Whatever has addresses, in their order; those of a plan come first. */
   get owners(): readonly (Instance | HostFunc)[] {
     return [...this.#planned, ...this.#owners];
@@ -248,9 +254,8 @@ export class Store {
    * Imports may give definitions directly; this serves tables, globals and several instances.
    */
   hostFunc(definition: HostDefinition): Func {
-    const type = hostFuncType(definition);
+    const host = hostFuncAt(this.#nextAddress, this.engine, definition);
     this.reserve("functions", FUNC_BYTES);
-    const host: HostFunc = { address: this.#nextAddress, typeId: this.engine.funcTypeId(type), type, definition };
     return this.funcAt(this.addFuncs(host, 1));
   }
 

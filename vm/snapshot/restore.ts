@@ -10,8 +10,7 @@ import type { Invocation } from "../execute/invocation.ts";
 import { bytesOfSegments, compare, type Imports, resolverOf } from "../execute/link.ts";
 import { DEFAULT_FRAME_SLOTS, MAX_GLOBALS } from "../limits.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
-import type { FrameState, HostDefinition, HostFunc } from "../runtime/func.ts";
-import { hostFuncType } from "../runtime/func-type.ts";
+import { hostFuncAt, type FrameState, type HostDefinition, type HostFunc } from "../runtime/func.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
 import { type Extern, Instance } from "../runtime/instance.ts";
@@ -361,9 +360,9 @@ export class StoreReader {
     } else throw input.invalid(`owner of kind ${kind}`);
     const saved = this.types.readFunc(input);
     if (definition === undefined) throw new SnapshotError("mismatch", `host function ${name}`);
-    const type = hostFuncType(definition);
-    if (!isSameType(type, saved)) throw new SnapshotError("mismatch", `host function ${name} of its former type`);
-    return { address, typeId: store.engine.funcTypeId(type), type, definition };
+    const host = hostFuncAt(address, store.engine, definition);
+    if (!isSameType(host.type, saved)) throw new SnapshotError("mismatch", `host function ${name} of its former type`);
+    return host;
   }
 
   #importedDefinition(module: string, name: string): HostDefinition | undefined {
