@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Mailbox } from "./mailbox.ts";
-import { Termination } from "../vm/index.ts";
+import { allocateMemory, Store, Termination, Trap } from "../vm/index.ts";
 import { Account } from "./group.ts";
 import { DataMessage, LinkDied, MESSAGE_OVERHEAD, ProcessDied, type Message, type Resource } from "./message.ts";
 import { Runtime } from "./runtime.ts";
@@ -87,14 +87,40 @@ describe("DataMessage", () => {
     const message = new DataMessage(7n, 3);
     for (let i = 0; i < 100; i++) message.append(Uint8Array.of(i, i + 1));
     expect(message.byteLength).to.equal(200);
-    expect([...message.take(3)]).to.deep.equal([0, 1, 1]);
+    const memory = allocateMemory(new Store(), { minPages: 1 });
+    message.takeInto(memory, 10, 3);
+    expect([...memory.read(9, 5)]).to.deep.equal([0, 0, 1, 1, 0]);
     message.append(Uint8Array.of(255));
     message.cursor = 198;
-    expect([...message.take(10)]).to.deep.equal([99, 100, 255]);
-    expect(message.take(10)).to.have.length(0);
-    message.cursor = 1_000;
-    expect(message.take(10)).to.have.length(0);
-    expect(message.cursor).to.equal(1_000);
+    message.takeInto(memory, 20, 3);
+    expect([...memory.read(20, 4)]).to.deep.equal([99, 100, 255, 0]);
+    expect(message.cursor).to.equal(201);
+    message.appendFrom(memory, 20, 3);
+    expect([...message.bytes.subarray(200)]).to.deep.equal([255, 99, 100, 255]);
+  });
+
+  it("copies any length from and to any address, and nothing beside it", () => {
+    const memory = allocateMemory(new Store(), { minPages: 1 });
+    const bytes = Uint8Array.from({ length: 400 }, (_, i) => (i * 7 + 1) & 0xff);
+    for (let length = 0; length <= 300; length += length < 20 ? 1 : 13) {
+      for (const at of [0, 1, 2, 3, 65_536 - length]) {
+        memory.fill(0, 0xee, 65_536);
+        memory.write(at, bytes.subarray(0, length));
+        const message = new DataMessage(0n);
+        message.append(bytes.subarray(0, 3));
+        message.appendFrom(memory, at, length);
+        message.cursor = 3;
+        memory.fill(0, 0xee, 65_536);
+        message.takeInto(memory, at, length);
+        const expected = new Uint8Array(65_536).fill(0xee);
+        expected.set(bytes.subarray(0, length), at);
+        expect(Buffer.compare(memory.read(0, 65_536), expected), `${length} bytes at ${at}`).to.equal(0);
+        message.drop();
+      }
+    }
+    const message = DataMessage.of(bytes);
+    expect(() => message.takeInto(memory, 65_530, 7)).to.throw(Trap, "out of bounds");
+    expect(() => message.appendFrom(memory, 65_530, 7)).to.throw(Trap, "out of bounds");
   });
 
   it("does not believe a capacity", () => {
@@ -110,10 +136,35 @@ describe("DataMessage", () => {
       message.drop();
       const next = new DataMessage(0n, 1_000);
       next.append(Uint8Array.of(1, 2));
-      expect([...next.take(1_000)]).to.deep.equal([1, 2]);
-      expect(next.bytes).to.have.length(2);
+      expect([...next.bytes]).to.deep.equal([1, 2]);
       next.drop();
     }
+  });
+
+  it("becomes another one when its only owner has done with it, with nothing of the former", () => {
+    const { group } = new Runtime();
+    const closed: string[] = [];
+    const former = DataMessage.begin(5n, 100, group);
+    former.append(Uint8Array.of(1, 2, 3));
+    former.cursor = 2;
+    former.pushResource({ kind: "socket", close: () => closed.push("socket") });
+    former.recycle();
+    expect(closed).to.deep.equal(["socket"]);
+    expect(group.used(Account.Memory)).to.equal(0);
+    const next = DataMessage.begin(6n, 0, group);
+    expect(next).to.equal(former);
+    expect(next).to.include({ tag: 6n, byteLength: 0, cursor: 0, resourceCount: 0, payer: group });
+    expect(next.bytes).to.have.length(0);
+    expect(group.used(Account.Memory)).to.equal(next.paidBytes);
+    next.drop();
+    expect(DataMessage.begin(7n, 0, group)).to.not.equal(next);
+  });
+
+  it("of the embedder never becomes another one", () => {
+    const { group } = new Runtime();
+    const own = new DataMessage(1n, 10, group);
+    own.recycle();
+    expect(DataMessage.begin(2n, 0, group)).to.not.equal(own);
   });
 
   it("is paid for until it is dropped, also a small one, and not when it could not be made", () => {

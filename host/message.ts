@@ -1,10 +1,10 @@
 /**
- * Messages: data with a tag and resources, and the notices that links and monitors send. Their
- * bytes lie in chunks that are used again and again, since making an array for each would cost more
- * than delivering it.
+ * Messages: data with a tag and resources, and the notices that links and monitors send. Those that guests build and
+ * read are used again and again, as the chunks are in which their bytes lie.
  */
 
 import { Termination, type Memory } from "../vm/index.ts";
+import { giveChunk, NO_CHUNK, takeChunk, type Chunk } from "./chunks.ts";
 import { Account, type Group } from "./group.ts";
 
 /** The result of `receive` for each kind. */
@@ -28,28 +28,12 @@ export const MESSAGE_OVERHEAD = 64;
 const MESSAGE_BYTES = 512;
 /** A larger capacity is not believed. */
 const MAX_BELIEVED_CAPACITY = 65_536;
+/** A chunk up to this is in the price of the message. */
 const SMALL_BYTES = 64;
-/** Chunks of 128 B to 64 KiB by their power of two; the rest have arrays of their own. */
-const MIN_CLASS = 7;
-const MAX_CLASS = 16;
-const POOLED_BYTES_PER_CLASS = 4_194_304;
 
-const pools: Uint8Array[][] = Array.from({ length: MAX_CLASS + 1 }, () => []);
-const EMPTY = new Uint8Array(0);
-
-function takeChunk(byteLength: number): Uint8Array {
-  if (byteLength <= SMALL_BYTES) return new Uint8Array(SMALL_BYTES);
-  const size = Math.max(MIN_CLASS, 32 - Math.clz32(byteLength - 1));
-  return pools[size]?.pop() ?? new Uint8Array(size > MAX_CLASS ? byteLength : 1 << size);
-}
-
-function giveChunk(chunk: Uint8Array): void {
-  const { length } = chunk;
-  if (length <= SMALL_BYTES || length > 1 << MAX_CLASS) return;
-  const size = 31 - Math.clz32(length);
-  const pool = pools[size]!;
-  if (1 << size === length && pool.length << size < POOLED_BYTES_PER_CLASS) pool.push(chunk);
-}
+/** Dropped messages that will be others. */
+const idle: DataMessage[] = [];
+const MAX_IDLE_MESSAGES = 4_096;
 
 /** Whoever waits for room in a mailbox. */
 export interface SuspendedSender {
@@ -117,26 +101,52 @@ export abstract class Message {
     this.payer = null;
     this.paidBytes = 0;
   }
+
+  /** As {@link drop}, by whoever alone has it: it may become another message. */
+  recycle(): void {
+    this.drop();
+  }
 }
 
 export class DataMessage extends Message {
   readonly kind = MessageKind.Data;
-  #chunk: Uint8Array;
+  #chunk: Chunk = NO_CHUNK;
   /** Bytes written. */
   byteLength = 0;
   /** Where reading goes on. May lie beyond the end. */
   cursor = 0;
   #resources: (Resource | null)[] | null = null;
+  /** Not those that the embedder or a native process has made and may still have. */
+  #isRecycled = false;
 
   /** `capacity` is a hint. Throws `Termination` when the payer refuses. */
   constructor(tag: bigint, capacity = 0, payer: Group | null = null) {
     super(tag);
+    this.#begin(capacity, payer);
+  }
+
+  /**
+   * As the constructor, for one that will end with {@link recycle}: most processes go on and on building and reading
+   * messages, and those that wait in a mailbox are old when they are read, which makes new ones dear for V8.
+   */
+  static begin(tag: bigint, capacity: number, payer: Group): DataMessage {
+    const former = idle.pop();
+    if (former === undefined) {
+      const message = new DataMessage(tag, capacity, payer);
+      message.#isRecycled = true;
+      return message;
+    }
+    former.tag = tag;
+    former.#begin(capacity, payer);
+    return former;
+  }
+
+  #begin(capacity: number, payer: Group | null): void {
     this.payer = payer;
-    this.#chunk = EMPTY;
     if (!this.pay(MESSAGE_BYTES)) throw new Termination("memory limit", "a message");
     if (capacity === 0) return;
     try {
-      this.room(Math.min(capacity, MAX_BELIEVED_CAPACITY));
+      this.#room(Math.min(capacity, MAX_BELIEVED_CAPACITY));
     } catch (error) {
       this.drop();
       throw error;
@@ -155,53 +165,47 @@ export class DataMessage extends Message {
   }
 
   append(bytes: Uint8Array): void {
-    this.room(bytes.length).set(bytes, this.byteLength);
+    const chunk = this.#room(bytes.length);
+    chunk.bytes.set(bytes, chunk.at + this.byteLength);
     this.byteLength += bytes.length;
   }
 
-  /**
-   * The chunk, with room for so many bytes behind {@link byteLength}, which its writer then adds to
-   * it. Not to be kept: chunks go from message to message. Throws `Termination` when the payer
-   * refuses.
-   */
-  room(byteLength: number): Uint8Array {
+  /** The chunk, with room for so many bytes behind {@link byteLength}. Throws `Termination` when the payer refuses. */
+  #room(byteLength: number): Chunk {
     const needed = this.byteLength + byteLength;
-    if (needed <= this.#chunk.length) return this.#chunk;
-    const chunk = takeChunk(Math.max(needed, Math.min(this.#chunk.length * 2, needed + 0x100_0000)));
-    const added = chunk.length - this.#chunk.length;
-    if (chunk.length > SMALL_BYTES && !this.pay(added)) {
+    const former = this.#chunk;
+    if (needed <= former.length) return former;
+    const chunk = takeChunk(Math.max(needed, Math.min(former.length * 2, needed + 0x100_0000)));
+    if (chunk.length > SMALL_BYTES && !this.pay(chunk.length - former.length)) {
       giveChunk(chunk);
       throw new Termination("memory limit", `${needed} bytes of a message`);
     }
-    chunk.set(this.#chunk.subarray(0, this.byteLength));
-    giveChunk(this.#chunk);
+    if (this.byteLength > 0) {
+      chunk.bytes.set(former.bytes.subarray(former.at, former.at + this.byteLength), chunk.at);
+    }
+    giveChunk(former);
     this.#chunk = chunk;
     return chunk;
   }
 
-  /** Takes at most `maxLength` bytes from the cursor on and moves it: a view that is valid until the message changes. */
-  take(maxLength: number): Uint8Array {
-    const start = Math.min(this.cursor, this.byteLength);
-    const end = Math.min(start + maxLength, this.byteLength);
-    this.cursor = Math.max(this.cursor, end);
-    return this.#chunk.subarray(start, end);
-  }
-
   /** As {@link append}, from guest memory. Throws `Trap` out of bounds. */
   appendFrom(memory: Pick<Memory, "readInto">, address: number, byteLength: number): void {
-    memory.readInto(address, this.room(byteLength), this.byteLength, byteLength);
+    const chunk = this.#room(byteLength);
+    memory.readInto(address, chunk, chunk.at + this.byteLength, byteLength);
     this.byteLength += byteLength;
   }
 
-  /** As {@link take}, of so many bytes that are there, to guest memory. Throws `Trap` out of bounds. */
+  /** Moves so many bytes, which are there, from the cursor on to guest memory. Throws `Trap` out of bounds. */
   takeInto(memory: Pick<Memory, "writeFrom">, address: number, byteLength: number): void {
-    memory.writeFrom(address, this.#chunk, this.cursor, byteLength);
+    const chunk = this.#chunk;
+    memory.writeFrom(address, chunk, chunk.at + this.cursor, byteLength);
     this.cursor += byteLength;
   }
 
   /** A copy of all bytes. */
   get bytes(): Uint8Array {
-    return this.#chunk.slice(0, this.byteLength);
+    const { bytes, at } = this.#chunk;
+    return bytes.slice(at, at + this.byteLength);
   }
 
   /** Its index in the message. Throws `Termination` when the payer refuses. */
@@ -231,11 +235,18 @@ export class DataMessage extends Message {
   override drop(): void {
     super.drop();
     giveChunk(this.#chunk);
-    this.#chunk = EMPTY;
+    this.#chunk = NO_CHUNK;
     this.byteLength = 0;
+    this.cursor = 0;
     if (this.#resources === null) return;
-    for (const resource of this.#resources) resource?.close();
+    const resources = this.#resources;
     this.#resources = null;
+    for (const resource of resources) resource?.close();
+  }
+
+  override recycle(): void {
+    this.drop();
+    if (this.#isRecycled && idle.length < MAX_IDLE_MESSAGES) idle.push(this);
   }
 }
 

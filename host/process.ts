@@ -767,9 +767,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Puts a new data message into the scratch slot. Throws `Termination` when the group refuses its bytes. */
   createMessage(tag: bigint, capacity: number): void {
-    this.scratch?.drop();
+    const former = this.scratch;
     this.scratch = null;
-    this.scratch = new DataMessage(tag, capacity, this.group);
+    former?.recycle();
+    this.scratch = DataMessage.begin(tag, capacity, this.group);
   }
 
   /** Sends the message in the scratch slot, which is not empty. The call may have to wait for room. */
@@ -849,7 +850,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #accept(message: Message): void {
     message.payBy(this.group);
-    this.scratch?.drop();
+    this.scratch?.recycle();
     this.scratch = message;
   }
 

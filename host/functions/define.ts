@@ -205,7 +205,7 @@ export function argOf(meaning: Meaning, args: Arguments, index: number): Arg {
       return value === -1 ? OWN_ID : toId(value);
     }
     case "millis":
-      return toMillis(args.u64Number(index));
+      return toMillis(args.i64Number(index));
     default:
       return args.i32(index) >>> 0;
   }
@@ -215,9 +215,9 @@ function toId(value: number): number {
   return value >= 0 && value < MAX_ID ? value : UNKNOWN_ID;
 }
 
-/** No clock reaches 2^53 milliseconds: such a wait is one without end. */
+/** No clock reaches 2^53 milliseconds: such a wait is one without end. Negative are those from 2^63 on. */
 function toMillis(value: number): number {
-  return value < MAX_ID ? value : Number.POSITIVE_INFINITY;
+  return value >= 0 && value < MAX_ID ? value : Number.POSITIVE_INFINITY;
 }
 
 /** Parameters that hold an address of guest memory. */

@@ -86,13 +86,17 @@ export class DirectCaller extends Caller {
   /** An argument of 64 bits as a signed number, rounded where it is no safe integer. */
   i64Number(index: number): number {
     const { words, argsAt } = this.#machine;
-    return words[argsAt + 2 * index + 1]! * TWO_POW_32 + (words[argsAt + 2 * index]! >>> 0);
+    const low = words[argsAt + 2 * index]!;
+    const high = words[argsAt + 2 * index + 1]!;
+    return high === low >> 31 ? low : high * TWO_POW_32 + (low >>> 0);
   }
 
   /** As {@link i64Number}, of the same bits without a sign. */
   u64Number(index: number): number {
     const { words, argsAt } = this.#machine;
-    return (words[argsAt + 2 * index + 1]! >>> 0) * TWO_POW_32 + (words[argsAt + 2 * index]! >>> 0);
+    const low = words[argsAt + 2 * index]!;
+    const high = words[argsAt + 2 * index + 1]!;
+    return high === 0 && low >= 0 ? low : (high >>> 0) * TWO_POW_32 + (low >>> 0);
   }
 
   f64(index: number): number {

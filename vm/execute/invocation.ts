@@ -963,6 +963,7 @@ export class Invocation implements ImportCaller {
         return;
       case "call":
         this.#activations.pop();
+        this.#directActivation ??= activation;
         x.pc = activation.pc;
         x.fp = activation.fp;
         x.position = activation.position;

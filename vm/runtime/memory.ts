@@ -11,13 +11,20 @@ import type { Store } from "./store.ts";
 import { WaiterQueue } from "./waiters.ts";
 
 const GROWTH = 1.5;
-const SHORT_COPY_BYTES = 128;
+/** Up to so many bytes are copied word by word: making a view costs more. */
+const SHORT_COPY_BYTES = 160;
 /** Of a memory that was given back. */
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /** Bytes copied at once when a memory moves: a millisecond of first touches. */
 const MOVE_STEP_BYTES = 524_288;
+
+/** All of one buffer, under two views. */
+export interface BufferViews {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
 
 /** A larger block that contents are being copied to, and how many bytes are there. */
 interface Move {
@@ -261,21 +268,14 @@ export class Memory {
     this.bytes.set(bytes, this.#at(address, bytes.length));
   }
 
-  /** Copies `length` bytes to `target` from its index `at` on. Throws `Trap` out of bounds. */
-  readInto(address: number, target: Uint8Array, at: number, length: number): void {
-    const from = this.#at(address, length);
-    const { bytes } = this;
-    // A view costs more than a short loop.
-    if (length <= SHORT_COPY_BYTES) for (let i = 0; i < length; i++) target[at + i] = bytes[from + i]!;
-    else target.set(bytes.subarray(from, from + length), at);
+  /** Copies `length` bytes to a buffer, from its index `at` on. Throws `Trap` out of bounds. */
+  readInto(address: number, target: BufferViews, at: number, length: number): void {
+    copy(this, this.#at(address, length), target, at, length);
   }
 
-  /** Writes `length` bytes of `source` from its index `at` on. Throws `Trap` out of bounds; nothing is then written. */
-  writeFrom(address: number, source: Uint8Array, at: number, length: number): void {
-    const to = this.#at(address, length);
-    const { bytes } = this;
-    if (length <= SHORT_COPY_BYTES) for (let i = 0; i < length; i++) bytes[to + i] = source[at + i]!;
-    else bytes.set(source.subarray(at, at + length), to);
+  /** Writes `length` bytes of a buffer from its index `at` on. Throws `Trap` out of bounds; nothing is then written. */
+  writeFrom(address: number, source: BufferViews, at: number, length: number): void {
+    copy(source, at, this, this.#at(address, length), length);
   }
 
   /** Sets `length` bytes to `value`. Throws `Trap` out of bounds. */
@@ -345,4 +345,16 @@ export class Memory {
 function outOfBounds(address: number, length: number): Trap {
   if (Number.isNaN(address) || Number.isNaN(length)) throw new InternalError("address is not a number");
   return new Trap("out of bounds memory access", `${length} bytes at address ${address}`);
+}
+
+function copy(source: BufferViews, from: number, target: BufferViews, to: number, length: number): void {
+  if (length > SHORT_COPY_BYTES) {
+    target.bytes.set(source.bytes.subarray(from, from + length), to);
+    return;
+  }
+  const input = source.view;
+  const output = target.view;
+  const end = from + length;
+  for (; from + 4 <= end; from += 4, to += 4) output.setInt32(to, input.getInt32(from, true), true);
+  for (; from < end; from++, to++) output.setUint8(to, input.getUint8(from));
 }

@@ -116,7 +116,11 @@ function bits64(words: Int32Array, at: number): bigint {
   return unsigned[0]!;
 }
 
+/** Bigints that are not made again and again: flags, tags, file descriptors. */
+const SMALL = Array.from({ length: 256 }, (_, i) => BigInt(i));
+
 function signed64(words: Int32Array, at: number): bigint {
+  if (words[at + 1] === 0 && words[at]! >>> 0 < SMALL.length) return SMALL[words[at]!]!;
   halves[0] = words[at]!;
   halves[1] = words[at + 1]!;
   return signed[0]!;
