@@ -216,19 +216,25 @@ function readParams(guest: Guest, address: number, byteLength: number): Value[] 
   if (byteLength % PARAM_BYTES !== 0) throw guest.trap(`${BAD_PARAMS}: ${byteLength} bytes`);
   const count = byteLength / PARAM_BYTES;
   if (count > MAX_PARAMS) throw guest.trap(`${BAD_PARAMS}: ${count} of them`);
-  const bytes = guest.readBytes(address, byteLength);
-  const view = new DataView(bytes.buffer);
-  return Array.from({ length: count }, (_, i) => {
-    const at = i * PARAM_BYTES + 1;
-    switch (bytes[at - 1]) {
+  guest.chargeBytes(byteLength);
+  const { memory } = guest;
+  const params: Value[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = address + i * PARAM_BYTES;
+    const type = memory.readU8(at);
+    switch (type) {
       case I32:
-        return view.getInt32(at, true);
+        params.push(memory.readU32(at + 1) | 0);
+        break;
       case I64:
-        return view.getBigInt64(at, true);
+        params.push(BigInt.asIntN(64, memory.readU64(at + 1)));
+        break;
       case V128:
-        return bytes.slice(at, at + 16);
+        params.push(memory.read(at + 1, 16));
+        break;
       default:
-        throw guest.trap(`${BAD_PARAMS}: type ${bytes[at - 1]}`);
+        throw guest.trap(`${BAD_PARAMS}: type ${type}`);
     }
-  });
+  }
+  return params;
 }
