@@ -1,10 +1,15 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { MemoryBlock } from "../vm/index.ts";
+import { compileSync, Store, type Memory, type MemoryBlock } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
+import { Executor } from "./executor.ts";
+import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
 import { SlabAllocator } from "./slabs.ts";
 
 const PAGE = 65_536;
 const small = (): SlabAllocator => new SlabAllocator({ slabBytes: [4 * PAGE, 8 * PAGE] });
+
+const SHARED_SLABS = [1_024 * PAGE];
 
 function bytesOf({ buffer, base, capacity }: MemoryBlock): Uint8Array {
   return new Uint8Array(buffer, base, capacity);
@@ -63,6 +68,57 @@ describe("SlabAllocator", () => {
     expect(allocator.reservedBytes).to.be.at.most(reserved / 4);
     for (let i = 0; i < 2_000; i++) allocator.allocate(PAGE);
     expect(allocator.reservedBytes).to.be.at.most(reserved * 1.05);
+  });
+
+  it("shares large buffers, but none while some that were dropped have not been collected", () => {
+    const allocator = new SlabAllocator({ slabBytes: SHARED_SLABS });
+    const perSlab = 1_024 / 32;
+    const blocks = Array.from({ length: perSlab * 2 }, () => allocator.allocate(32 * PAGE)!);
+    for (const { buffer } of blocks) expect(buffer).to.be.an.instanceOf(SharedArrayBuffer);
+    for (const block of blocks) allocator.free(block);
+    const again = Array.from({ length: perSlab * 2 }, () => allocator.allocate(32 * PAGE)!);
+    expect(again.filter(({ buffer }) => buffer instanceof ArrayBuffer).length).to.be.greaterThan(0);
+  });
+
+  it("gives host functions a copy of what lies in a shared buffer, and writes it back", () => {
+    const store = new Store({ allocator: new SlabAllocator({ slabBytes: SHARED_SLABS }) });
+    const module = compileSync(textToBinary(`(module (memory (export "memory") 1) (data (i32.const 8) "abc"))`));
+    const memory = store.instantiateSync(module).export("memory") as Memory;
+    const seen = memory.withBytes(8, 3, (bytes) => {
+      expect(bytes.buffer).to.be.an.instanceOf(ArrayBuffer);
+      const text = String.fromCharCode(...bytes);
+      bytes[1] = 0x78;
+      return text;
+    });
+    expect(seen).to.equal("abc");
+    expect(String.fromCharCode(...memory.read(8, 3))).to.equal("axc");
+    const fail = (): unknown =>
+      memory.withBytes(8, 3, (bytes) => {
+        bytes[0] = 0x79;
+        throw new Error("after a write");
+      });
+    expect(fail).to.throw("after a write");
+    expect(memory.readU8(8)).to.equal(0x79);
+  });
+
+  it("cleans when nobody else can run", () => {
+    const executor = new Executor({ seed: 1 });
+    const { scheduler } = executor;
+    const allocator = new SlabAllocator({ slabBytes: [400 * PAGE], executor });
+    const blocks = Array.from({ length: 200 }, () => allocator.allocate(PAGE)!);
+    let turns = 0;
+    class Busy extends Task {
+      override run(): TurnEnd {
+        this.turnCharge = 1_000;
+        if (turns === 0) for (const block of blocks) allocator.free(block);
+        expect(allocator.isDirty).to.equal(true);
+        return ++turns < 20 ? TurnEnd.Runnable : TurnEnd.Ended;
+      }
+    }
+    scheduler.start(new Busy(), new GroupShare(scheduler, scheduler.root), null);
+    executor.runUntilIdle();
+    expect(turns).to.equal(20);
+    expect(allocator.isDirty).to.equal(false);
   });
 
   it("cleans in steps, and only the pages that are not zero", () => {

@@ -246,7 +246,7 @@ export class Memory {
     this.store.allocator.free(this.#block);
     this.#block = move.block;
     this.bytes = move.bytes;
-    this.view = new DataView(move.block.buffer);
+    this.view = move.block.view ?? new DataView(move.block.buffer);
     this.base = move.block.base;
   }
 
@@ -294,11 +294,18 @@ export class Memory {
 
   /**
    * Calls `use` with a view of guest memory that must not outlive the call: the memory may move.
-   * For trusted synchronous code only, since `view.buffer` may hold other memories too.
+   * For trusted synchronous code only, since `view.buffer` may hold other memories too. Where the
+   * allocator's buffer is a shared one, which platforms do not take everywhere, `use` gets a copy that is written back.
    */
   withBytes<T>(address: number, length: number, use: (view: Uint8Array) => T): T {
     const at = this.#at(address, length);
-    return use(this.bytes.subarray(at, at + length));
+    if (this.bytes.buffer instanceof ArrayBuffer) return use(this.bytes.subarray(at, at + length));
+    const copy = this.bytes.slice(at, at + length);
+    try {
+      return use(copy);
+    } finally {
+      this.write(address, copy);
+    }
   }
 
   /** An unsigned number of 8 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */

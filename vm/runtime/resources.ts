@@ -54,9 +54,9 @@ export class LimitAccountant implements Accountant {
   }
 }
 
-/** `buffer[base, base + capacity)`, zeroed. Several blocks may share a buffer. */
+/** `buffer[base, base + capacity)`, zeroed. Several blocks may lie in one buffer, which may be a shared one. */
 export interface MemoryBlock {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
   readonly base: number;
   readonly capacity: number;
   /** Views of all of `buffer`, if the allocator has them: making two for each memory takes time. */
