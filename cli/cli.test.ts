@@ -1,7 +1,16 @@
 /** The command line as a user meets it: child processes on the compiled output. */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -440,6 +449,22 @@ describe("perilune", function () {
     const text = await perilune(["inspect", "--wat", path]);
     const again = await perilune(["-"], { input: text.stdout });
     expect(again).to.deep.equal({ code: 0, stdout: "hello\n", stderr: "" });
+  });
+
+  it("output that nobody reads ends a command quietly", async () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => `(func (export "function ${i}"))`).join("");
+    const path = file("many.wasm", wat`(module ${many})`);
+    const { code, stderr } = await perilune(["inspect", path], {
+      during: (child) => child.stdout?.once("data", () => child.stdout?.destroy()),
+    });
+    expect([code, stderr]).to.deep.equal([141, ""]);
+    if (!existsSync("/dev/full")) return;
+    const full = spawnSync(process.execPath, [MAIN, "inspect", path], {
+      stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
+      encoding: "utf8",
+    });
+    expect(full.status).to.equal(1);
+    expect(full.stderr).to.match(/^perilune: stdout: ENOSPC: .*\n$/);
   });
 
   it("wast runs scripts", async () => {

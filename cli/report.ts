@@ -7,17 +7,24 @@
 import { CompileError, type BacktraceFrame, LinkError, Termination, Trap } from "../vm/index.ts";
 import { Interrupted, UsageError } from "./exit.ts";
 
-const MAX_FIELD_CHARS = 256;
-const MAX_REPORT_CHARS = 8_192;
+const MAX_FIELD_BYTES = 256;
+const MAX_REPORT_BYTES = 8_192;
 const MAX_FRAMES = 32;
 
 /** C0 and C1 controls, line and paragraph separators, bidirectional marks, and what cannot be encoded. */
-const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-/** Text from a guest or a file as one harmless field. */
-export function field(text: string, maxChars = MAX_FIELD_CHARS): string {
-  const cut = text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
-  return cut.replace(UNSAFE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+/** Text from a guest or a file as one harmless field: escaped, and cut where it would take more bytes of UTF-8. */
+export function field(text: string, maxBytes = MAX_FIELD_BYTES): string {
+  let shown = "";
+  let byteLength = 0;
+  for (const char of text) {
+    const piece = UNSAFE.test(char) ? `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}` : char;
+    byteLength += Buffer.byteLength(piece);
+    if (byteLength > maxBytes) return `${shown}…`;
+    shown += piece;
+  }
+  return shown;
 }
 
 function frameLine(frame: BacktraceFrame): string {
@@ -62,5 +69,9 @@ export function errorReport(file: string | null, error: unknown): string {
 /** The lines as one text, cut where a report ends. */
 export function bounded(lines: readonly string[]): string {
   const report = lines.join("\n");
-  return report.length > MAX_REPORT_CHARS ? `${report.slice(0, MAX_REPORT_CHARS)}…` : report;
+  const bytes = Buffer.from(report);
+  if (bytes.length <= MAX_REPORT_BYTES) return report;
+  // Characters are not cut in the middle.
+  const end = bytes.subarray(0, MAX_REPORT_BYTES).findLastIndex((byte) => byte < 0x80 || byte >= 0xc0);
+  return `${bytes.toString("utf8", 0, end)}…`;
 }

@@ -1,6 +1,7 @@
 /** How the command itself uses the standard streams that it shares with its guest. */
 
 import { standardError, standardOutput } from "../host/node/stdio.ts";
+import { EXIT_FAILURE, EXIT_SIGPIPE } from "./exit.ts";
 
 /** How long the reader of our output may take, once a timeout has ended the run. */
 const LATE_MS = 2_000;
@@ -10,6 +11,15 @@ export function say(text: string): void {
   const stream = standardError();
   process.stderr.write(`${stream.endsLine ? "" : "\n"}${text}\n`);
   stream.endsLine = true;
+}
+
+/** For commands whose output is their own: without a reader they end quietly, and with a line where it cannot be written. */
+export function guardOutput(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT_SIGPIPE);
+    say(`perilune: stdout: ${error.message}`);
+    process.exit(EXIT_FAILURE);
+  });
 }
 
 /**

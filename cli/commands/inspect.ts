@@ -6,7 +6,7 @@ import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
-import { say } from "../streams.ts";
+import { guardOutput, say } from "../streams.ts";
 import { type SectionHeader, sectionsOf } from "../sections.ts";
 import { exportType, externText, subTypeText } from "../types.ts";
 
@@ -17,6 +17,7 @@ export interface InspectOptions {
 }
 
 export async function inspectCommand(file: string, options: InspectOptions): Promise<number> {
+  guardOutput();
   const name = displayName(file);
   try {
     const engine = engineWith(options.proposal);

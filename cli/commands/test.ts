@@ -6,10 +6,10 @@ import { EXIT_FAILURE, EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
-import { leave, say } from "../streams.ts";
+import { guardOutput, leave, say } from "../streams.ts";
 import { parseTestArguments, type TestArguments } from "../tests/arguments.ts";
 import { select, type TestCase, testCase } from "../tests/cases.ts";
-import { Listing } from "../tests/listing.ts";
+import { Listing, nameText } from "../tests/listing.ts";
 
 export function testsOf(module: CompiledModule): TestCase[] {
   return module.exports.flatMap(({ name, type }) => {
@@ -33,12 +33,13 @@ export async function testCommand(args: readonly string[]): Promise<number> {
 
 /** Prints what Rust's test program prints. Returns the exit code. */
 export async function runTests(module: CompiledModule, options: TestArguments): Promise<number> {
+  guardOutput();
   const selected = select(testsOf(module), options);
   const print = (text: string): void => {
     process.stdout.write(text);
   };
   if (options.list) {
-    const lines = selected.tests.map(({ test }) => `${test.name}: test\n`);
+    const lines = selected.tests.map(({ test }) => `${nameText(test.name)}: test\n`);
     print(lines.join(""));
     return 0;
   }

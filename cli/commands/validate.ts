@@ -5,13 +5,14 @@ import { EXIT_USAGE } from "../exit.ts";
 import { displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
-import { say } from "../streams.ts";
+import { guardOutput, say } from "../streams.ts";
 
 export interface ValidateOptions {
   readonly proposal?: readonly string[];
 }
 
 export async function validateCommand(files: readonly string[], options: ValidateOptions): Promise<number> {
+  guardOutput();
   let exitCode = 0;
   for (const file of files) {
     const name = displayName(file);

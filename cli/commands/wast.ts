@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { EXIT_USAGE, UsageError } from "../exit.ts";
 import { parseCount } from "../options.ts";
 import { errorReport } from "../report.ts";
-import { say } from "../streams.ts";
+import { guardOutput, say } from "../streams.ts";
 
 export interface WastOptions {
   readonly slice?: string;
@@ -12,6 +12,7 @@ export interface WastOptions {
 }
 
 export async function wastCommand(paths: readonly string[], options: WastOptions): Promise<number> {
+  guardOutput();
   try {
     const args = [];
     if (options.slice !== undefined) args.push(`--slice=${parseCount("--slice", options.slice)}`);

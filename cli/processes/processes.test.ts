@@ -74,6 +74,16 @@ describe("perilune run with processes", function () {
         `(module ${exit} (memory (export "memory") 1)
       (func (export "_start") (call $exit (i32.const ${n}))))`,
       );
+    const LINKED = `(module
+      (import "lunatic::process" "spawn" (func $spawn (param i64 i64 i64 i32 i32 i32 i32 i32) (result i32)))
+      (import "lunatic::process" "sleep_ms" (func $sleep_ms (param i64)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "child")
+      (func (export "child") (unreachable))
+      (func (export "_start")
+        (drop (call $spawn (i64.const 7) (i64.const -1) (i64.const -1)
+          (i32.const 0) (i32.const 5) (i32.const 0) (i32.const 0) (i32.const 16)))
+        (call $sleep_ms (i64.const 60000))))`;
     const cases: [string[], object][] = [
       [["--allow", "lunatic", code(137)], { exitCode: 137, reason: "exit", guestCode: 137 }],
       [["--allow", "lunatic", code(256)], { exitCode: 1, reason: "exit", guestCode: 256 }],
@@ -82,6 +92,10 @@ describe("perilune run with processes", function () {
       [
         ["--allow", "lunatic", file("killed.wat", program(`(call $kill (call $process_id)) ${WAIT}`))],
         { exitCode: 137, reason: "killed", message: "killed: by process 1" },
+      ],
+      [
+        ["--allow", "lunatic", file("linked.wat", LINKED)],
+        { exitCode: 137, reason: "link", message: "killed: process 2 that it is linked to failed" },
       ],
       [
         ["--allow", "lunatic", file("trap.wat", program("(unreachable)"))],

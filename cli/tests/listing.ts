@@ -1,8 +1,11 @@
 /** What `perilune test` prints, in the words and order of Rust's own test program. */
 
+import { field } from "../report.ts";
 import type { TestCase } from "./cases.ts";
 
 const COLOURS = { ok: 92, FAILED: 91, ignored: 93 } as const;
+
+const MAX_NAME_BYTES = 4_096;
 
 export type Word = keyof typeof COLOURS;
 
@@ -35,7 +38,7 @@ export class Listing {
   }
 
   line({ name, panic }: TestCase, word: Word): string {
-    return `test ${name}${panic === null ? "" : " - should panic"} ... ${this.word(word)}\n`;
+    return `test ${nameText(name)}${panic === null ? "" : " - should panic"} ... ${this.word(word)}\n`;
   }
 
   summary({ finished, ignored, filteredOut, seconds }: Summary, showOutput: boolean): string {
@@ -57,10 +60,15 @@ export class Listing {
   }
 }
 
+/** Names of tests are names of exports. What Rust may call a function stays as it is. */
+export function nameText(name: string): string {
+  return field(name, MAX_NAME_BYTES);
+}
+
 function section(heading: string, finished: readonly Finished[]): string[] {
   const outputs = finished.filter(({ output }) => output !== "");
-  const blocks = outputs.map(({ test, output }) => `\n---- ${test.name} stdout ----\n${withLineEnd(output)}`);
-  const names = finished.map(({ test }) => `    ${test.name}\n`);
+  const blocks = outputs.map(({ test, output }) => `\n---- ${nameText(test.name)} stdout ----\n${withLineEnd(output)}`);
+  const names = finished.map(({ test }) => `    ${nameText(test.name)}\n`);
   return [`\n${heading}:\n`, ...blocks, `\n${heading}:\n`, ...names];
 }
 
