@@ -14,6 +14,13 @@ describe("the adversary set: rights and names", () => {
     expect(outcome.end).to.equal("normal");
   });
 
+  it("4 configurations with masses of long patterns of imports: each is paid for", async () => {
+    const outcome = await new Arena(ATTACKS["4 patterns in masses"]).run();
+    expectUnharmed(outcome);
+    expect(outcome.end).to.equal("alive");
+    expect(outcome.notes.length).to.be.within(5, 60);
+  });
+
   it("5 kill, link, monitor and watch every number: nobody is there for it but itself", async () => {
     const outcome = await new Arena(ATTACKS["5 every number killed, linked, monitored"]).run();
     expectUnharmed(outcome);
