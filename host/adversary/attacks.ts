@@ -162,8 +162,11 @@ export const ATTACKS = {
       // Each time another one at the end, so that no configuration is one that is known.
       `(local $c i64) (local $n i32) (memory.fill ${i(0, 0x2a, 400)})
        ${forEver(`(local.set $c (call $process::create_config))
-         ${times(256, `(i32.store8 offset=8 (i32.and (local.get $n) (i32.const 255)) (i32.const 101))
-           (call $perilune::config::deny_import (local.get $c) ${i(0, 400)})`)}
+         ${times(
+           256,
+           `(i32.store8 offset=8 (i32.and (local.get $n) (i32.const 255)) (i32.const 101))
+           (call $perilune::config::deny_import (local.get $c) ${i(0, 400)})`,
+         )}
          (i64.store (i32.const 392) (i64.add (i64.load (i32.const 392)) (i64.const 1)))
          ${note(spawn(40_000, 4, 0, "(local.get $c)"))} (call $process::drop_config (local.get $c))`)}`,
       `${data(40_000, "kept")} (func (export "kept"))`,
