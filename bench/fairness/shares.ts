@@ -55,25 +55,40 @@ export async function equalShares(count: number, milliseconds: number): Promise<
   return shares(`${count} equal loops`, "fuel", [], used, equal(count));
 }
 
-/** Groups of the weights 1 to 4, with two loops each. */
-export async function weightedShares(milliseconds: number): Promise<Shares> {
-  const { runtime } = setting();
+/** Groups of the weights 1 to 4, with two loops each. Returns what they have used. */
+function weightedGroups(runtime: Runtime): () => Shares {
   const module = compileSync(HOGS.alu());
   const weights = [1, 2, 3, 4];
   const groups = weights.map((weight) => {
     const group = runtime.createGroup({ weight: weight * 100 });
     return [0, 1].map(() => runtime.spawn(module, { entry: "hog", group }));
   });
+  return () =>
+    shares(
+      "groups of weights 1 to 4",
+      "fuel",
+      weights.map(String),
+      groups.map((hogs) => hogs.reduce((sum, { stats }) => sum + stats.fuel, 0)),
+      weights.map((weight) => weight / 10),
+    );
+}
+
+export async function weightedShares(milliseconds: number): Promise<Shares> {
+  const { runtime } = setting();
+  const used = weightedGroups(runtime);
   await sleep(milliseconds);
-  const used = groups.map((hogs) => hogs.reduce((sum, { stats }) => sum + stats.fuel, 0));
+  const result = used();
   await runtime.dispose();
-  return shares(
-    "groups of weights 1 to 4",
-    "fuel",
-    weights.map(String),
-    used,
-    weights.map((weight) => weight / 10),
-  );
+  return result;
+}
+
+/** The same after so many turns. */
+export function deterministicWeights(turns: number): Shares {
+  const source = { nowMs: () => 0, nextTurn: () => {}, wakeAfter: () => () => {} };
+  const executor = new Executor({ seed: 1, source });
+  const used = weightedGroups(new Runtime({ executor, functions: [guestFunctions] }));
+  executor.runUntilIdle(turns);
+  return used();
 }
 
 /** One of each kind, each in a group of its own, by wall time. */
