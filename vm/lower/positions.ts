@@ -11,24 +11,34 @@ import { InstantiationLowering, instantiationIndex, type InstantiationSource } f
 import { Lowering } from "./lower.ts";
 import type { PositionSink } from "./source.ts";
 
+const ENTRY_LENGTH = 3;
+const PIECE_LENGTH = ENTRY_LENGTH * 4_096;
+
 /** The table of one function in fused or exact code. Code positions are relative to the function's head. */
 export class Positions implements PositionSink {
-  readonly #codePositions: number[] = [];
-  readonly #byteOffsets: number[] = [];
-  readonly #fuelAfter: number[] = [];
+  /** Code position, byte offset and fuel of one operation after the other, in pieces: growing a long array would copy it at once. */
+  readonly #pieces: number[][] = [[]];
   readonly safePoints: number[] = [];
 
   add(codePosition: number, byteOffset: number, fuelAfter: number): void {
-    this.#codePositions.push(codePosition);
-    this.#byteOffsets.push(byteOffset);
-    this.#fuelAfter.push(fuelAfter);
+    let piece = this.#pieces[this.#pieces.length - 1]!;
+    if (piece.length === PIECE_LENGTH) {
+      piece = [];
+      this.#pieces.push(piece);
+    }
+    piece.push(codePosition, byteOffset, fuelAfter);
   }
 
   rewind(codePosition: number): void {
-    while (this.#codePositions.length > 0 && this.#codePositions[this.#codePositions.length - 1]! >= codePosition) {
-      this.#codePositions.pop();
-      this.#byteOffsets.pop();
-      this.#fuelAfter.pop();
+    for (;;) {
+      const piece = this.#pieces[this.#pieces.length - 1]!;
+      if (piece.length === 0) {
+        if (this.#pieces.length === 1) return;
+        this.#pieces.pop();
+      } else {
+        if (piece[piece.length - ENTRY_LENGTH]! < codePosition) return;
+        piece.length -= ENTRY_LENGTH;
+      }
     }
   }
 
@@ -38,23 +48,25 @@ export class Positions implements PositionSink {
 
   /** Byte offset of the instruction whose operation stands at or before a code position. */
   byteOffsetAt(codePosition: number): number {
-    return this.#byteOffsets[this.#indexOf(codePosition)]!;
+    return this.#at(codePosition, 1);
   }
 
   /** P after the instruction whose operation stands there: the fuel of a trap includes it. */
   fuelAfter(codePosition: number): number {
-    return this.#fuelAfter[this.#indexOf(codePosition)]!;
+    return this.#at(codePosition, 2);
   }
 
-  #indexOf(codePosition: number): number {
+  #at(codePosition: number, column: number): number {
+    const pieces = this.#pieces;
+    const inPiece = PIECE_LENGTH / ENTRY_LENGTH;
     let low = 0;
-    let high = this.#codePositions.length - 1;
+    let high = (pieces.length - 1) * inPiece + pieces[pieces.length - 1]!.length / ENTRY_LENGTH - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.#codePositions[middle]! <= codePosition) low = middle;
+      if (pieces[Math.trunc(middle / inPiece)]![(middle % inPiece) * ENTRY_LENGTH]! <= codePosition) low = middle;
       else high = middle - 1;
     }
-    return low;
+    return pieces[Math.trunc(low / inPiece)]![(low % inPiece) * ENTRY_LENGTH + column]!;
   }
 
   /** The number of a safe point, the same in fused and exact code; -1 if the position is none. */
