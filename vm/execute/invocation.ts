@@ -37,7 +37,7 @@ import { Next, type Answer, type InvocationRecord } from "./record.ts";
 import { findHandler, guestException, land } from "./exceptions.ts";
 import type { InvocationState } from "./roots.ts";
 import { calleeIn, funcReference } from "./slow.ts";
-import { warmUp } from "./training.ts";
+import { train } from "./training.ts";
 import { TRAPS } from "./traps.ts";
 
 /** How a turn ended. `fuelUsed` is the invocation's total so far. */
@@ -107,7 +107,7 @@ function trainLoop(): void {
   const running = active;
   active = null;
   try {
-    warmUp();
+    train();
   } finally {
     active = running;
   }
