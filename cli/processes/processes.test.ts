@@ -121,16 +121,16 @@ describe("perilune run with processes", function () {
     );
   });
 
+  /** `$print` writes "half" to a descriptor. */
+  const printer = (body: string): string => `(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\\08\\00\\00\\00\\04\\00\\00\\00half")
+    (func $print (param $fd i32) (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 100))))
+    (func (export "_start") ${body}))`;
+
   it("a signal ends it in order, and a closed stdout quietly", async () => {
-    const printing = file(
-      "printing.wat",
-      `(module
-        (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 0) "\\08\\00\\00\\00\\40\\00\\00\\00")
-        (func (export "_start")
-          (loop $again (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 100))) (br $again))))`,
-    );
+    const printing = file("printing.wat", printer("(loop $again (call $print (i32.const 1)) (br $again))"));
     for (const [end, code] of [
       ["SIGINT", 130],
       ["SIGTERM", 143],
@@ -157,15 +157,7 @@ describe("perilune run with processes", function () {
   });
 
   it("what the command says begins a line of its own, whatever the guest wrote", async () => {
-    const path = file(
-      "half-a-line.wat",
-      `(module
-        (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 0) "\\08\\00\\00\\00\\04\\00\\00\\00half")
-        (func (export "_start")
-          (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 100))) (unreachable)))`,
-    );
+    const path = file("half-a-line.wat", printer("(call $print (i32.const 2)) (unreachable)"));
     for (const options of [[], ["--allow", "lunatic"]]) {
       const { code, stderr } = await perilune(["run", ...options, "--stats=json", path]);
       expect(code).to.equal(134);
