@@ -30,6 +30,13 @@ const LACKING: ReadonlyMap<string, string> = new Map([
 /** Scripts whose functions return the bits of NaNs as integers. */
 const REINTERPRETING: ReadonlySet<string> = new Set(["float_exprs.wast"]);
 
+export interface RandomOptions {
+  readonly count: number;
+  readonly seconds: number;
+  /** Of the fuzzer's input, at most. */
+  readonly inputBytes: number;
+}
+
 export class Campaign {
   readonly #v8: V8Process;
   readonly #print: (text: string) => void;
@@ -61,9 +68,12 @@ export class Campaign {
     }
   }
 
-  async random(fuzzer: Fuzzer, firstSeed: number, count: number, inputBytes?: number): Promise<void> {
+  /** The modules of so many seeds, or of those for which there is time; returns the one after the last. */
+  async random(fuzzer: Fuzzer, firstSeed: number, { count, seconds, inputBytes }: RandomOptions): Promise<number> {
+    const end = performance.now() + seconds * 1_000;
     let before = Promise.resolve();
-    for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    let seed = firstSeed;
+    for (; seed < firstSeed + count && performance.now() < end; seed++) {
       const bytes = fuzzer.module(seed, inputBytes);
       const plan = bytes === null ? null : randomPlan(`seed ${seed}`, bytes, seed);
       if (plan === null) {
@@ -79,6 +89,7 @@ export class Campaign {
       before = compared;
     }
     await before;
+    return seed;
   }
 
   async #compare(whole: Plan, modes: readonly TurnOptions[], options?: CompareOptions): Promise<void> {

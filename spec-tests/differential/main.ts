@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, selectFiles, suiteRoot } from "../suite.ts";
 import { Campaign } from "./campaign.ts";
 import { record } from "./corpus.ts";
-import { Fuzzer } from "./fuzzer.ts";
+import { Fuzzer, INPUT_BYTES } from "./fuzzer.ts";
 import { HOW_TO_GET_THE_ORACLES, isInstalled, V8Process } from "./v8-process.ts";
 
 const USAGE = `npm run differential -- [options] [folders or files of the suite …]
@@ -15,6 +15,7 @@ const USAGE = `npm run differential -- [options] [folders or files of the suite 
   --random COUNT   random modules (1000, or 0 if there are words)
   --seed FIRST     the first one's seed (1)
   --size BYTES     of the fuzzer's input, at most (6000): larger ones test more instructions in the same time
+  --seconds COUNT  begin no random module after that time
   --no-suite       random modules only
   --record COUNT   write the corpus that npm test runs, and nothing else`;
 
@@ -25,7 +26,8 @@ async function main(): Promise<number> {
     options: {
       random: { type: "string" },
       seed: { type: "string", default: "1" },
-      size: { type: "string" },
+      size: { type: "string", default: String(INPUT_BYTES) },
+      seconds: { type: "string", default: "Infinity" },
       suite: { type: "boolean", default: true },
       record: { type: "string" },
       help: { type: "boolean", short: "h" },
@@ -57,9 +59,10 @@ async function main(): Promise<number> {
     if (count > 0) {
       const fuzzer = await Fuzzer.load();
       const first = Number(values.seed);
-      await random.random(fuzzer, first, count, values.size === undefined ? undefined : Number(values.size));
+      const [seconds, inputBytes] = [Number(values.seconds), Number(values.size)];
+      const next = await random.random(fuzzer, first, { count, seconds, inputBytes });
       fuzzer.close();
-      console.log(`random modules, seeds ${first} to ${first + count - 1}\n${random.summary()}`);
+      console.log(`random modules, seeds ${first} to ${next - 1}\n${random.summary()}`);
     }
     return campaign.mismatches + random.mismatches === 0 ? 0 : 1;
   } finally {
