@@ -225,6 +225,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
         descriptorAccount: {
           reserve: () => (counted > 0 ? counted-- > 0 : group.reserve(Account.Descriptors, 1)),
           release: () => group.release(Account.Descriptors, 1),
+          // The group's, since calls that wait may end after the process.
+          reserveBytes: (byteLength) => group.reserve(Account.Memory, byteLength),
+          releaseBytes: (byteLength) => group.release(Account.Memory, byteLength),
         },
         args: config.args,
         env: config.env,

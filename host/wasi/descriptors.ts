@@ -54,11 +54,13 @@ export const DEFAULT_MAX_DESCRIPTORS = 1_024;
 /** One for all: guests look for open descriptors at every start, and making an error costs microseconds. */
 const NOT_OPEN = new SystemError("EBADF");
 
-/** Who counts what the guest holds of the host: files and directories. */
+/** Who counts what the guest holds of the host: files and directories, and bytes that the host keeps for it. */
 export interface DescriptorAccount {
   /** False when there may be no more. */
   reserve(): boolean;
   release(): void;
+  reserveBytes(byteLength: number): boolean;
+  releaseBytes(byteLength: number): void;
 }
 
 /** Streams belong to whoever passed them in. */
@@ -131,6 +133,20 @@ export class DescriptorTable {
 
   #release(descriptor: Descriptor): void {
     if (isCounted(descriptor)) this.#account?.release();
+    if (descriptor.kind === "directory") this.#dropListing(descriptor);
+  }
+
+  /** Keeps what fd_readdir goes through. Throws ENOMEM when it is too much, and ECANCELED for a descriptor that is closed. */
+  keepListing(descriptor: DirectoryDescriptor, listing: Listing): void {
+    if (this.#isOver || descriptor.isClosed) throw new SystemError("ECANCELED");
+    if (this.#account?.reserveBytes(listing.byteLength) === false) throw new SystemError("ENOMEM");
+    this.#dropListing(descriptor);
+    descriptor.listing = listing;
+  }
+
+  #dropListing(descriptor: DirectoryDescriptor): void {
+    if (descriptor.listing !== null) this.#account?.releaseBytes(descriptor.listing.byteLength);
+    descriptor.listing = null;
   }
 
   /** Gives the descriptor `from` the number `to`, and returns what `to` stood for. Both must be open. */

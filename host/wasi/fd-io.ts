@@ -7,19 +7,22 @@ import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./def
 import { checkRange, defineWaiting, fuelOfBytes } from "./define.ts";
 import type {
   Descriptor,
+  DescriptorTable,
   DirectoryDescriptor,
   FileDescriptor,
   InputDescriptor,
   OutputDescriptor,
 } from "./descriptors.ts";
 import type { Vector } from "./iovec.ts";
-import { gather, readVector, scatter } from "./iovec.ts";
+import { gather, readVector, scatter, shortened } from "./iovec.ts";
 import { encodeEntries, readListing } from "./listing.ts";
 import type { WasiState } from "./state.ts";
 import { RIGHT_READ, RIGHT_WRITE } from "./abi.ts";
 
 /** What a directory's listing may return in one call. */
 const MAX_LISTING_BYTES = 1_048_576;
+/** Bytes of a file that one call may always move. */
+const FREE_TRANSFER_BYTES = 65_536;
 /** What one call writes to a stream, which keeps it until its reader comes. */
 const MAX_OUTPUT_BYTES = 65_536;
 
@@ -37,6 +40,18 @@ export function asFile(descriptor: Descriptor): FileDescriptor {
 export function asPosition(offset: bigint): bigint {
   if (offset < 0n) throw new SystemError("EINVAL");
   return offset;
+}
+
+/** Moves bytes of a file that the host keeps meanwhile: fewer when there is no memory for all of them. */
+async function moving<T>(state: WasiState, vector: Vector, move: (part: Vector) => Promise<T>): Promise<T> {
+  const { byteLength } = vector;
+  if (byteLength <= FREE_TRANSFER_BYTES) return move(vector);
+  if (!state.reserveBytes(byteLength)) return move(shortened(vector, FREE_TRANSFER_BYTES));
+  try {
+    return await move(vector);
+  } finally {
+    state.releaseBytes(byteLength);
+  }
 }
 
 function store(vector: Vector, bytes: Uint8Array, count: number): Completion {
@@ -137,14 +152,19 @@ async function writeFile(
 
 /** Goes on at `cookie`; 0 reads the directory anew. */
 async function readDirectory(
+  descriptors: DescriptorTable,
   descriptor: DirectoryDescriptor,
   address: number,
   byteLength: number,
   cookie: number,
   used: number,
 ): Promise<Completion> {
-  if (descriptor.listing === null || cookie === 0) descriptor.listing = await readListing(descriptor.directory);
-  const bytes = await encodeEntries(descriptor.directory, descriptor.listing, cookie, byteLength);
+  let { listing } = descriptor;
+  if (listing === null || cookie === 0) {
+    listing = await readListing(descriptor.directory);
+    descriptors.keepListing(descriptor, listing);
+  }
+  const bytes = await encodeEntries(descriptor.directory, listing, cookie, byteLength);
   return (memory) => {
     memory.write(address, bytes);
     memory.writeU32(used, bytes.length);
@@ -160,16 +180,18 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     const vector = readVector(guest, vectors, vectorCount);
     return descriptor.kind === "input"
       ? readStream(state, guest, descriptor, vector, count)
-      : readFile(asFile(descriptor), vector, null, count);
+      : moving(state, vector, (part) => readFile(asFile(descriptor), part, null, count));
   }),
 
   fd_pread: defineWaiting(
     ["i32", "i32", "i32", "i64", "i32"],
-    ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
-      const file = asFile(descriptors.get(fd));
+    (state, guest, fd, vectors, vectorCount, offset, count) => {
+      const file = asFile(state.descriptors.get(fd));
       requireRight(file, RIGHT_READ);
       checkRange(guest.memory, count, 4);
-      return readFile(file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
+      const vector = readVector(guest, vectors, vectorCount);
+      const position = asPosition(offset);
+      return moving(state, vector, (part) => readFile(file, part, position, count));
     },
   ),
 
@@ -181,16 +203,19 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       const vector = readVector(guest, vectors, vectorCount, MAX_OUTPUT_BYTES);
       return writeStream(state, guest, descriptor, vector, count);
     }
-    return writeFile(guest, asFile(descriptor), readVector(guest, vectors, vectorCount), null, count);
+    const file = asFile(descriptor);
+    return moving(state, readVector(guest, vectors, vectorCount), (part) => writeFile(guest, file, part, null, count));
   }),
 
   fd_pwrite: defineWaiting(
     ["i32", "i32", "i32", "i64", "i32"],
-    ({ descriptors }, guest, fd, vectors, vectorCount, offset, count) => {
-      const file = asFile(descriptors.get(fd));
+    (state, guest, fd, vectors, vectorCount, offset, count) => {
+      const file = asFile(state.descriptors.get(fd));
       requireRight(file, RIGHT_WRITE);
       checkRange(guest.memory, count, 4);
-      return writeFile(guest, file, readVector(guest, vectors, vectorCount), asPosition(offset), count);
+      const vector = readVector(guest, vectors, vectorCount);
+      const position = asPosition(offset);
+      return moving(state, vector, (part) => writeFile(guest, file, part, position, count));
     },
   ),
 
@@ -204,7 +229,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       if (byteLength > MAX_LISTING_BYTES) throw new SystemError("EINVAL");
       if (cookie < 0n || cookie > 0xffff_ffffn) throw new SystemError("EINVAL");
       guest.charge(fuelOfBytes(byteLength));
-      return readDirectory(descriptor, address, byteLength, Number(cookie), used);
+      return readDirectory(descriptors, descriptor, address, byteLength, Number(cookie), used);
     },
   ),
 };

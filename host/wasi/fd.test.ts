@@ -145,6 +145,8 @@ describe("descriptors", () => {
       release: () => {
         used--;
       },
+      reserveBytes: () => true,
+      releaseBytes: () => {},
     };
     const guest = new TestGuest({ descriptorAccount });
     expect(used).to.equal(1);
@@ -158,6 +160,61 @@ describe("descriptors", () => {
     expect(used).to.equal(2);
     await guest.state.dispose();
     expect(used).to.equal(0);
+  });
+
+  it("what the host keeps for the guest is counted: listings, large transfers, many subscriptions", async () => {
+    let bytes = 0;
+    let most = 0;
+    let limit = 1_000_000;
+    const descriptorAccount = {
+      reserve: () => true,
+      release: () => {},
+      reserveBytes: (byteLength: number) => {
+        if (bytes + byteLength > limit) return false;
+        bytes += byteLength;
+        most = Math.max(most, bytes);
+        return true;
+      },
+      releaseBytes: (byteLength: number) => {
+        bytes -= byteLength;
+      },
+    };
+    const guest = new TestGuest({ descriptorAccount }, 8);
+    const fd = await guest.open("a", { flags: OpenFlag.Create });
+    const write = async (): Promise<number> => {
+      guest.memory.writeU32(0, 65_536);
+      guest.memory.writeU32(4, 300_000);
+      expect(await guest.call("fd_write", fd, 0, 1, 8)).to.equal(0);
+      return guest.memory.readU32(8);
+    };
+    expect(await write()).to.equal(300_000);
+    expect([bytes, most]).to.deep.equal([0, 300_000]);
+    limit = 200_000;
+    expect(await write(), "less at a time when there is no memory for all").to.equal(65_536);
+
+    for (let i = 0; i < 50; i++) await guest.createFile(`file-${i}`, "");
+    const list = () => guest.call("fd_readdir", 3, 65_536, 1_000, 0n, 8);
+    expect(await list()).to.equal(0);
+    expect(bytes).to.be.within(50 * 64, 50 * 100);
+    const listed = bytes;
+    expect(await list()).to.equal(0);
+    expect(bytes).to.equal(listed);
+    limit = 10;
+    expect(await list()).to.equal(Errno.Nomem);
+    await guest.call("fd_close", 3);
+    expect(bytes).to.equal(0);
+
+    const poll = (count: number) => {
+      for (let i = 0; i < count; i++) guest.memory.writeU64(131_072 + i * 48 + 24, 1_000n);
+      return guest.call("poll_oneoff", 131_072, 200_000, count, 8);
+    };
+    expect(await poll(17)).to.equal(Errno.Nomem);
+    limit = 1_000_000;
+    const polled = poll(1_000);
+    expect(bytes).to.equal(512_000);
+    guest.clock.advance(1_000n);
+    expect(await polled).to.equal(0);
+    expect(bytes).to.equal(0);
   });
 
   it("fd_renumber moves one over another", async () => {

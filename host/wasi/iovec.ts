@@ -44,6 +44,18 @@ export function readVector(guest: Guest, address: number, count: number, maxByte
   return { buffers, byteLength };
 }
 
+/** The first `maxBytes` of it. */
+export function shortened({ buffers }: Vector, maxBytes: number): Vector {
+  const kept: Buffer[] = [];
+  let byteLength = 0;
+  for (const { address, length } of buffers) {
+    const part = Math.min(length, maxBytes - byteLength);
+    if (part > 0) kept.push({ address, length: part });
+    byteLength += part;
+  }
+  return { buffers: kept, byteLength };
+}
+
 /** A copy of the bytes of all buffers. */
 export function gather(memory: GuestMemory, vector: Vector): Uint8Array {
   const [first] = vector.buffers;

@@ -6,14 +6,26 @@
 import type { Directory, DirectoryEntry } from "../system.ts";
 import { DIRENT_BYTES, fileTypeOf } from "./abi.ts";
 
-export type Listing = readonly DirectoryEntry[];
+export interface Listing {
+  readonly entries: readonly DirectoryEntry[];
+  /** What the host keeps, about. */
+  readonly byteLength: number;
+}
+
+/** Of an entry besides its name. */
+const ENTRY_BYTES = 64;
 
 /** Inodes asked for at the same time. */
 const INODE_BATCH = 64;
 
 export async function readListing(directory: Directory): Promise<Listing> {
-  const entries = await directory.list();
-  return [{ name: ".", kind: "directory" }, { name: "..", kind: "directory" }, ...entries];
+  const entries: DirectoryEntry[] = [
+    { name: ".", kind: "directory" },
+    { name: "..", kind: "directory" },
+  ];
+  // No spread: a directory may have more entries than a call may have arguments.
+  for (const entry of await directory.list()) entries.push(entry);
+  return { entries, byteLength: entries.reduce((sum, { name }) => sum + ENTRY_BYTES + name.length * 2, 0) };
 }
 
 /**
@@ -22,15 +34,15 @@ export async function readListing(directory: Directory): Promise<Listing> {
  */
 export async function encodeEntries(
   directory: Directory,
-  listing: Listing,
+  { entries }: Listing,
   first: number,
   byteLength: number,
 ): Promise<Uint8Array> {
   const encoder = new TextEncoder();
   const chosen: { readonly entry: DirectoryEntry; readonly name: Uint8Array }[] = [];
   let total = 0;
-  for (let i = first; i < listing.length && total < byteLength; i++) {
-    const entry = listing[i] as DirectoryEntry;
+  for (let i = first; i < entries.length && total < byteLength; i++) {
+    const entry = entries[i] as DirectoryEntry;
     const name = encoder.encode(entry.name);
     chosen.push({ entry, name });
     total += DIRENT_BYTES + name.length;

@@ -10,6 +10,9 @@ import type { WasiState } from "./state.ts";
 
 const MAX_SUBSCRIPTIONS = 4_096;
 const ABSOLUTE_TIME = 1;
+/** So many cost nothing; of more, what the host keeps of each while it waits is paid for. */
+const FEW_SUBSCRIPTIONS = 16;
+const SUBSCRIPTION_HOST_BYTES = 512;
 
 /** `ready` is null while there is reason to wait, and `wait` arranges to be woken for the next look. */
 interface Subscription {
@@ -173,7 +176,11 @@ function poll(state: WasiState, guest: Guest, input: number, output: number, len
   }
   const events = readyEvents(subscriptions);
   if (events.length > 0) return writeEvents(memory, events, output, count);
-  return waitForEvents(state, subscriptions, output, count);
+  if (length <= FEW_SUBSCRIPTIONS) return waitForEvents(state, subscriptions, output, count);
+  if (!state.reserveBytes(length * SUBSCRIPTION_HOST_BYTES)) throw new SystemError("ENOMEM");
+  return waitForEvents(state, subscriptions, output, count).finally(() => {
+    state.releaseBytes(length * SUBSCRIPTION_HOST_BYTES);
+  });
 }
 
 export const POLL_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {

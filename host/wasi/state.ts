@@ -67,6 +67,7 @@ export class WasiState {
   /** Ends the waits that are under way, when the guest is disposed of. */
   readonly #waits = new Set<() => void>();
   #disposed = false;
+  readonly #account: DescriptorAccount | null;
 
   /** Throws a RangeError when an argument or variable contains a zero byte. */
   constructor(options: WasiOptions) {
@@ -74,10 +75,8 @@ export class WasiState {
     this.env = encoded(options.env ?? []);
     this.clock = options.clock;
     this.random = options.random;
-    this.descriptors = new DescriptorTable(
-      options.maxDescriptors ?? DEFAULT_MAX_DESCRIPTORS,
-      options.descriptorAccount ?? null,
-    );
+    this.#account = options.descriptorAccount ?? null;
+    this.descriptors = new DescriptorTable(options.maxDescriptors ?? DEFAULT_MAX_DESCRIPTORS, this.#account);
     const all: Descriptor[] = [
       { kind: "input", stream: options.stdin, flags: 0, rights: RIGHTS_OF_INPUT },
       { kind: "output", stream: options.stdout, flags: 0, rights: RIGHTS_OF_OUTPUT },
@@ -131,6 +130,15 @@ export class WasiState {
     const { preopenName } = descriptor;
     const index = names.findIndex((name, i) => name === preopenName && !taken.has(STREAMS + i));
     return index < 0 ? null : STREAMS + index;
+  }
+
+  /** Whether the host may keep so many bytes for the guest; until they are released they are counted. */
+  reserveBytes(byteLength: number): boolean {
+    return this.#account === null || this.#account.reserveBytes(byteLength);
+  }
+
+  releaseBytes(byteLength: number): void {
+    this.#account?.releaseBytes(byteLength);
   }
 
   /**
