@@ -103,11 +103,16 @@ const PARTS: Readonly<Record<string, () => unknown>> = {
   ...Object.fromEntries(DEFAULT_FOLDERS.map((folder) => [`suite:${folder}`, () => suite(folder)])),
 };
 
+/** A folder or a file of the suite. */
+const SUITE = "suite:";
+
 const words = process.argv.slice(2);
-const unknown = words.filter((word) => !Object.hasOwn(PARTS, word));
+const unknown = words.filter((word) => !Object.hasOwn(PARTS, word) && !word.startsWith(SUITE));
 if (unknown.length > 0) throw new RangeError(`no such part: ${unknown.join()}. Parts: ${Object.keys(PARTS).join()}`);
 const start = performance.now();
-for (const [name, run] of Object.entries(PARTS)) if (words.length === 0 || words.includes(name)) await part(name, run);
+for (const name of words.length === 0 ? Object.keys(PARTS) : words) {
+  await part(name, PARTS[name] ?? (() => suite(name.slice(SUITE.length))));
+}
 await part("other processes", () => campaign.goOnElsewhere());
 await part("forged snapshots", () => campaign.forge(FORGERIES));
 

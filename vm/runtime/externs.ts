@@ -30,6 +30,10 @@ export class Externs {
     return this.#handles.size;
   }
 
+  has(value: unknown): boolean {
+    return this.#handles.has(value);
+  }
+
   /** Throws `Termination` when the accountant refuses. */
   handleOf(value: unknown): number {
     const known = this.#handles.get(value);

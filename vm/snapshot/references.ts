@@ -37,6 +37,11 @@ export class References {
   }
 }
 
+/** Whether any host value may stand where a type is expected. */
+export function acceptsExterns(type: ValType): boolean {
+  return isRefType(type) && (heapOf(type) === Heap.Any || heapOf(type) === Heap.Extern);
+}
+
 /** Checks what a snapshot that is read refers to. */
 export class ReferenceCheck {
   readonly #store: Store;

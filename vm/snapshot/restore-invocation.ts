@@ -23,6 +23,7 @@ import { frameTypesAt, type Slot } from "./frame-types.ts";
 import { type Place, PlaceKind, type PlaceMap, placesOf } from "./places.ts";
 import { readError } from "./pending-error.ts";
 import { readPlain } from "./plain.ts";
+import { acceptsExterns } from "./references.ts";
 import type { StoreReader } from "./restore.ts";
 
 /** Slots that arguments and results of an entry may need whatever the limit of depth is. */
@@ -462,12 +463,13 @@ class OneInvocation {
   #answer(host: HostFunc): Answer {
     const { input, store } = this.#reader;
     if (!input.flag()) return { error: this.#error() };
-    const { results } = host.type;
-    this.#values(results);
-    let at = this.#base;
-    const values: Value[] = results.map((type) => {
-      const value = decodeValue(store, type, this.#machine.words, at);
-      at += 2 * slotsOf(type);
+    const values: Value[] = host.type.results.map((type) => {
+      if (!input.flag()) {
+        this.#values([type]);
+        return decodeValue(store, type, this.#machine.words, this.#base);
+      }
+      const value = this.#reader.extern();
+      if (!acceptsExterns(type) || value === null || value === undefined) throw input.invalid("a host value");
       return value;
     });
     return { values };

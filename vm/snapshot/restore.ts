@@ -491,13 +491,14 @@ export class StoreReader {
     for (let i = 0; i < count; i++) {
       const index = input.index(length, "host value");
       if (values.has(index)) throw input.invalid(`host value ${index} twice`);
-      values.set(index, this.#extern());
+      values.set(index, this.extern());
     }
     if (!store.heap.externs.restore(values, length)) throw new SnapshotError("mismatch", "different host values");
     references.isExternAt = (index) => values.has(index);
   }
 
-  #extern(): unknown {
+  /** A host value. */
+  extern(): unknown {
     const { input, store } = this;
     switch (input.u8()) {
       case ExternKind.Unused:

@@ -1,22 +1,25 @@
 /** Writes paused invocations: where each frame stands, in terms of its module's text, and its live slots. */
 
-import { InternalError } from "../errors.ts";
+import { InternalError, SnapshotError } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import type { Activation } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
+import { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
+import { fitsI31 } from "../runtime/reference.ts";
 import type { Store } from "../runtime/store.ts";
-import { encodeValue, slotCount, slotsOf } from "../runtime/values.ts";
-import type { ValType } from "../types.ts";
+import { encodeValue, slotsOf } from "../runtime/values.ts";
+import { Heap, heapOf, isRefType, type ValType } from "../types.ts";
+import { writeExtern } from "./externs.ts";
 import { ActivationKind, FrameKind } from "./format.ts";
 import { frameTypesAt, type Slot } from "./frame-types.ts";
 import type { Output } from "./output.ts";
 import { type Place, placesOf } from "./places.ts";
 import { writeError } from "./pending-error.ts";
 import { writePlain } from "./plain.ts";
-import type { References } from "./references.ts";
+import { acceptsExterns, type References } from "./references.ts";
 import { type Numbers, type SnapshotOptions, unsavable } from "./save.ts";
 import type { TypeNames } from "./types.ts";
 
@@ -247,22 +250,37 @@ export class InvocationWriter {
       return;
     }
     const { results } = host.type;
-    const words = new Int32Array(2 * slotCount(results));
-    let at = 0;
     try {
       if (answer.values.length !== results.length) throw new TypeError(`${answer.values.length} values`);
       results.forEach((type, i) => {
-        encodeValue(this.#store, type, answer.values[i], words, at);
-        at += 2 * slotsOf(type);
+        this.#result(out, type, answer.values[i]);
       });
     } catch (error) {
+      if (error instanceof SnapshotError) throw error;
       throw unsavable(`the answer of ${nameOf(host)}: ${String(error)}`);
     }
-    at = 0;
-    for (const type of results) {
-      this.#references.write(out, type, words, at);
-      at += 2 * slotsOf(type);
+  }
+
+  /** A value that the store has not got yet is none of its host values until it is received. */
+  #result(out: Output, type: ValType, value: unknown): void {
+    const isNew = this.#isNewExtern(type, value);
+    out.flag(isNew);
+    if (isNew) {
+      writeExtern(out, this.#store, value, this.#options.externName, true);
+      return;
     }
+    const words = new Int32Array(2 * slotsOf(type));
+    encodeValue(this.#store, type, value, words, 0);
+    this.#references.write(out, type, words, 0);
+  }
+
+  #isNewExtern(type: ValType, value: unknown): boolean {
+    if (!isRefType(type) || value === null || value === undefined) return false;
+    const store = this.#store;
+    const top = store.engine.types.topOf(heapOf(type));
+    if (top === Heap.Func || top === Heap.Exn || value instanceof HeapObject || fitsI31(value)) return false;
+    if (!acceptsExterns(type)) throw new TypeError("a host value of another type");
+    return !(store.hasHeap && store.heap.externs.has(value));
   }
 
   #outcome(out: Output, outcome: GuestOutcome | null, activations: readonly Activation[]): void {

@@ -19,7 +19,6 @@ import type { ValType } from "../types.ts";
 import {
   CHECKSUM_BYTES,
   DEFAULT_PAGE_SIZE_LOG2,
-  ExternKind,
   MAGIC,
   MAX_UNUSED_EXTERNS,
   MEMORY_BLOCK_BYTES,
@@ -27,9 +26,10 @@ import {
   VERSION,
   writePrices,
 } from "./format.ts";
+import { writeExtern } from "./externs.ts";
 import { Output } from "./output.ts";
 import type { ErrorState } from "./pending-error.ts";
-import { describe, writePlain } from "./plain.ts";
+import { writePlain } from "./plain.ts";
 import { References } from "./references.ts";
 import { InvocationWriter } from "./save-invocation.ts";
 import { saveHeap } from "./save-heap.ts";
@@ -366,38 +366,8 @@ class StoreWriter {
     out.count(values.length);
     for (const [index, value] of values) {
       out.count(index);
-      this.#extern(out, index, value);
+      writeExtern(out, this.#store, value, this.#options.externName, this.#references.externs.has(index));
     }
-  }
-
-  #extern(out: Output, index: number, value: unknown): void {
-    const name = isPrimitive(value) ? undefined : this.#options.externName?.(value);
-    if (name !== undefined) {
-      out.u8(ExternKind.Named);
-      out.text(name);
-    } else if (value === undefined) {
-      out.u8(ExternKind.Undefined);
-    } else if (isPrimitive(value)) {
-      out.u8(ExternKind.Plain);
-      writePlain(out, value, "a host value");
-    } else if (value instanceof Func && value.store === this.#store) {
-      out.u8(ExternKind.Func);
-      out.count(value.address);
-    } else if (this.#references.externs.has(index)) {
-      throw unsavable(`a guest refers to a host value without a name: ${describe(value)}`);
-    } else out.u8(ExternKind.Unused);
-  }
-}
-
-function isPrimitive(value: unknown): boolean {
-  switch (typeof value) {
-    case "symbol":
-    case "function":
-      return false;
-    case "object":
-      return value === null;
-    default:
-      return true;
   }
 }
 

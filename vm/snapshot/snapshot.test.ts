@@ -304,6 +304,27 @@ describe("snapshot", () => {
     expect(restored.invocations[0]!.run()).to.deep.include({ kind: "returned", values: [5n] });
   });
 
+  it("leaves the store as it is, though an answer is a host value that the store has not got yet", () => {
+    const module = compileSync(wat`(module (import "h" "ask" (func $ask (result externref i32)))
+      (global $g (mut externref) (ref.null extern))
+      (func (export "f") (result i32 externref) (local $n i32) (call $ask) (local.set $n) (global.set $g) (local.get $n) (global.get $g)))`);
+    const ask: HostDefinition = { params: [], results: ["externref", "i32"], saved: "resumable", call: () => SUSPEND };
+    const thing = { id: 1 };
+    const options = { modules: [module], imports: { h: { ask } }, extern: () => thing };
+    for (const value of ["a text", thing]) {
+      const invocation = new Store().instantiateSync(module, options.imports).invoke("f");
+      const { store } = invocation;
+      invocation.run();
+      invocation.resume([value, 7]);
+      const before = store.snapshot([]);
+      const bytes = store.snapshot([invocation], { externName: () => "thing" });
+      expect(store.snapshot([])).to.deep.equal(before);
+      const { invocations } = Store.restore(bytes, options);
+      expect(invocations[0]!.run()).to.deep.include({ kind: "returned", values: [7, value] });
+      if (value === thing) expect(() => store.snapshot([invocation])).to.throw(SnapshotError, /without a name/);
+    }
+  });
+
   it("keeps what a call that waits has to remember", () => {
     const each = scenario(HOST_PROGRAM, [null], hosts("resumable"));
     const invocation = each.start();
