@@ -408,4 +408,18 @@ describe("a guest process", () => {
     expect(runtime.processCount).to.equal(0);
     void start;
   });
+
+  it("that has used WASI and holds nothing of the host ends in its last turn", () => {
+    const { runtime, executor } = testRuntime();
+    const module = compileSync(
+      textToBinary(`(module
+        (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "a") (drop (call $random_get (i32.const 0) (i32.const 8)))))`),
+    );
+    const handle = runtime.spawn(module, { entry: "a" });
+    executor.runUntilIdle();
+    expect(endOf(handle)).to.deep.equal({ kind: "normal" });
+    expect(runtime.processCount).to.equal(0);
+  });
 });

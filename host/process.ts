@@ -971,7 +971,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.group.release(Account.Descriptors, this.#preopens.length);
       this.#preopens = null;
     }
-    if (this.#wasi !== null) this.waitForClosing(this.#wasi.dispose());
+    const closing = this.#wasi?.dispose() ?? null;
+    if (closing !== null) this.waitForClosing(closing);
   }
 
   protected override free(): void {

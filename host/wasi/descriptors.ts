@@ -63,8 +63,8 @@ export interface DescriptorAccount {
   releaseBytes(byteLength: number): void;
 }
 
-/** Streams belong to whoever passed them in. */
-function isCounted(descriptor: Descriptor): boolean {
+/** Whether it holds something of the host. Streams belong to whoever passed them in. */
+export function isHeld(descriptor: Descriptor): boolean {
   return descriptor.kind === "file" || descriptor.kind === "directory";
 }
 
@@ -103,7 +103,7 @@ export class DescriptorTable {
   add(descriptor: Descriptor): number {
     if (this.#isOver) throw new SystemError("ECANCELED");
     this.checkRoom();
-    if (this.#account !== null && isCounted(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
+    if (this.#account !== null && isHeld(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
     const fd = this.#lowestFree();
     this.#entries[fd] = descriptor;
     this.#firstFree = fd + 1;
@@ -113,7 +113,7 @@ export class DescriptorTable {
   /** As {@link add}, under a number of the caller's choice. Throws a RangeError for one that is open or too large. */
   put(fd: number, descriptor: Descriptor): void {
     if (!(fd >= 0 && fd < this.#limit) || this.#entries[fd] != null) throw new RangeError(`descriptor ${fd}`);
-    if (this.#account !== null && isCounted(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
+    if (this.#account !== null && isHeld(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
     while (this.#entries.length < fd) this.#entries.push(null);
     this.#entries[fd] = descriptor;
   }
@@ -132,6 +132,7 @@ export class DescriptorTable {
   }
 
   #release(descriptor: Descriptor): void {
+<<<<<<< HEAD
     if (isCounted(descriptor)) this.#account?.release();
     if (descriptor.kind === "directory") this.#dropListing(descriptor);
   }
@@ -147,6 +148,9 @@ export class DescriptorTable {
   #dropListing(descriptor: DirectoryDescriptor): void {
     if (descriptor.listing !== null) this.#account?.releaseBytes(descriptor.listing.byteLength);
     descriptor.listing = null;
+=======
+    if (isHeld(descriptor)) this.#account?.release();
+>>>>>>> 2ce0628 (An instance that could not be made gives everything back; ends without files take no turn of the event loop)
   }
 
   /** Gives the descriptor `from` the number `to`, and returns what `to` stood for. Both must be open. */

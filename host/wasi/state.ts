@@ -10,7 +10,7 @@ import {
   rightsOfFile,
 } from "./abi.ts";
 import type { Descriptor, DescriptorAccount, DirectoryDescriptor } from "./descriptors.ts";
-import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable } from "./descriptors.ts";
+import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable, isHeld } from "./descriptors.ts";
 
 export interface Preopen {
   /** As the guest sees it: "/", "data", … */
@@ -165,11 +165,15 @@ export class WasiState {
     if (this.#disposed) throw new SystemError("ECANCELED");
   }
 
-  /** Ends all waits and closes every file. Calls of the guest afterwards find no descriptor open. */
-  async dispose(): Promise<void> {
+  /**
+   * Ends all waits and closes every file; null when there is nothing to wait for. Calls of the guest afterwards find no
+   * descriptor open.
+   */
+  dispose(): Promise<unknown> | null {
     this.#disposed = true;
     for (const abandon of [...this.#waits]) abandon();
-    await Promise.allSettled(this.descriptors.removeAll().map(closeDescriptor));
+    const held = this.descriptors.removeAll().filter(isHeld);
+    return held.length === 0 ? null : Promise.allSettled(held.map(closeDescriptor));
   }
 }
 

@@ -47,8 +47,8 @@ export class Wasi {
   }
 
   /** Ends what the guest waits for and closes its files; the standard streams stay open. Never rejects. */
-  dispose(): Promise<void> {
-    return this.#state.dispose();
+  async dispose(): Promise<void> {
+    await this.#state.dispose();
   }
 }
 

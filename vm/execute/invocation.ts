@@ -266,6 +266,9 @@ export class Invocation implements ImportCaller {
     return this.#type;
   }
 
+  /** Takes back what the invocation was to complete, if it fails: an instance. */
+  undo: (() => void) | null = null;
+
   /** Neighbours in the store's list of those that have not ended. */
   earlier: Invocation | null = null;
   later: Invocation | null = null;
@@ -492,6 +495,9 @@ export class Invocation implements ImportCaller {
     this.store.removeInvocation(this);
     this.store.accountant.release("frames", this.#machine.words.byteLength);
     this.#machine.retire();
+    // An exception may carry references that whoever catches it goes on using.
+    if (!(error instanceof GuestException)) this.undo?.();
+    this.undo = null;
   }
 
   #ended(): Outcome {
@@ -960,6 +966,7 @@ export class Invocation implements ImportCaller {
         this.store.removeInvocation(this);
         this.store.accountant.release("frames", x.words.byteLength);
         x.retire();
+        this.undo = null;
         return;
       case "call":
         this.#activations.pop();

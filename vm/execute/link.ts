@@ -13,7 +13,15 @@ import { added, NONE } from "../runtime/lists.ts";
 import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
-import { pageBytesOf, type ExternType, type GlobalType, type Limits, type MemType, type TableType } from "../types.ts";
+import {
+  isRefType,
+  pageBytesOf,
+  type ExternType,
+  type GlobalType,
+  type Limits,
+  type MemType,
+  type TableType,
+} from "../types.ts";
 import { LinkPlan } from "./link-plan.ts";
 
 /** What may be given for an import: something of the store, or the definition of a host function. */
@@ -31,18 +39,26 @@ export type Imports =
   | ReadonlyMap<string, ReadonlyMap<string, ImportValue>>
   | { readonly [module: string]: { readonly [name: string]: ImportValue } };
 
+/** An instance whose globals, segments and active data are still to be set. */
+export interface Linked {
+  readonly instance: Instance;
+  /** Gives everything back, for an instance that could not be made, unless something may refer to it or was made since. */
+  readonly unlink: () => void;
+}
+
 /**
- * Makes an instance whose globals, segments and active data are still to be set. Throws
- * `LinkError`, `TypeError` for an import of another store, `Termination` when a limit refuses.
+ * Makes an instance. Throws `LinkError`, `TypeError` for an import of another store, `Termination` when a limit refuses;
+ * nothing has changed then.
  */
-export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Instance {
+export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Linked {
   if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
   if (imports instanceof LinkPlan) return linkPlanned(store, module, imports);
   const made: Func[] = [];
+  const giveBack = (): void => removeHosts(store, made);
   try {
-    return linkFound(store, module, resolverOf(imports), made);
+    return allocate(store, module, findParts(store, module, resolverOf(imports), made), giveBack);
   } catch (error) {
-    removeHosts(store, made);
+    giveBack();
     throw error;
   }
 }
@@ -58,7 +74,7 @@ interface Parts {
 }
 
 /** Host functions that it makes for definitions are added to `made`. */
-function linkFound(store: Store, module: CompiledModule, resolve: Resolver, made: Func[]): Instance {
+function findParts(store: Store, module: CompiledModule, resolve: Resolver, made: Func[]): Parts {
   const { data } = module;
   const funcs: number[] = [];
   const parts: Parts = { importedFuncs: NO_FUNCS, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
@@ -82,28 +98,24 @@ function linkFound(store: Store, module: CompiledModule, resolve: Resolver, made
     else parts.tags = added(parts.tags, extern);
   }
   parts.importedFuncs = Int32Array.from(funcs);
-  return allocate(store, module, parts);
+  return parts;
 }
 
 /** As {@link link}, with imports that were found and compared before. */
-function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Instance {
+function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Linked {
   if (plan.module !== module) throw new TypeError("the plan is of another module");
   const parts: Parts = { importedFuncs: plan.addresses, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
-  if (store.addPlanned(plan.hosts)) {
-    try {
-      return allocate(store, module, parts);
-    } catch (error) {
-      store.removePlanned();
-      throw error;
-    }
-  }
   const made: Func[] = [];
+  const isPlanned = store.addPlanned(plan.hosts);
+  const giveBack = (): void => (isPlanned ? store.removePlanned() : removeHosts(store, made));
   try {
-    for (const { definition } of plan.hosts) made.push(store.hostFunc(definition));
-    parts.importedFuncs = Int32Array.from(made, ({ address }) => address);
-    return allocate(store, module, parts);
+    if (!isPlanned) {
+      for (const { definition } of plan.hosts) made.push(store.hostFunc(definition));
+      parts.importedFuncs = Int32Array.from(made, ({ address }) => address);
+    }
+    return allocate(store, module, parts, giveBack);
   } catch (error) {
-    removeHosts(store, made);
+    giveBack();
     throw error;
   }
 }
@@ -116,22 +128,54 @@ const NO_FUNCS = new Int32Array(0);
 /** Of one reference. */
 const HANDLE_BYTES = 4;
 
-function allocate(store: Store, module: CompiledModule, parts: Parts): Instance {
+function allocate(store: Store, module: CompiledModule, parts: Parts, removeImports: () => void): Linked {
   const isNew = store.addModule(module);
   const ownTables = parts.tables.length;
   const ownMemories = parts.memories.length;
+  const globalsBefore = store.globalCount;
   let segmentBytes = 0;
-  try {
-    segmentBytes = store.reserve("segments", bytesOfSegments(module));
-    return allocateParts(store, module, parts);
-  } catch (error) {
-    // What was granted before the refusal is free again.
+  const giveBack = (): void => {
     for (const table of parts.tables.slice(ownTables)) table.discard();
     for (const memory of parts.memories.slice(ownMemories)) memory.discard();
+    store.removeGlobals(globalsBefore);
     store.accountant.release("segments", segmentBytes);
     if (isNew) store.removeModule(module);
+  };
+  try {
+    segmentBytes = store.reserve("segments", bytesOfSegments(module));
+    const instance = allocateParts(store, module, parts);
+    const globalsAfter = store.globalCount;
+    const unlink = (): void => {
+      if (store.globalCount !== globalsAfter || mayEscape(module)) return;
+      if (parts.memories.slice(ownMemories).some(({ isUsedElsewhere }) => isUsedElsewhere)) return;
+      if (!store.removeInstance(instance)) return;
+      giveBack();
+      removeImports();
+    };
+    return { instance, unlink };
+  } catch (error) {
+    giveBack();
     throw error;
   }
+}
+
+/** Whether others may have got references to functions or objects of an instance while it was made, and keep them. */
+function mayEscape(module: CompiledModule): boolean {
+  return module.data.imports.some(({ type }) => {
+    switch (type.kind) {
+      case "func":
+      case "tag": {
+        const { params, results } = module.engine.types.funcType(module.typeIds[type.typeIndex]!);
+        return params.some(isRefType) || results.some(isRefType);
+      }
+      case "table":
+        return true;
+      case "global":
+        return isRefType(type.type.type);
+      default:
+        return false;
+    }
+  });
 }
 
 /** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */

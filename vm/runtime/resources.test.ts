@@ -3,8 +3,9 @@
 import { expect } from "chai";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { compileSync } from "../compiled-module.ts";
+import { compileSync, type CompiledModule } from "../compiled-module.ts";
 import { Termination } from "../errors.ts";
+import { LinkPlan } from "../execute/link-plan.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
 import { callGuest, type Func } from "./func.ts";
 import { Memory } from "./memory.ts";
@@ -393,5 +394,63 @@ describe("an instantiation that is refused", () => {
     const fits = compileSync(wat`(module ${imports}
       (func (export "sum") (result i32) (i32.add (call $f) (call $g))))`);
     expect(store.instantiateSync(fits, { m }).callSync("sum")).to.deep.equal([14]);
+  });
+
+  describe("of an instance that could not be made", () => {
+    const FAILING = wat`(module
+      (import "m" "f" (func $f (param i32)))
+      (memory 3) (table 50 funcref) (global (mut i32) (i32.const 1)) (global funcref (ref.func $s)) (data "abc")
+      (elem funcref (ref.func $s))
+      (func $s (call $f (i32.const 1)) unreachable) (start $s))`;
+    const definition = { params: ["i32"], results: [], call() {} } as const;
+
+    for (const [name, imports] of [
+      ["found by names", () => ({ m: { f: definition } })],
+      ["of a plan", (module: CompiledModule) => new LinkPlan(module, () => definition)],
+    ] as const) {
+      it(`all bytes are free again, its imports ${name}`, () => {
+        const ledger = new Ledger();
+        const store = new Store({ accountant: ledger });
+        const module = compileSync(FAILING);
+        for (let i = 0; i < 3; i++) {
+          const { invocation } = store.instantiation(module, imports(module));
+          expect(() => invocation.run()).to.throw("unreachable");
+          expect(ledger.total).to.equal(0);
+          expect(store.nextAddress).to.equal(1);
+          expect(store.globalCount).to.equal(0);
+        }
+        const good = wat`(module (func (export "f") (result i32) (i32.const 7)))`;
+        expect(store.instantiateSync(compileSync(good)).callSync("f")).to.deep.equal([7]);
+      });
+    }
+
+    it("are free too when a plan's instance is refused", () => {
+      const ledger = new Ledger(["memory"]);
+      const store = new Store({ accountant: ledger });
+      const module = compileSync(FAILING);
+      const plan = new LinkPlan(module, () => definition);
+      expect(() => store.instantiation(module, plan)).to.throw(Termination);
+      expect(ledger.total).to.equal(0);
+      // Behind another instance, where the plan's functions get addresses of their own.
+      store.instantiateSync(compileSync(wat`(module (func))`));
+      const before = ledger.total;
+      expect(() => store.instantiation(module, plan)).to.throw(Termination);
+      expect(ledger.total).to.equal(before);
+    });
+
+    it("stay where somebody may refer to its functions", () => {
+      const store = new Store();
+      const table = instanceOf(
+        wat`(module (table (export "t") 1 funcref) (func (export "f") (param i32) (result i32)
+        (call_indirect (result i32) (local.get 0))))`,
+        {},
+        store,
+      );
+      const failing = wat`(module (import "m" "t" (table 1 funcref)) (elem (i32.const 0) $g)
+        (func $g (result i32) (i32.const 9)) (func $s unreachable) (start $s))`;
+      const imports = { m: { t: table.export("t")! } };
+      expect(() => store.instantiateSync(compileSync(failing), imports)).to.throw("unreachable");
+      expect(table.callSync("f", [0])).to.deep.equal([9]);
+    });
   });
 });

@@ -164,6 +164,16 @@ export class Store {
     return first;
   }
 
+  /** Takes the instance that has got the last addresses out again; false for any other. */
+  removeInstance(instance: Instance): boolean {
+    if (this.#owners[this.#owners.length - 1] !== instance) return false;
+    this.#owners.pop();
+    this.#nextAddress = this.#firstAddresses.pop()!;
+    for (const address of this.#funcs?.keys() ?? []) if (address >= this.#nextAddress) this.#funcs?.delete(address);
+    this.tracedInstances = this.tracedInstances.filter((other) => other !== instance);
+    return true;
+  }
+
   /**
    * Gives the host functions of a plan the first addresses. False when the store has functions
    * already; nothing has changed then.
@@ -301,9 +311,16 @@ export class Store {
     module: CompiledModule,
     imports: Imports | LinkPlan = {},
   ): { readonly instance: Instance; readonly invocation: Invocation } {
-    const instance = link(this, module, imports);
+    const { instance, unlink } = link(this, module, imports);
     const address = instance.funcsAt + instantiationIndex(module.data);
-    return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };
+    try {
+      const invocation = new Invocation(this, { address, type: { params: [], results: [] } }, []);
+      invocation.undo = unlink;
+      return { instance, invocation };
+    } catch (error) {
+      unlink();
+      throw error;
+    }
   }
 
   /**
@@ -367,6 +384,14 @@ export class Store {
       this.globalWords = larger;
     }
     return at;
+  }
+
+  /** Takes {@link addGlobals} back for all but the first `count`. */
+  removeGlobals(count: number): void {
+    const removed = this.#globalCount - count;
+    this.globalWords.fill(0, count * GLOBAL_WORDS, this.#globalCount * GLOBAL_WORDS);
+    this.#globalCount = count;
+    this.accountant.release("globals", removed * GLOBAL_WORDS * 4);
   }
 
   // References
