@@ -86,7 +86,7 @@ export const MAX_HEAP_PAGES = 131_072;
 /** Bytes of objects after which a collection begins at the earliest: smaller heaps are not worth one. */
 export const MIN_COLLECTION_BYTES = 262_144;
 /** Words that one step of a collection moves or scans before the turn gives way: below a millisecond. */
-export const COLLECTION_STEP_WORDS = 100_000;
+export const COLLECTION_STEP_WORDS = 50_000;
 /** Instructions that a collection reads for the stack map of a function before it looks at its time. */
 export const COLLECTION_STEP_INSTRUCTIONS = 2_000;
 /** Instructions lowered before a turn gives way: well below a millisecond. */
