@@ -132,8 +132,7 @@ export class DescriptorTable {
   }
 
   #release(descriptor: Descriptor): void {
-<<<<<<< HEAD
-    if (isCounted(descriptor)) this.#account?.release();
+    if (isHeld(descriptor)) this.#account?.release();
     if (descriptor.kind === "directory") this.#dropListing(descriptor);
   }
 
@@ -148,9 +147,6 @@ export class DescriptorTable {
   #dropListing(descriptor: DirectoryDescriptor): void {
     if (descriptor.listing !== null) this.#account?.releaseBytes(descriptor.listing.byteLength);
     descriptor.listing = null;
-=======
-    if (isHeld(descriptor)) this.#account?.release();
->>>>>>> 2ce0628 (An instance that could not be made gives everything back; ends without files take no turn of the event loop)
   }
 
   /** Gives the descriptor `from` the number `to`, and returns what `to` stood for. Both must be open. */
