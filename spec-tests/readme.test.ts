@@ -8,10 +8,10 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(HERE, "..", "..");
 
 describe("README.md", () => {
-  it("the program it shows runs as it stands", () => {
+  // That the others run is tested with the other documents.
+  it("the first program it shows prints what it should", () => {
     const text = readFileSync(join(ROOT, "README.md"), "utf8");
-    const [program = "", ...others] = [...text.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(([, code]) => code ?? "");
-    expect(others).to.deep.equal([]);
+    const [, program = ""] = /^```js\n([\s\S]*?)^```/m.exec(text) ?? [];
     // Inside the package, so that "perilune/vm" is this one.
     const file = join(HERE, `readme-${process.pid}.mjs`);
     writeFileSync(file, program);
