@@ -1,12 +1,15 @@
 import { expect } from "chai";
 import { compileSync, Termination } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
 import { Executor } from "./executor.ts";
 import { Account } from "./group.ts";
 import { FakeClock } from "./fakes.ts";
 import { MemoryDirectory } from "./memory-files.ts";
+import { MAX_SHAPE } from "./module-shape.ts";
 import type { NativeContext } from "./native.ts";
 import { Runtime, SpawnError } from "./runtime.ts";
 import type { TraceEvent } from "./runtime-core.ts";
+import { reasonText } from "./signal.ts";
 import { guest, testFunctions, testRuntime } from "./testing.ts";
 
 const LETTER = (letter: string): string => `(i32.const ${letter.charCodeAt(0)})`;
@@ -185,6 +188,29 @@ describe("Runtime", () => {
     expect((await failed.exited).kind).to.equal("error");
     expect(open).to.equal(0);
     await runtime.dispose();
+  });
+});
+
+describe("modules of processes", () => {
+  it("have only so many imports, exports, tables, tags and globals", async () => {
+    const texts: Readonly<Record<keyof typeof MAX_SHAPE, (count: number) => string>> = {
+      imports: (count) => `(import "test" "self" (func (result i64)))`.repeat(count) + `(func (export "a"))`,
+      exports: (count) => Array.from({ length: count }, (_, i) => `(func (export "${i === 0 ? "a" : i}"))`).join(""),
+      tables: (count) => `${"(table 0 funcref)".repeat(count)}(func (export "a"))`,
+      tags: (count) => `${"(tag)".repeat(count)}(func (export "a"))`,
+      globals: (count) => `${"(global i32 (i32.const 0))".repeat(count)}(func (export "a"))`,
+    };
+    const { runtime, executor } = testRuntime();
+    const endOf = (text: string): string => {
+      const handle = runtime.spawn(compileSync(textToBinary(`(module ${text})`)), { entry: "a" });
+      executor.runUntilIdle();
+      return reasonText(handle.process.exitReason!);
+    };
+    for (const [what, limit] of Object.entries(MAX_SHAPE)) {
+      const text = texts[what as keyof typeof MAX_SHAPE];
+      expect(endOf(text(limit)), what).to.equal("normal");
+      expect(endOf(text(limit + 1)), what).to.include(`too many ${what} of a process`);
+    }
   });
 });
 

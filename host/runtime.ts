@@ -22,6 +22,7 @@ import { Environment } from "./environment.ts";
 import { Executor } from "./executor.ts";
 import { Group, type GroupOptions } from "./group.ts";
 import { decideImport, type ImportDecision } from "./import-policy.ts";
+import { checkShape, maxPlansOf } from "./module-shape.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
 import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
@@ -84,9 +85,6 @@ export class SpawnError extends Error {
 
 const NO_ARGS: readonly Value[] = [];
 const NOBODY = (): void => {};
-
-/** Link plans of one module that are kept. */
-const MAX_PLANS = 256;
 
 export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly executor: Executor;
@@ -282,6 +280,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   planOf(module: CompiledModule, config: Config): LinkPlan {
     let plans = this.#plans.get(module);
     if (plans === undefined) {
+      checkShape(module);
       plans = new Map();
       this.#plans.set(module, plans);
     }
@@ -290,7 +289,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     if (plan === undefined) {
       const decisions = new Map<string, ImportDecision>();
       plan = new LinkPlan(module, (from, name, type) => this.#resolve(config, decisions, from, name, type));
-      if (plans.size >= MAX_PLANS) plans.delete(plans.keys().next().value!);
+      if (plans.size >= maxPlansOf(module)) plans.delete(plans.keys().next().value!);
       plans.set(key, plan);
     }
     return plan;

@@ -1,0 +1,30 @@
+/**
+ * How many of each a module may have that runs as a process. Linking and starting it look at every one of
+ * these in one step, which others wait for; the engine's own limits are for whoever runs a module alone.
+ */
+
+import { CompileError, type CompiledModule } from "../vm/index.ts";
+
+export const MAX_SHAPE = {
+  imports: 4_096,
+  exports: 16_384,
+  tables: 1_024,
+  tags: 4_096,
+  globals: 65_536,
+} as const;
+
+/** Link plans of one module that are kept, one for each import policy: as many as hold about so many imports. */
+const MAX_PLANS = 256;
+const MAX_PLANNED_IMPORTS = 8_192;
+
+/** Throws `CompileError` of kind `limit` for a module that has too many of anything. */
+export function checkShape({ data }: CompiledModule): void {
+  for (const [what, limit] of Object.entries(MAX_SHAPE)) {
+    const count = data[what as keyof typeof MAX_SHAPE].length;
+    if (count > limit) throw new CompileError("limit", `too many ${what} of a process: ${count}, at most ${limit}`);
+  }
+}
+
+export function maxPlansOf({ data }: CompiledModule): number {
+  return Math.max(1, Math.min(MAX_PLANS, Math.floor(MAX_PLANNED_IMPORTS / (data.imports.length + 1))));
+}
