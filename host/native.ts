@@ -30,7 +30,9 @@ export interface NativeContext {
   readonly pid: Pid;
   /** Aborted when the process is killed. */
   readonly signal: AbortSignal;
-  receive(options?: ReceiveOptions): Promise<NativeMessage | null>;
+  receive(options?: ReceiveOptions & { readonly timeoutMs?: never }): Promise<NativeMessage>;
+  /** Resolves to null when the time is over. */
+  receive(options: ReceiveOptions): Promise<NativeMessage | null>;
   /** Resolves when the receiver's mailbox has room. Messages to nobody are dropped. */
   send(pid: Pid, data: Uint8Array, tag?: bigint): Promise<void>;
   /** Resolves after so much guest time. */
@@ -172,17 +174,18 @@ export class NativeProcess extends BasicProcess {
     return {
       pid: this.pid,
       signal: this.#abort.signal,
-      receive: async ({ tags, timeoutMs = Number.POSITIVE_INFINITY } = {}) => {
+      receive: (async ({ tags, timeoutMs = Number.POSITIVE_INFINITY }: ReceiveOptions = {}) => {
         alive();
         if (this.#waiting !== null) throw new TypeError("the process receives already");
-        return new Promise((resolve, reject) => {
+        return new Promise<NativeMessage | null>((resolve, reject) => {
           this.#waiting = { tags: tags ?? null, resolve, reject };
           this.#arrived = tags === undefined ? this.mailbox.shift() : this.mailbox.take(tags);
           this.#comeBack();
           if (this.#arrived !== null) runtime.scheduler.wake(this);
           else if (timeoutMs !== Number.POSITIVE_INFINITY) runtime.executor.arm(this.#timer, timeoutMs);
         });
-      },
+        // Null comes of a timeout alone.
+      }) as NativeContext["receive"],
       send: async (pid, data, tag = 0n) => {
         alive();
         const target = other(pid);
