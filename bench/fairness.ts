@@ -10,7 +10,7 @@ import { compileSync, warmUp } from "../vm/index.ts";
 import { benchArguments } from "./arguments.ts";
 import { adversaries, adversariesText, outOfBounds } from "./fairness/adversaries.ts";
 import { HOGS } from "./fairness/guests.ts";
-import { idle, idleText } from "./fairness/idle.ts";
+import { hibernation, hibernationText, idle, idleText } from "./fairness/idle.ts";
 import { coldLatency, latency, latencyText } from "./fairness/latency.ts";
 import { panels } from "./fairness/panels.ts";
 import { pictureHtml } from "./fairness/picture.ts";
@@ -26,7 +26,7 @@ import {
 } from "./fairness/shares.ts";
 import { circumstances, circumstancesText, writeJson } from "./harness.ts";
 
-const SECTIONS = ["shares", "latency", "rates", "idle", "adversaries", "picture"];
+const SECTIONS = ["shares", "latency", "rates", "idle", "hibernation", "adversaries", "picture"];
 const result = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}`, import.meta.url));
 
 const USAGE = `npm run bench:fairness -- [options] [${SECTIONS.join(" | ")} …]
@@ -110,6 +110,18 @@ if (wanted("idle")) {
     "\nMemory: 100,000 with two pages touched within 1,500 MB, 10,000 of a Rust guest's shape within 2,500, growth below 5 %\n",
   );
   print(idleText(all));
+}
+
+if (wanted("hibernation")) {
+  const few = quick ? 1_000 : 10_000;
+  const all = [
+    await hibernation("small", few),
+    await hibernation("two-pages", few),
+    await hibernation("rust", quick ? 500 : 2_000),
+  ];
+  figures["hibernation"] = all;
+  print("");
+  print(hibernationText(all));
 }
 
 if (wanted("adversaries")) {

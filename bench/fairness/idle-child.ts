@@ -2,10 +2,13 @@
 
 import { PerformanceObserver } from "node:perf_hooks";
 import { compileSync } from "../../vm/index.ts";
+import type { Process } from "../../host/process.ts";
+import { hibernate } from "../../host/snapshot/hibernation.ts";
 import { idler, rustShaped } from "./guests.ts";
+import type { Hibernation } from "./idle.ts";
 import { setting, sleep } from "./setting.ts";
 
-const [kind = "small", countText = "10000"] = process.argv.slice(2);
+const [kind = "small", countText = "10000", hibernates = ""] = process.argv.slice(2);
 const count = Number(countText);
 /** What they are about to touch, and what V8 needs for them. */
 const EXPECTED_BYTES = kind === "rust" ? 180_000 : 17_000;
@@ -57,12 +60,40 @@ async function end(): Promise<number> {
   return performance.now() - started;
 }
 
+function guests(): Process[] {
+  return runtime.processes.map(({ pid }) => runtime.environment.get(pid) as Process);
+}
+
+/** All hibernate, and wake up again. */
+async function hibernation(): Promise<Omit<Hibernation, "kind" | "count" | "before" | "during">> {
+  const started = performance.now();
+  const all = guests();
+  for (const [i, each] of all.entries()) {
+    if ((await hibernate(each)) !== true) throw new Error(`process ${each.pid} does not hibernate`);
+    if (i % 200 === 199) await sleep(0);
+  }
+  const freezeMs = performance.now() - started;
+  while (!executor.scheduler.isIdle) await sleep(5);
+  const frozen = await collected();
+  const countedBytes = all.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) / count;
+  const wakingAt = performance.now();
+  for (const each of all) each.wakeUp();
+  while (!executor.scheduler.isIdle) await sleep(5);
+  const wakeMs = performance.now() - wakingAt;
+  return { freezeMs, frozen, countedBytes, wakeMs, awake: await collected() };
+}
+
 await touchMemory(count * EXPECTED_BYTES);
 const module = compileSync(kind === "rust" ? rustShaped() : idler(kind === "small" ? 1 : 17));
 const { runtime, executor } = setting();
 const before = await collected();
 const first = await start();
 const during = await collected();
+if (hibernates !== "") {
+  const figures = await hibernation();
+  process.stdout.write(JSON.stringify({ kind, count, before, during, ...figures }));
+  process.exit(0);
+}
 const endMs = await end();
 const afterEnd = await collected();
 const second = await start();

@@ -23,11 +23,50 @@ export interface Idle {
 }
 
 export async function idle(kind: "small" | "two-pages" | "rust", count: number): Promise<Idle> {
+  return JSON.parse(await child(kind, count)) as Idle;
+}
+
+/** Idle processes that hibernate and wake up again. */
+export interface Hibernation {
+  readonly kind: string;
+  readonly count: number;
+  readonly freezeMs: number;
+  readonly wakeMs: number;
+  /** What each counts while it hibernates. */
+  readonly countedBytes: number;
+  /** Resident bytes: before, with all idle, with all hibernating, and with all awake again. */
+  readonly before: number;
+  readonly during: number;
+  readonly frozen: number;
+  readonly awake: number;
+}
+
+export async function hibernation(kind: "small" | "two-pages" | "rust", count: number): Promise<Hibernation> {
+  return JSON.parse(await child(kind, count, "hibernate")) as Hibernation;
+}
+
+async function child(kind: string, count: number, ...more: readonly string[]): Promise<string> {
   const path = fileURLToPath(new URL("idle-child.js", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", path, kind, String(count)], {
-    timeout: 600_000,
-  });
-  return JSON.parse(stdout) as Idle;
+  const args = ["--expose-gc", path, kind, String(count), ...more];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 600_000 });
+  return stdout;
+}
+
+export function hibernationText(all: readonly Hibernation[]): string {
+  const each = (bytes: number, count: number): string => `${(bytes / count / 1_024).toFixed(1)} KB`;
+  const rows = all.map(({ kind, count, freezeMs, wakeMs, countedBytes, before, during, frozen, awake }) => [
+    `${count.toLocaleString("en")} ${kind}`,
+    each(during - before, count),
+    each(frozen - before, count),
+    `${Math.round(countedBytes)} B`,
+    each(awake - before, count),
+    ((freezeMs / count) * 1_000).toFixed(0),
+    ((wakeMs / count) * 1_000).toFixed(0),
+  ]);
+  return tableText(
+    ["hibernation", "idle", "hibernating", "counted", "awake again", "µs to freeze", "µs to wake"],
+    rows,
+  );
 }
 
 export function idleText(all: readonly Idle[]): string {
