@@ -19,8 +19,8 @@ import { instanceNumber, STEPS_AT_ONCE } from "./save.ts";
 
 /** What of the host a hibernating store refers to, by the names that it has meanwhile. */
 interface HostParts {
-  readonly externs: Map<string, unknown>;
-  readonly functions: Map<string, HostDefinition>;
+  readonly externs: unknown[];
+  functions: Map<string, HostDefinition> | null;
 }
 
 /**
@@ -69,19 +69,16 @@ function beginSaving(process: Process): { saving: Saving; run: ProcessRun; parts
   const { store, invocation } = run;
   // What the embedder holds would be of a store that is gone.
   if (store.hasHeap && store.heap.retained.size > 0) return null;
-  const parts: HostParts = { externs: new Map(), functions: new Map() };
-  for (const owner of store.owners) {
-    if ("definition" in owner && owner.definition.name !== undefined) {
-      parts.functions.set(owner.definition.name, owner.definition);
-    }
+  const parts: HostParts = { externs: [], functions: null };
+  // Those of the plan are found by their imports.
+  for (const owner of store.owners.slice(store.plannedCount)) {
+    if (!("definition" in owner) || owner.definition.name === undefined) continue;
+    parts.functions ??= new Map();
+    parts.functions.set(owner.definition.name, owner.definition);
   }
-  const externName = (value: unknown): string => {
-    const name = String(parts.externs.size);
-    parts.externs.set(name, value);
-    return name;
-  };
+  const externName = (value: unknown): string => String(parts.externs.push(value) - 1);
   try {
-    return { saving: new Saving(store, [invocation], { externName }), run, parts };
+    return { saving: new Saving(store, [invocation], { externName, withoutHash: true }), run, parts };
   } catch (error) {
     if (error instanceof SnapshotError) return null;
     throw error;
@@ -95,8 +92,7 @@ class Waking implements Restoring {
   #restoration: Restoration | null = null;
 
   constructor(run: ProcessRun, bytes: Uint8Array, parts: HostParts) {
-    // Of the size that it has: there may be many.
-    this.#bytes = bytes.slice();
+    this.#bytes = bytes;
     this.#parts = parts;
     this.#instance = instanceNumber(run);
   }
@@ -110,7 +106,7 @@ class Waking implements Restoring {
       if (this.#restoration === null) {
         // What it takes now it has had before.
         process.releaseBytes(this.byteLength);
-        this.#restoration = new Restoration(this.#bytes);
+        this.#restoration = new Restoration(this.#bytes, { withoutHash: true });
         this.#restoration.begin(this.#options(process));
       }
       if (!this.#restoration.step()) return false;
@@ -126,8 +122,8 @@ class Waking implements Restoring {
   #options(process: Process) {
     const { externs, functions } = this.#parts;
     return storeOptions(process, {
-      extern: (name) => externs.get(name),
-      hostFunc: (name) => functions.get(name),
+      extern: (name) => externs[Number(name)],
+      hostFunc: (name) => functions?.get(name),
     });
   }
 

@@ -6,8 +6,8 @@
 import {
   type CompiledModule,
   type FrameState,
-  type HostDefinition,
   LinkError,
+  type LinkPlan,
   Restoration,
   type Restored,
   type RestoreOptions,
@@ -152,26 +152,16 @@ class ProcessRestoring implements Restoring {
   }
 }
 
-/** Imports are what the process may import here, by the names under which its module knows them. */
+/** Imports are what the process may import here, at the places where its module has them. */
 export function storeOptions(
   process: Process,
   { extern, hostFunc }: Pick<ProcessRestoreOptions, "extern" | "hostFunc">,
 ): RestoreOptions {
-  const { module, config, runtime } = process;
-  const definitions = new Map<string, HostDefinition>();
-  try {
-    const { hosts } = runtime.planOf(module, config);
-    module.data.imports.forEach((item, i) => {
-      definitions.set(`${item.module}\0${item.name}`, hosts[i]!.definition);
-    });
-  } catch (error) {
-    if (error instanceof LinkError) throw mismatch(error.message);
-    throw error;
-  }
+  const { module, runtime } = process;
   return {
     modules: [module],
     engine: module.engine,
-    imports: (from, name) => definitions.get(`${from}\0${name}`),
+    plan: planOf(process),
     ...(extern === undefined ? {} : { extern }),
     ...(hostFunc === undefined ? {} : { hostFunc }),
     error: readError,
@@ -180,6 +170,15 @@ export function storeOptions(
     maxFrameSlots: MAX_FRAME_SLOTS,
     data: process,
   };
+}
+
+function planOf({ runtime, module, config }: Process): LinkPlan {
+  try {
+    return runtime.planOf(module, config);
+  } catch (error) {
+    if (error instanceof LinkError) throw mismatch(error.message);
+    throw error;
+  }
 }
 
 function readError(state: FrameState): Error {

@@ -1,10 +1,18 @@
 /** What a snapshot is written with: numbers of variable length, texts, and bytes of which zeros cost nothing. */
 
+import type { MemoryImage } from "./memory-image.ts";
+
 const utf8 = new TextEncoder();
 const INITIAL_BYTES = 1_024;
+const NO_BYTES = new Uint8Array(0);
+
+/** Buffers of outputs that are done: short-lived ones between snapshots that stay would leave gaps in the host's memory. */
+const spare: Uint8Array[] = [];
+const MAX_SPARE = 16;
+const MAX_SPARE_BYTES = 262_144;
 
 export class Output {
-  #bytes = new Uint8Array(INITIAL_BYTES);
+  #bytes = spare.pop() ?? new Uint8Array(INITIAL_BYTES);
   #length = 0;
 
   get length(): number {
@@ -14,6 +22,13 @@ export class Output {
   /** What was written; valid until more is. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Nothing more is written or read: gives the buffer to others. */
+  end(): void {
+    if (spare.length < MAX_SPARE && this.#bytes.length <= MAX_SPARE_BYTES) spare.push(this.#bytes);
+    this.#bytes = NO_BYTES;
+    this.#length = 0;
   }
 
   #reserve(count: number): void {
@@ -81,34 +96,37 @@ export class Output {
     for (const _ of this.sparseSteps(() => bytes, blockBytes));
   }
 
-  /** As {@link sparse}, in steps of about a megabyte; `bytesNow` gives the same bytes, wherever they lie then. */
-  *sparseSteps(bytesNow: () => Uint8Array, blockBytes: number): Generator<void> {
+  /**
+   * As {@link sparse}, in steps of about a megabyte; `bytesNow` gives the same bytes, wherever they lie then. Blocks as in
+   * `image` count as zeros.
+   */
+  *sparseSteps(bytesNow: () => Uint8Array, blockBytes: number, image: MemoryImage | null = null): Generator<void> {
     let bytes = bytesNow();
-    let zeros = new Zeros(bytes);
+    let known = new Known(bytes, image);
     const blocks = Math.ceil(bytes.length / blockBytes);
     const stepBlocks = Math.ceil(STEP_BYTES / blockBytes);
     let pauseAt = stepBlocks;
     for (let block = 0; block < blocks; ) {
       const first = block;
-      while (block < blocks && zeros.has(block * blockBytes, blockBytes)) {
+      while (block < blocks && known.has(block * blockBytes, blockBytes)) {
         if (++block < pauseAt) continue;
         pauseAt = block + stepBlocks;
         yield;
         bytes = bytesNow();
-        zeros = new Zeros(bytes);
+        known = new Known(bytes, image);
       }
       this.count(block - first);
       const from = block;
       // A run that is too long for one step is written as several.
       const end = Math.min(blocks, from + stepBlocks);
-      while (block < end && !zeros.has(block * blockBytes, blockBytes)) block++;
+      while (block < end && !known.has(block * blockBytes, blockBytes)) block++;
       this.count(block - from);
       this.raw(bytes.subarray(from * blockBytes, block * blockBytes));
       if (block < pauseAt) continue;
       pauseAt = block + stepBlocks;
       yield;
       bytes = bytesNow();
-      zeros = new Zeros(bytes);
+      known = new Known(bytes, image);
     }
   }
 
@@ -147,6 +165,30 @@ class Zeros {
       at = wordEnd << 2;
     }
     for (; at < end; at++) if (bytes[at] !== 0) return false;
+    return true;
+  }
+}
+
+/** Blocks that need not be written: zeros, and what is as in an image. */
+class Known {
+  readonly #bytes: Uint8Array;
+  readonly #zeros: Zeros;
+  readonly #image: MemoryImage | null;
+
+  constructor(bytes: Uint8Array, image: MemoryImage | null) {
+    this.#bytes = bytes;
+    this.#zeros = new Zeros(bytes);
+    this.#image = image;
+  }
+
+  has(from: number, count: number): boolean {
+    const image = this.#image;
+    if (image === null || from < image.start || from >= image.start + image.bytes.length) {
+      return this.#zeros.has(from, count);
+    }
+    const bytes = this.#bytes;
+    const end = Math.min(bytes.length, from + count);
+    for (let at = from; at < end; at++) if (bytes[at] !== image.bytes[at - image.start]) return false;
     return true;
   }
 }

@@ -8,6 +8,7 @@ import { defaultEngine } from "../engine.ts";
 import { CompileError, SnapshotError } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import { bytesOfSegments, compare, type Imports, resolverOf } from "../execute/link.ts";
+import type { LinkPlan } from "../execute/link-plan.ts";
 import { DEFAULT_FRAME_SLOTS, MAX_GLOBALS } from "../limits.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
 import { hostFuncAt, type FrameState, type HostDefinition, type HostFunc } from "../runtime/func.ts";
@@ -33,6 +34,7 @@ import {
   VERSION,
 } from "./format.ts";
 import { Input } from "./input.ts";
+import { type MemoryImage, memoryImage } from "./memory-image.ts";
 import { readPlain } from "./plain.ts";
 import { ReferenceCheck } from "./references.ts";
 import { HeapReader } from "./restore-heap.ts";
@@ -46,6 +48,8 @@ export interface RestoreOptions extends StoreOptions {
   readonly modules: readonly CompiledModule[];
   /** The host functions that instances import: definitions. */
   readonly imports?: Imports;
+  /** As `imports`, for what a module imports that was linked by a plan: its functions are shared again. */
+  readonly plan?: LinkPlan;
   /** A host function that no instance imports, by its name. */
   readonly hostFunc?: (name: string) => HostDefinition | undefined;
   /** A host value by the name that it got when it was saved. */
@@ -86,9 +90,12 @@ export class Restoration {
   #steps: Generator<void, Restored> | null = null;
   #restored: Restored | null = null;
 
-  /** Throws `SnapshotError` for bytes that are damaged, or of another version. */
-  constructor(bytes: Uint8Array) {
-    this.#input = new Input(bodyOf(bytes));
+  /**
+   * Throws `SnapshotError` for bytes that are damaged, or of another version. With `withoutHash` for those that were saved
+   * so: what is in them is checked all the same.
+   */
+  constructor(bytes: Uint8Array, { withoutHash = false }: { readonly withoutHash?: boolean } = {}) {
+    this.#input = new Input(bodyOf(bytes, withoutHash));
     this.data = readPlain(this.#input);
   }
 
@@ -137,7 +144,7 @@ export class Restoration {
 }
 
 /** All behind the hash, which is right. */
-function bodyOf(bytes: Uint8Array): Uint8Array {
+function bodyOf(bytes: Uint8Array, withoutHash: boolean): Uint8Array {
   const start = MAGIC.length + 2 + CHECKSUM_BYTES;
   if (bytes.length < start || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new SnapshotError("damaged", "it does not begin as a snapshot does");
@@ -145,6 +152,7 @@ function bodyOf(bytes: Uint8Array): Uint8Array {
   const version = bytes[MAGIC.length]! | (bytes[MAGIC.length + 1]! << 8);
   if (version !== VERSION) throw new SnapshotError("version", `format ${version}, this is ${VERSION}`);
   const body = bytes.subarray(start);
+  if (withoutHash) return body;
   const checksum = sha256(body);
   for (let i = 0; i < CHECKSUM_BYTES; i++) {
     if (checksum[i] !== bytes[MAGIC.length + 2 + i]) throw new SnapshotError("damaged", "its bytes have changed");
@@ -192,6 +200,7 @@ export class StoreReader {
   readonly options: RestoreOptions;
   heap: HeapReader | null = null;
   readonly #data: FrameState;
+  readonly #images = new Map<Memory, MemoryImage | null>();
   readonly #ledger: Ledger;
   readonly #modules: CompiledModule[];
   readonly #tables: Table[] = [];
@@ -334,7 +343,9 @@ export class StoreReader {
       if (kind === OwnerKind.Instance) throw input.invalid("an instance in a plan");
       hosts.push(this.#hostFunc(kind, hosts.length + 1));
     }
-    if (planned > 0) store.addPlanned(hosts);
+    const shared = this.options.plan?.hosts;
+    const isShared = shared?.length === planned && hosts.every((host, i) => host === shared[i]);
+    if (planned > 0) store.addPlanned(isShared ? shared : hosts);
     for (let i = planned; i < count; i++) {
       const kind = input.u8();
       if (kind === OwnerKind.Instance) this.#readInstance();
@@ -352,6 +363,9 @@ export class StoreReader {
     if (kind === OwnerKind.Imported) {
       const module = input.text();
       name = input.text();
+      const planned = this.#planned(module, name, address);
+      if (planned !== null && isSameType(planned.type, this.types.readFunc(input))) return planned;
+      if (planned !== null) throw new SnapshotError("mismatch", `host function ${module}.${name} of its former type`);
       definition = this.#importedDefinition(module, name);
       name = `${module}.${name}`;
     } else if (kind === OwnerKind.Named) {
@@ -363,6 +377,13 @@ export class StoreReader {
     const host = hostFuncAt(address, store.engine, definition);
     if (!isSameType(host.type, saved)) throw new SnapshotError("mismatch", `host function ${name} of its former type`);
     return host;
+  }
+
+  /** The function that the plan has at an address, if it is for this import. */
+  #planned(module: string, name: string, address: number): HostFunc | null {
+    const { plan } = this.options;
+    const item = plan?.module.data.imports[address - 1];
+    return plan !== undefined && item?.module === module && item.name === name ? plan.hosts[address - 1]! : null;
   }
 
   #importedDefinition(module: string, name: string): HostDefinition | undefined {
@@ -414,6 +435,7 @@ export class StoreReader {
       const memory = new Memory(store, { ...type, limits: { ...type.limits, min: this.#size(type.limits) } });
       memories.push(memory);
       this.memories.push(memory);
+      this.#images.set(memory, memoryImage(module, i));
     }
     const ownGlobalsAt = input.count();
     const globalsAt = globals.map(({ at }) => at);
@@ -429,7 +451,7 @@ export class StoreReader {
       this.#tags.push(tag);
     }
     const parts = {
-      importedFuncs: Int32Array.from(funcs),
+      importedFuncs: this.#addresses(funcs),
       tables,
       memories,
       globalsAt: Int32Array.from(globalsAt),
@@ -438,6 +460,13 @@ export class StoreReader {
     const instance = new Instance(store, module, parts);
     for (const table of images) table.share(instance);
     this.instances.push(instance);
+  }
+
+  /** Those of the plan where they are the same. */
+  #addresses(funcs: readonly number[]): Int32Array {
+    const shared = this.options.plan?.addresses;
+    const isShared = shared?.length === funcs.length && funcs.every((address, i) => address === shared[i]);
+    return isShared ? shared : Int32Array.from(funcs);
   }
 
   /** At least the declared minimum. */
@@ -527,6 +556,10 @@ export class StoreReader {
     const { input, store, references } = this;
     for (const memory of this.memories) {
       const write = (offset: number, bytes: Uint8Array) => memory.write(offset, bytes);
+      const image = this.#images.get(memory) ?? null;
+      if (image !== null && image.start < memory.byteLength) {
+        memory.write(image.start, image.bytes.subarray(0, memory.byteLength - image.start));
+      }
       yield* input.sparseSteps(memory.byteLength, MEMORY_BLOCK_BYTES, write);
     }
     for (const table of this.#tables) {

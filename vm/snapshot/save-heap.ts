@@ -49,6 +49,7 @@ export function* saveHeap(
     out.count(progress);
   }
   out.raw(objects.bytes);
+  objects.end();
   out.count(heap.retained.size);
   for (const [object, count] of heap.retained) {
     out.word(object.handle);

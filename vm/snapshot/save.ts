@@ -27,6 +27,7 @@ import {
   writePrices,
 } from "./format.ts";
 import { writeExtern } from "./externs.ts";
+import { type MemoryImage, memoryImage } from "./memory-image.ts";
 import { Output } from "./output.ts";
 import type { ErrorState } from "./pending-error.ts";
 import { writePlain } from "./plain.ts";
@@ -47,6 +48,8 @@ export interface SnapshotOptions {
   readonly remainingNs?: (wait: AtomicWait) => bigint;
   /** An error of a class of the embedder's as plain data; undefined for others, of which the words are kept. */
   readonly errorState?: ErrorState;
+  /** Without the hash that guards it, for bytes that nobody else gets: hashing takes most of the time. Default: false. */
+  readonly withoutHash?: boolean;
   /** Whatever the embedder wants to find again beside the store, before it is restored: plain data. */
   readonly data?: FrameState;
 }
@@ -211,7 +214,7 @@ class StoreWriter {
       yield* saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
       this.#externs(externs);
     }
-    return assemble([data, head, heap, externs, contents, runs]);
+    return assemble([data, head, heap, externs, contents, runs], this.#options.withoutHash ?? false);
   }
 
   #head(): Output {
@@ -319,10 +322,14 @@ class StoreWriter {
   /** What the parts hold. */
   *#contents(out: Output): Generator<void> {
     const { tables, memories, globalTypes, instances } = this.#numbers;
+    const images = new Map<Memory, MemoryImage | null>();
+    for (const { module, memories: all } of instances.keys()) {
+      for (let i = module.data.importedMemories; i < all.length; i++) images.set(all[i]!, memoryImage(module, i));
+    }
     for (const [memory, number] of memories) {
       if (memory.isUsedElsewhere) throw unsavable(`${this.#nameOf(memory, number)} is shared with another store`);
       const bytesNow = () => memory.bytes.subarray(memory.base, memory.base + memory.byteLength);
-      yield* out.sparseSteps(bytesNow, MEMORY_BLOCK_BYTES);
+      yield* out.sparseSteps(bytesNow, MEMORY_BLOCK_BYTES, images.get(memory) ?? null);
     }
     for (const table of tables.keys()) {
       if (table.imageOf !== null) continue;
@@ -371,17 +378,18 @@ class StoreWriter {
   }
 }
 
-function assemble(parts: readonly Output[]): Uint8Array {
+function assemble(parts: readonly Output[], withoutHash: boolean): Uint8Array {
   const start = MAGIC.length + 2 + CHECKSUM_BYTES;
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, start));
   let at = start;
   for (const part of parts) {
     bytes.set(part.bytes, at);
     at += part.length;
+    part.end();
   }
   bytes.set(MAGIC);
   bytes[MAGIC.length] = VERSION & 0xff;
   bytes[MAGIC.length + 1] = VERSION >> 8;
-  bytes.set(sha256(bytes.subarray(start)).subarray(0, CHECKSUM_BYTES), MAGIC.length + 2);
+  if (!withoutHash) bytes.set(sha256(bytes.subarray(start)).subarray(0, CHECKSUM_BYTES), MAGIC.length + 2);
   return bytes;
 }
