@@ -63,13 +63,18 @@ export class Campaign {
     }
   }
 
-  /** Plays several runs of each program in one store. */
+  /** Plays several runs of each program in one store. One snapshot of each is kept to be forged. */
   runCrowds(programs: readonly Program[], begin: BeginOne): void {
     programs.forEach((program, seed) => {
       this.programs++;
-      const found = crowdDifference(program, begin, seed, () => {
-        this.census.snapshots++;
+      let kept: Uint8Array | null = null;
+      let count = 0;
+      const found = crowdDifference(program, begin, seed, (bytes) => {
+        count++;
+        if (this.#random() % count === 0) kept = bytes;
       });
+      this.census.snapshots += count;
+      if (kept !== null) this.#samples.push({ program, bytes: kept });
       if (found !== null) this.failures.push(`a crowd of ${program.name}: ${found}`);
     });
   }

@@ -1,5 +1,6 @@
 /** Every program of the campaign, by its name: a fresh process finds it again under the same one. */
 
+import type { BeginOne } from "./crowd.ts";
 import type { Program } from "./play.ts";
 import { randomNumbers } from "./random-numbers.ts";
 import { randomReferences } from "./random-references.ts";
@@ -27,6 +28,19 @@ export function programNamed(name: string): Program {
 export function exactPrograms(): Program[] {
   const commands = ["hello with WASI", "exit3 with WASI", "trap with WASI divide", "trap with WASI unreachable"];
   return [...smallPrograms(), ...wasiPrograms().filter(({ name }) => commands.includes(name))];
+}
+
+/** Begins a run of a random program with references, or of a small one that is written by hand. */
+export const beginOne: BeginOne = (instance, number) => {
+  const name = instance.export("main") === undefined ? "f" : "main";
+  const { params } = instance.exportedFunc(name).type;
+  return instance.invoke(name, [2 + number, `text ${number}`].slice(0, params.length));
+};
+
+/** What runs side by side in one store. */
+export function crowdedPrograms(seeds: readonly number[]): Program[] {
+  const isWritten = ({ name }: Program): boolean => !name.endsWith("of the guests");
+  return [...smallPrograms().filter(isWritten), ...seeds.map(randomReferences)];
 }
 
 export { packagedPrograms, randomNumbers, randomReferences, ruby, smallPrograms, wasiPrograms };

@@ -18,11 +18,14 @@ interface Run {
   hasEnded: boolean;
 }
 
+/** Told of each snapshot. */
+type Saved = (bytes: Uint8Array) => void;
+
 /** How one of the runs begins in an instance. */
 export type BeginOne = (instance: Instance, number: number) => Invocation;
 
 /** What differs between a crowd left alone and one that is saved, or null. For programs whose world answers at once. */
-export function crowdDifference(program: Program, begin: BeginOne, seed: number, saved: () => void): string | null {
+export function crowdDifference(program: Program, begin: BeginOne, seed: number, saved: Saved): string | null {
   const alone = new Crowd(program, begin).play(seed, null);
   const other = new Crowd(program, begin).play(seed, saved);
   const at = alone.findIndex((line, index) => line !== other[index]);
@@ -49,7 +52,7 @@ class Crowd {
   }
 
   /** What happens, turn by turn, in words, and in the end what the store holds. Without `saved` nothing is saved. */
-  play(seed: number, saved: (() => void) | null): string[] {
+  play(seed: number, saved: Saved | null): string[] {
     const random = randomWords(seed);
     const log: string[] = [];
     const modules = compileCopy(this.#program);
@@ -65,8 +68,7 @@ class Crowd {
         if (what !== "preparing") log.push(`${number}: ${what}, fuel ${run.invocation.fuelUsed}`);
       }
       if (!isSaved || saved === null) continue;
-      this.#move(modules);
-      saved();
+      saved(this.#move(modules));
     }
     return [...log, stateOf(this.#store, this.#program)];
   }
@@ -87,7 +89,7 @@ class Crowd {
     }
   }
 
-  #move(modules: readonly CompiledModule[]): void {
+  #move(modules: readonly CompiledModule[]): Uint8Array {
     const live = this.#runs.filter(({ hasEnded }) => !hasEnded);
     const bytes = this.#store.snapshot(live.map(({ invocation }) => invocation));
     const { store, invocations } = Store.restore(bytes, { ...this.#world, modules });
@@ -95,5 +97,6 @@ class Crowd {
     live.forEach((run, index) => {
       run.invocation = invocations[index]!;
     });
+    return bytes;
   }
 }

@@ -11,7 +11,16 @@ import { DEFAULT_FOLDERS, HOW_TO_GET_THE_SUITE, readScript, selectFiles, suiteRo
 import { Campaign } from "./campaign.ts";
 import type { Program } from "./play.ts";
 import { type Class, CLASSES } from "./census.ts";
-import { exactPrograms, packagedPrograms, randomNumbers, randomReferences, ruby, wasiPrograms } from "./corpus.ts";
+import {
+  beginOne,
+  crowdedPrograms,
+  exactPrograms,
+  packagedPrograms,
+  randomNumbers,
+  randomReferences,
+  ruby,
+  wasiPrograms,
+} from "./corpus.ts";
 
 /** Pairs of a function and a byte offset that have to be reached. */
 const WANTED: Readonly<Partial<Record<Class, number>>> & { readonly all: number } = {
@@ -80,10 +89,7 @@ const PARTS: Readonly<Record<string, () => unknown>> = {
     return campaign.run(exact, { visits: "every", parcels: 20, samples: 4 });
   },
   references: () => campaign.run(range(40).map(randomReferences), { visits: 2, parcels: 10, samples: 4 }),
-  crowds: () =>
-    campaign.runCrowds(range(40).map(randomReferences), (instance, number) =>
-      instance.invoke("main", [number, "text"]),
-    ),
+  crowds: () => campaign.runCrowds(crowdedPrograms(range(40)), beginOne),
   numbers: () => campaign.run(range(150).map(randomNumbers), { visits: 1, parcels: 2, samples: 1 }),
   wasi: () => campaign.run(wasiPrograms(), { visits: 1 }),
   packages: () => {

@@ -15,6 +15,7 @@ import {
   type Invocation,
   Store,
   SUSPEND,
+  Trap,
 } from "../../vm/index.ts";
 import { wat } from "../../vm/testing.ts";
 import type { Program, World } from "./play.ts";
@@ -204,6 +205,13 @@ const apply: HostDefinition = {
   },
 };
 
+/** A function that a state names: whoever has forged the snapshot may have named any other, or none. */
+function funcNamed(store: Store, address: number | undefined, params: number): Func {
+  const func = address !== undefined && store.isFuncAt(address) ? store.funcAt(address) : null;
+  if (func?.type.params.length !== params) throw new Trap("indirect call type mismatch");
+  return func;
+}
+
 /** fold(n, f, x): f(f(x, 1), 2) … */
 const fold: HostDefinition = {
   kind: "frame",
@@ -218,9 +226,10 @@ const fold: HostDefinition = {
   continuations: {
     next: (caller, state, outcome) => {
       const { left, address } = state as { left: number; address: number };
+      const func = funcNamed(caller.store, address, 2);
       const value = outcome?.kind === "returned" ? (outcome.values[0] as number) : 0;
       if (left === 0) return value;
-      return callGuest(caller.store.funcAt(address), [value, left + 1], "next", { left: left - 1, address });
+      return callGuest(func, [value, left + 1], "next", { left: left - 1, address });
     },
   },
 };
@@ -235,7 +244,7 @@ const times: HostDefinition = {
   continuations: {
     look: (caller, state) => {
       const [left = 0, address = 0, sum = 0] = state as number[];
-      return left === 0 ? sum : callGuest(caller.store.funcAt(address), [], "called", [left - 1, address, sum]);
+      return left === 0 ? sum : callGuest(funcNamed(caller.store, address, 0), [], "called", [left - 1, address, sum]);
     },
     called: (_caller, state, outcome) => {
       const [left = 0, address = 0, sum = 0] = state as number[];

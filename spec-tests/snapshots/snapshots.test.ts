@@ -2,7 +2,7 @@
 
 import { expect } from "chai";
 import { Campaign } from "./campaign.ts";
-import { randomNumbers, randomReferences, smallPrograms } from "./corpus.ts";
+import { beginOne, crowdedPrograms, randomNumbers, randomReferences, smallPrograms } from "./corpus.ts";
 
 const SEEDS = [1, 2, 3];
 /** Pairs that the seeds above reach; the campaign asks for ten times as many. */
@@ -38,9 +38,11 @@ describe("programs that are saved and restored", function () {
 
   it("do the same side by side in one store", () => {
     const campaign = new Campaign();
-    campaign.runCrowds([1].map(randomReferences), (instance, number) => instance.invoke("main", [number, "text"]));
+    campaign.runCrowds(crowdedPrograms([1]), beginOne);
+    campaign.forge(100);
     expect(campaign.failures).to.deep.equal([]);
-    expect(campaign.census.snapshots).to.be.greaterThan(20);
+    expect(campaign.census.snapshots).to.be.greaterThan(100);
+    expect(campaign.forgeries.tried).to.be.greaterThan(99);
   });
 
   it("find out what is not the same", async () => {

@@ -345,4 +345,19 @@ describe("instantiation", () => {
       expect(runToEnd(instance.invoke("next")).values).to.deep.equal([11 * (i + 1)]);
     });
   });
+
+  it("a store knows which addresses are those of functions", () => {
+    const module = compileSync(wat`(module (import "h" "f" (func)) (func (export "g")) (func))`);
+    const { store, funcsAt } = new Store().instantiateSync(module, {
+      h: { f: { params: [], results: [], call: () => [] } },
+    });
+    // The import's place among the instance's functions, and what instantiates it, are none.
+    const known = [1, funcsAt + 1, funcsAt + 2];
+    for (let address = -1; address < funcsAt + 6; address += 0.5) {
+      const isKnown = known.includes(address);
+      expect(store.isFuncAt(address), `${address}`).to.equal(isKnown);
+      if (isKnown) expect(store.funcAt(address).address).to.equal(address);
+      else expect(() => store.funcAt(address)).to.throw(RangeError, "no function at address");
+    }
+  });
 });

@@ -248,11 +248,21 @@ export class Store {
     return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;
   }
 
-  /** The one `Func` of an address. */
+  /** Whether an address is that of a function, and not of an import's place among an instance's. */
+  isFuncAt(address: number): boolean {
+    if (!(Number.isInteger(address) && address > 0 && address < this.#nextAddress)) return false;
+    const owner = this.ownerOf(address);
+    if ("definition" in owner) return owner.address === address;
+    const index = address - owner.funcsAt;
+    return index < owner.module.data.funcs.length && !owner.isImported(index);
+  }
+
+  /** The one `Func` of an address. Throws `RangeError` when no function is there. */
   funcAt(address: number): Func {
     this.#funcs ??= new Map();
     let func = this.#funcs.get(address);
     if (func === undefined) {
+      if (!this.isFuncAt(address)) throw new RangeError(`no function at address ${address}`);
       func = new Func(this, address);
       this.#funcs.set(address, func);
     }

@@ -271,13 +271,8 @@ export class StoreReader {
     this.store.dispose();
   }
 
-  /** Whether an address is that of a function, and not of an import's place among an instance's. */
   isFuncAt(address: number): boolean {
-    if (address <= 0 || address >= this.store.nextAddress) return false;
-    const owner = this.store.ownerOf(address);
-    if ("definition" in owner) return owner.address === address;
-    const index = address - owner.funcsAt;
-    return index < owner.module.data.funcs.length && !owner.isImported(index);
+    return this.store.isFuncAt(address);
   }
 
   #readHostParts(): void {
