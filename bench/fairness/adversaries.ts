@@ -48,6 +48,8 @@ export async function adversaries(
   tell: (done: Ordeal) => void = () => {},
 ): Promise<Ordeal[]> {
   setFlagsFromString("--expose-gc");
+  // Many collections in a row would throw away the code of what does not run at that moment.
+  setFlagsFromString("--no-flush-bytecode");
   // The first times V8 optimises what runs them.
   for (let i = 0; i < 2; i++) await ordeal("quiet", null);
   const quiet: Ordeal[] = [];
@@ -74,11 +76,9 @@ async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
   const input = setInterval(() => stdin.push("x"), 3);
   const loop = runtime.spawn(LOOP, { entry: "hog", group: runtime.createGroup() });
   // What is made once (code that V8 optimises, pools) is no part of what does not come back.
-  if (attack !== null) {
-    const rehearsal = begin(runtime, attack);
-    await sleep(REHEARSAL_MS);
-    await rehearsal.end();
-  }
+  const rehearsal = attack === null ? null : begin(runtime, attack);
+  await sleep(REHEARSAL_MS);
+  await rehearsal?.end();
   const before = await residentBytes();
   const attacker = attack === null ? null : begin(runtime, attack);
   await sleep(100);
