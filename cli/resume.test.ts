@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { textToBinary } from "../vm/text/index.ts";
 import { parseSnapshotAt } from "./saved-run.ts";
 
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
@@ -55,6 +56,29 @@ describe("perilune resume", function () {
     const again = perilune(["resume", "--timeout", "200ms", "--snapshot-on-timeout", file, file]);
     expect(again.code).to.equal(124);
     expect(existsSync(file)).to.equal(true);
+  });
+
+  it("goes on with a sleep where it stood", () => {
+    const file = join(folder, "run");
+    const program = join(folder, "sleep.wasm");
+    writeFileSync(
+      program,
+      textToBinary(`(module (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
+        (func (export "_start") (i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const 700000000))
+          (drop (call $poll (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))
+          (call $exit (i32.add (i32.const 40) (i32.load (i32.const 200))))))`),
+    );
+    expect(perilune(["run", "--timeout", "300ms", "--snapshot-on-timeout", file, program]).code).to.equal(124);
+    expect(perilune(["resume", file])).to.deep.include({ code: 41, stderr: "" });
+  });
+
+  it("is refused for programs that run as processes, which are not saved unseen", () => {
+    const program = join(GUESTS, "lunatic/ping-pong.wasm");
+    const { code, stderr } = perilune(["run", "--snapshot-at", `1000:${join(folder, "run")}`, program]);
+    expect(code).to.equal(2);
+    expect(stderr).to.include("--snapshot-at is for programs without processes, and this one imports lunatic::");
+    expect(existsSync(join(folder, "run"))).to.equal(false);
   });
 
   it("wants directories again, and refuses open files by their names", () => {

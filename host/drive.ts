@@ -93,7 +93,19 @@ export async function drive(
 /** Ends an atomic wait when its time is over. The result ends the waiting for that, if there is any. */
 export function timeOutLater(wait: AtomicWait, clock: Clock): Cancel | null {
   if (wait.timeoutNs === null) return null;
-  return clock.wakeAt(clock.monotonic() + wait.timeoutNs, () => wait.timeOut());
+  const deadline = clock.monotonic() + wait.timeoutNs;
+  deadlines.set(wait, deadline);
+  return clock.wakeAt(deadline, () => wait.timeOut());
+}
+
+const deadlines = new WeakMap<AtomicWait, bigint>();
+
+/** What remains of the time of a wait that {@link drive} waits for: for a snapshot. */
+export function remainingNs(wait: AtomicWait, clock: Clock): bigint {
+  const deadline = deadlines.get(wait);
+  if (deadline === undefined) return wait.timeoutNs ?? 0n;
+  const left = deadline - clock.monotonic();
+  return left > 0n ? left : 0n;
 }
 
 /** Ends the guest for good. */

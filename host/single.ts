@@ -4,7 +4,7 @@
  */
 
 export type { DriveOptions, Progress } from "./drive.ts";
-export { DEFAULT_SLICE_FUEL, drive, newProgress } from "./drive.ts";
+export { DEFAULT_SLICE_FUEL, drive, newProgress, remainingNs } from "./drive.ts";
 export { ProcessExit } from "./wasi/proc.ts";
 export { startsThreads, type ThreadOptions, WasiThreads } from "./wasi/threads.ts";
 export type { Preopen, WasiOptions } from "./wasi/state.ts";

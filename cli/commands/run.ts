@@ -11,13 +11,14 @@ import {
   newProgress,
   type Preopen,
   type Progress,
+  remainingNs,
   startsThreads,
   Wasi,
   WasiThreads,
 } from "../../host/single.ts";
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
-import type { CompiledModule, Instance, Invocation, Value } from "../../vm/index.ts";
+import type { CompiledModule, Instance, Invocation, SnapshotOptions, Value } from "../../vm/index.ts";
 import { compile, Func, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
 import { Interrupted, UsageError } from "../exit.ts";
@@ -84,7 +85,9 @@ export async function runCommand(
     const bytes = saved?.module ?? (await readModule(file, engine.proposals));
     const module = await compile(bytes, { engine, signal: interruptions.signal });
     compileMs = performance.now() - started;
-    stats = needsProcesses(module, options)
+    const isOfProcesses = needsProcesses(module, options);
+    if (isOfProcesses) refuseSavingProcesses(module, options);
+    stats = isOfProcesses
       ? await runProcesses(name, module, [file, ...args], options, interruptions)
       : await runAlone(name, module, file, args, options, limits, interruptions, saved);
   } catch (error) {
@@ -121,6 +124,17 @@ function needsProcesses(module: CompiledModule, options: RunOptions): boolean {
   if (options.invoke !== undefined || options.threads !== undefined) return false;
   if (options.allow !== undefined || options.deny !== undefined || options.maxProcesses !== undefined) return true;
   return module.imports.some((each) => /^(?:lunatic|perilune)::/.test(each.module));
+}
+
+/** A file holds one program; processes know others, which would not be in it. */
+function refuseSavingProcesses(module: CompiledModule, { snapshotAt, snapshotOnTimeout }: RunOptions): void {
+  if (snapshotAt === undefined && snapshotOnTimeout === undefined) return;
+  const found = module.imports.find((each) => /^(?:lunatic|perilune)::/.test(each.module));
+  const option = snapshotAt !== undefined ? "--snapshot-at" : "--snapshot-on-timeout";
+  throw new UsageError(
+    `${option} is for programs without processes, and this one imports ${found?.module ?? "them"}: ` +
+      "an embedder saves a process by its handle, ProcessHandle.snapshot",
+  );
 }
 
 async function runProcesses(
@@ -274,7 +288,7 @@ class LoneRun {
       throw new UsageError(`it needs its directories again, in this order: ${wanted === "" ? "none" : wanted}`);
     }
     const accountant = this.#accountant;
-    const { instances, invocations } = Store.restore(snapshot, {
+    const { instances, invocations, data } = Store.restore(snapshot, {
       engine: this.#module.engine,
       accountant,
       modules: [this.#module],
@@ -283,6 +297,8 @@ class LoneRun {
     const [instance] = instances;
     const [invocation] = invocations;
     if (instance === undefined || invocation === undefined) throw new UsageError("the saved run is damaged");
+    const isTime = (time: unknown): time is bigint => typeof time === "bigint" && time >= 0n;
+    if (Array.isArray(data) && data.every(isTime)) this.#wasi.resumeTimes(data);
     this.#progress.fuel = fuel;
     this.#phase = phase;
     const results = await this.#drive(invocation);
@@ -335,7 +351,11 @@ class LoneRun {
   /** Writes the run to a file; what stands in the way is reported, and the run goes on. */
   async #save(path: string, invocation: Invocation): Promise<void> {
     try {
-      const snapshot = await settledSnapshot(invocation);
+      const clock = this.#clock;
+      const snapshot = await settledSnapshot(invocation, () => ({
+        data: this.#wasi.remainingTimes,
+        remainingNs: (wait) => remainingNs(wait, clock),
+      }));
       const preopens = this.#wasi.preopenNames();
       const { data } = this.#module;
       const { fuel } = this.#progress;
@@ -380,10 +400,10 @@ class LoneRun {
 const SETTLE_MS = 2_000;
 const SETTLE_STEP_MS = 10;
 
-async function settledSnapshot(invocation: Invocation): Promise<Uint8Array> {
+async function settledSnapshot(invocation: Invocation, options: () => SnapshotOptions): Promise<Uint8Array> {
   for (let waited = 0; ; waited += SETTLE_STEP_MS) {
     try {
-      return invocation.store.snapshot([invocation]);
+      return invocation.store.snapshot([invocation], options());
     } catch (error) {
       if (!(error instanceof SnapshotError) || invocation.pendingCall === null || waited >= SETTLE_MS) throw error;
     }

@@ -46,6 +46,16 @@ export class Wasi {
     return names;
   }
 
+  /** While the guest waits in `poll_oneoff`: what remains of each relative time, in nanoseconds; null otherwise. */
+  get remainingTimes(): readonly bigint[] | null {
+    return this.#state.remainingTimes?.() ?? null;
+  }
+
+  /** The call of `poll_oneoff` that is made again after a restore waits for what remains. */
+  resumeTimes(times: readonly bigint[]): void {
+    this.#state.resumedTimes = times;
+  }
+
   /** Ends what the guest waits for and closes its files; the standard streams stay open. Never rejects. */
   async dispose(): Promise<void> {
     await this.#state.dispose();
