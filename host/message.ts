@@ -142,15 +142,13 @@ export class DataMessage extends Message {
   }
 
   #begin(capacity: number, payer: Group | null): void {
+    const chunk = capacity === 0 ? NO_CHUNK : takeChunk(Math.min(capacity, MAX_BELIEVED_CAPACITY));
     this.payer = payer;
-    if (!this.pay(MESSAGE_BYTES)) throw new Termination("memory limit", "a message");
-    if (capacity === 0) return;
-    try {
-      this.#room(Math.min(capacity, MAX_BELIEVED_CAPACITY));
-    } catch (error) {
-      this.drop();
-      throw error;
+    if (!this.pay(MESSAGE_BYTES + (chunk.length > SMALL_BYTES ? chunk.length : 0))) {
+      giveChunk(chunk);
+      throw new Termination("memory limit", "a message");
     }
+    this.#chunk = chunk;
   }
 
   /** A message with a copy of these bytes. */

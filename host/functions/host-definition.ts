@@ -51,9 +51,9 @@ function hostDefinition(fn: HostFunction): HostDefinition {
       results,
       name,
       saved: fn.isResumable ? "resumable" : "opaque",
+      fuel,
       call(caller) {
         const guest = guestOf(caller, name);
-        caller.chargeFuel(fuel);
         const result = apply(guest, caller);
         return (guest.effects === null ? result : finish(fn, guest, result)) as DirectResult;
       },

@@ -77,12 +77,24 @@ interface Turn {
 }
 
 /** Every turn of a run: how it ended and the fuel until there. */
-function turnsOf(kind: "direct" | "plain", act: Act, entry: string, options: TurnOptions): readonly Turn[] {
+function turnsOf(
+  kind: "direct" | "plain",
+  act: Act,
+  entry: string,
+  options: TurnOptions,
+  callFuel: number,
+): readonly Turn[] {
   const type = { params: ["i32"], results: ["i32"], name: "act" } as const;
   const definition: HostDefinition =
     kind === "plain"
-      ? { ...type, call: (caller: Caller, order: number) => act(caller, order) as number }
-      : { ...type, kind, call: (caller) => act(caller, caller.i32(0)) };
+      ? {
+          ...type,
+          call(caller: Caller, order: number) {
+            caller.chargeFuel(callFuel);
+            return act(caller, order) as number;
+          },
+        }
+      : { ...type, kind, fuel: callFuel, call: (caller) => act(caller, caller.i32(0)) };
   const contain: HostDefinition = {
     kind: "frame",
     params: [],
@@ -108,15 +120,22 @@ function turnsOf(kind: "direct" | "plain", act: Act, entry: string, options: Tur
   }
 }
 
+/** Slices for a function that takes so much fuel a call. */
+const SLICES: readonly (readonly [callFuel: number, slices: readonly number[]])[] = [
+  [0, [1, 2, 3, 5, 7, 10, 13, 50, 101, 1_000, 100_000]],
+  [9, [1, 8, 20, 100_000]],
+];
+
 describe("direct host functions", () => {
   for (const [name, act] of Object.entries(ACTS)) {
     it(`one that ${name}: as a plain one, in every turn at every slice`, () => {
       for (const entry of ["f", "contained"]) {
         for (const exact of [false, true]) {
-          for (const fuel of [1, 2, 3, 5, 7, 10, 13, 50, 101, 1_000, 100_000]) {
-            const direct = turnsOf("direct", act, entry, { fuel, exact });
-            expect(direct, `${entry} at ${fuel}`).to.deep.equal(turnsOf("plain", act, entry, { fuel, exact }));
-            expect(direct.length).to.be.at.least(1);
+          for (const [callFuel, slices] of SLICES) {
+            for (const fuel of slices) {
+              const turns = (kind: "direct" | "plain") => turnsOf(kind, act, entry, { fuel, exact }, callFuel);
+              expect(turns("direct"), `${entry} at ${fuel}, ${callFuel} a call`).to.deep.equal(turns("plain"));
+            }
           }
         }
       }
@@ -164,6 +183,10 @@ describe("direct host functions", () => {
       expect(() => link(params, results), `${params} -> ${results}`).to.throw(TypeError, "a direct host function");
     }
     expect(link(["i32", "i64", "f64"], ["i64"])).to.have.property("kind", "func");
+    for (const fuel of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const define = () => new Store().hostFunc({ kind: "direct", params: [], results: [], fuel, call: () => 0 });
+      expect(define).to.throw(RangeError, "fuel");
+    }
   });
 
   it("that return something else than their type says end the run", () => {

@@ -747,8 +747,10 @@ export class Invocation implements ImportCaller {
     this.#beginHost(host);
     let result: unknown;
     try {
-      if (args === null) result = direct!.call(this.#directCaller(host));
-      else {
+      if (args === null) {
+        this.charge(host.directFuel);
+        result = direct!.call(this.#directCaller(host));
+      } else {
         const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
         result = call.call(definition, this.#caller(host), ...args);
       }
@@ -785,6 +787,8 @@ export class Invocation implements ImportCaller {
     this.#remaining = left + this.#heldFuel;
     this.#callerInstance = instance;
     this.#beginHost(host);
+    this.#callFuel = host.directFuel;
+    this.#debt += host.directFuel;
     try {
       const result = host.direct.call(this.#directCaller(host));
       if (result !== SUSPEND && this.#debt < left && !this.#gaveWay && this.#ending === null) {
@@ -1122,14 +1126,21 @@ function hostName({ definition }: HostFunc): string {
 }
 
 /** Writes what a direct host function returned. Throws `TypeError` for a value of another type. */
-function encodeDirect(store: Store, { type }: HostFunc, result: unknown, words: Int32Array, at: number): void {
-  if (type.results.length === 0) return;
-  const resultType = type.results[0]!;
-  if (resultType === Num.I64 && typeof result === "number") {
+function encodeDirect(
+  store: Store,
+  { directResult: type }: HostFunc,
+  result: unknown,
+  words: Int32Array,
+  at: number,
+): void {
+  if (type === null) return;
+  if (typeof result !== "number") encodeValue(store, type, result, words, at);
+  else if (type === Num.I32) words[at] = result;
+  else {
     if (!Number.isSafeInteger(result)) throw new TypeError(`expected a value of type i64, got the number ${result}`);
     words[at] = result;
     words[at + 1] = Math.floor(result / 2 ** 32);
-  } else encodeValue(store, resultType, result, words, at);
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -4,7 +4,7 @@
  * cost nothing until somebody holds one.
  */
 
-import type { FuncType } from "../types.ts";
+import type { FuncType, ValType } from "../types.ts";
 import type { Value } from "./values.ts";
 import type { Engine } from "../engine.ts";
 import type { Caller, DirectCaller } from "../execute/caller.ts";
@@ -116,6 +116,8 @@ export interface FrameDefinition extends HostDefinitionBase {
  */
 export interface DirectDefinition extends HostDefinitionBase {
   readonly kind: "direct";
+  /** Fuel of every call, besides what it charges itself. Default: 0. */
+  readonly fuel?: number;
   call(caller: DirectCaller): number | bigint | undefined | typeof SUSPEND;
 }
 
@@ -128,15 +130,24 @@ export interface HostFunc {
   readonly typeId: number;
   readonly type: FuncType;
   readonly definition: HostDefinition;
-  /** The definition if it is direct. */
+  /** The definition if it is direct, its type of result, and its fuel. */
   readonly direct: DirectDefinition | null;
+  readonly directResult: ValType | null;
+  readonly directFuel: number;
 }
 
-/** Throws `TypeError` for a type name that does not exist, and for a direct function with types that it cannot have. */
+/**
+ * Throws `TypeError` for a type name that does not exist, and for a direct function with types that it cannot have;
+ * `RangeError` for fuel that is none.
+ */
 export function hostFuncAt(address: number, engine: Engine, definition: HostDefinition): HostFunc {
   const type = hostFuncType(definition);
   const direct = definition.kind === "direct" ? definition : null;
-  return { address, typeId: engine.funcTypeId(type), type, definition, direct };
+  const directResult = direct === null ? null : (type.results[0] ?? null);
+  const directFuel = direct?.fuel ?? 0;
+  if (!(Number.isSafeInteger(directFuel) && directFuel >= 0))
+    throw new RangeError(`fuel ${directFuel} of a host function`);
+  return { address, typeId: engine.funcTypeId(type), type, definition, direct, directResult, directFuel };
 }
 
 /** A function of a store: of an instance or of the host. */
