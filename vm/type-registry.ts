@@ -55,6 +55,23 @@ const MAX_KEY_UNITS = 0x1000_0000;
 /** Types of a group entered between two chances to give way. */
 const TYPE_CHUNK = 64;
 
+/** The top of the hierarchy that an abstract heap type belongs to. */
+export function topOfAbstract(heap: HeapType): Top {
+  switch (heap) {
+    case Heap.Func:
+    case Heap.NoFunc:
+      return Heap.Func;
+    case Heap.Extern:
+    case Heap.NoExtern:
+      return Heap.Extern;
+    case Heap.Exn:
+    case Heap.NoExn:
+      return Heap.Exn;
+    default:
+      return Heap.Any;
+  }
+}
+
 export class TypeRegistry {
   readonly #groups = new Map<string, Group>();
   /** By canonical id; null where an id is free. */
@@ -168,19 +185,7 @@ export class TypeRegistry {
   /** The top of the hierarchy that a heap type belongs to. */
   topOf(heap: HeapType): Top {
     if (heap >= 0) return this.comp(heap).kind === "func" ? Heap.Func : Heap.Any;
-    switch (heap) {
-      case Heap.Func:
-      case Heap.NoFunc:
-        return Heap.Func;
-      case Heap.Extern:
-      case Heap.NoExtern:
-        return Heap.Extern;
-      case Heap.Exn:
-      case Heap.NoExn:
-        return Heap.Exn;
-      default:
-        return Heap.Any;
-    }
+    return topOfAbstract(heap);
   }
 
   /** Whether the collector of heap objects follows values of a type: all references but those to functions. */

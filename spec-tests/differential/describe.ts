@@ -4,6 +4,7 @@
  */
 
 import { Op } from "../../vm/opcodes.ts";
+import { topOfAbstract } from "../../vm/type-registry.ts";
 import {
   ANYREF,
   EXNREF,
@@ -30,19 +31,8 @@ const MAX_TYPES = 120;
 
 /** The hierarchy of reference types that a type belongs to, by its top. */
 export function topOf(heap: number, types: readonly { readonly comp: CompType }[]): Heap {
-  switch (heap) {
-    case Heap.Func:
-    case Heap.NoFunc:
-      return Heap.Func;
-    case Heap.Extern:
-    case Heap.NoExtern:
-      return Heap.Extern;
-    case Heap.Exn:
-    case Heap.NoExn:
-      return Heap.Exn;
-    default:
-      return heap >= 0 && types[heap]?.comp.kind === "func" ? Heap.Func : Heap.Any;
-  }
+  if (heap < 0) return topOfAbstract(heap);
+  return types[heap]?.comp.kind === "func" ? Heap.Func : Heap.Any;
 }
 
 export interface DescribeOptions {
