@@ -49,6 +49,8 @@ const WORDS = "";
 const NAN = "bits of a quiet NaN";
 const LIMIT = "limits of V8";
 const KIND = "which of several faults is named";
+const LABEL = "V8 takes a br_on_non_null whose label has no reference";
+const LOOP = "V8 gives the results of a loop the types of the operands behind them";
 const DEPTH = "calls deeper than V8's stack";
 const RELAXED = "results of relaxed instructions";
 
@@ -76,6 +78,7 @@ function whyOpen(one: string, other: string, options: CompareOptions): string | 
   if (theirs?.[5] !== undefined && ours?.[5] === undefined) {
     return /implementation limit/.test(other) ? LIMIT : null;
   }
+  if (ours?.[5] === "invalid" && theirs === null) return whyRefused(one);
   if (ours === null || theirs === null) return ours === theirs ? whyWordsDiffer(one, other, options) : null;
   const [, label, trap, text = "", rest = "", refusal] = ours;
   if (label !== theirs[1] || trap !== theirs[2] || refusal !== theirs[5]) return null;
@@ -84,6 +87,12 @@ function whyOpen(one: string, other: string, options: CompareOptions): string | 
   if (rest !== (theirs[4] ?? "")) return classes.includes(text) ? whyWordsDiffer(rest, theirs[4] ?? "", options) : null;
   if (classes.includes(text)) return WORDS;
   return classes.some((name) => EITHER_FAULT.has(`${text}, ${name}`)) ? KIND : null;
+}
+
+/** Where V8 is known not to follow the specification. */
+function whyRefused(line: string): string | null {
+  if (line.includes("(type mismatch: the label takes no reference ")) return LABEL;
+  return /\(type mismatch: \w+ requires \[.*\(ref .*\] but stack has \[.*\(ref /.test(line) ? LOOP : null;
 }
 
 function whyWordsDiffer(one: string, other: string, { relaxed, reinterprets }: CompareOptions): string | null {

@@ -69,7 +69,7 @@ describe("observed modules", () => {
     );
     expect(end("throw")).to.equal("i31:-3 f64:8000000000000000 exception:0");
     expect(end("trap")).to.equal("trap (out of bounds memory access)");
-    const state = lines.at(-1) ?? "";
+    const state = lines.findLast((line) => line.startsWith("state")) ?? "";
     expect(state).to.match(
       /^state after round 1: global:0 null global:1 object type:2 length:5 i32:0000ffff i32:0000ffff i32:0000ffff /,
     );
@@ -122,6 +122,11 @@ describe("compareOutcomes", () => {
     expect(compare("m: invalid (one)", "m: ")).to.deep.equal(DIFFERENT);
     expect(compare("m: ", "m: invalid (an initial size larger than implementation limit)")).to.deep.equal(SAME);
     expect(compare("m: ", "m: invalid (type error)")).to.deep.equal(DIFFERENT);
+    expect(compare("m: invalid (type mismatch: instruction requires [i32] but stack has [i64])", "m: ")).to.deep.equal(
+      DIFFERENT,
+    );
+    const refused = "m: invalid (type mismatch: the label takes no reference (at byte 28, function 0))";
+    expect(compare(refused, "m: ")).to.deep.equal(SAME);
   });
 
   it("ends where one of them could not go on", () => {

@@ -1,7 +1,6 @@
-/** A random module as a plan: is it valid, make it, call every export several times, look at everything. */
+/** A random module as a plan: is it valid, make it, call every export several times, look at everything, damage it. */
 
 import { decodeModule } from "../../vm/binary/decode.ts";
-import { validate } from "../../vm/index.ts";
 import { randomWords } from "../../vm/testing.ts";
 import { Num, type ValType } from "../../vm/types.ts";
 import { observe, type ObservedFunc } from "./observed.ts";
@@ -10,6 +9,8 @@ import { provide, providedName } from "./provider.ts";
 
 /** Calls of each export that takes arguments; one that takes none is called as often. */
 const CALLS = 2;
+/** The older instructions for exceptions, which the other engine knows too. */
+const PROPOSALS = ["legacy-exceptions"] as const;
 /** Exports that are called. */
 const MAX_FUNCS = 24;
 
@@ -22,11 +23,13 @@ const ARGUMENTS: ReadonlyMap<ValType, readonly bigint[]> = new Map([
   [Num.V128, [0n, 0x3f80_0000_3f80_0000_3f80_0000_3f80_0000n, 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0fn]],
 ]);
 
+/** Damaged copies of each module: is one as invalid as for the other engine? */
+const DAMAGED = 3;
+const HEADER_BYTES = 8;
+
 /** The plan, or null if nothing can be given for an import. */
 export function randomPlan(id: string, bytes: Uint8Array, seed: number): Plan | null {
-  // The older instructions for exceptions: a module that has none gets an engine that knows none.
-  const proposals = validate(bytes) === null ? [] : ["legacy-exceptions" as const];
-  const module = decodeModule(bytes, new Set(proposals));
+  const module = decodeModule(bytes, new Set(PROPOSALS));
   const provider = provide(module);
   if (provider === null) return null;
   const observed = observe(module, { catches: true });
@@ -61,7 +64,22 @@ export function randomPlan(id: string, bytes: Uint8Array, seed: number): Plan | 
     // Memories are large: they are compared once, in the end.
     steps.push(state(`state after round ${round}`, round === CALLS - 1 ? observed.memories : []));
   }
-  return { id, proposals, steps };
+  for (let i = 0; i < DAMAGED; i++) {
+    steps.push({ kind: "validate", label: `damaged copy ${i}`, module: base64Of(damaged(bytes, next)) });
+  }
+  return { id, proposals: PROPOSALS, steps };
+}
+
+/** A copy with one or two bytes that are another: by a bit, by one, or any. */
+function damaged(bytes: Uint8Array, next: () => number): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  for (let changes = 1 + (next() % 2); changes > 0; changes--) {
+    const at = HEADER_BYTES + (next() % (copy.length - HEADER_BYTES));
+    const byte = copy[at]!;
+    const choices = [byte ^ (1 << (next() % 8)), byte + 1, next()];
+    copy[at] = choices[next() % choices.length]!;
+  }
+  return copy;
 }
 
 /** A call with arguments of a random choice. */
