@@ -311,7 +311,7 @@ describe("perilune", function () {
         [
           ["trap", 134, /trap: unreachable\n +at traps/],
           ["exit", 7, /^$/],
-          ["deadlock", 1, /nothing can wake it/],
+          ["deadlock", 1, /nothing can wake it\n {4}it waits in memory\.atomic\.wait\n$/],
         ] as const,
         async ([way, code, message]) => {
           const result = await perilune(["run", "--threads", "2", guest("end"), way]);

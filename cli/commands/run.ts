@@ -219,6 +219,7 @@ class LoneRun {
   readonly #asked: Pick<SavedRun, "file" | "args" | "proposals" | "invoke">;
   /** What the present drive is for. */
   #phase: Phase = "instantiation";
+  #invocation: Invocation | null = null;
   /** If the program may start any. */
   #threads: WasiThreads | null = null;
 
@@ -260,6 +261,8 @@ class LoneRun {
       if (end.reason !== "exit" && end.reason !== "closed") {
         say(errorReport(this.#name, error));
       }
+      // A wait that is no call of the host is one for another thread.
+      if (end.reason === "deadlock") say(`    it waits in ${this.#invocation?.waitsIn ?? "memory.atomic.wait"}`);
     } finally {
       this.#threads?.end();
       await wasi.dispose();
@@ -367,6 +370,7 @@ class LoneRun {
 
   /** The fuel limit is for all invocations of the run together: they count in one progress. */
   #drive(invocation: Invocation): Promise<readonly Value[]> {
+    this.#invocation = invocation;
     if (this.#threads !== null) return this.#threads.drive(invocation);
     return drive(invocation, this.#driveOptions(), this.#progress);
   }
