@@ -16,7 +16,7 @@ describe("programs that are saved and restored", function () {
   it("do the same as those left alone, from every safe point and every instruction", async () => {
     const campaign = new Campaign();
     const programs = smallPrograms().filter(({ name }) => !name.endsWith("of the guests"));
-    await campaign.run(programs, { visits: 2, parcels: 1 });
+    await campaign.run(programs, { visits: 1, parcels: 1 });
     await campaign.run(SEEDS.map(randomReferences), { visits: 1, parcels: 6 });
     await campaign.run(SEEDS.map(randomNumbers), { visits: 1, parcels: 3 });
     campaign.goOnElsewhere();
