@@ -250,12 +250,11 @@ export const ATTACKS = {
          (i64.store (i32.const 0) (local.get $tag)) ${tags(1)}`)}`,
     ),
   },
-  "9 processes that wait for 65,536 tags": {
+  "9 processes that wait for 4,096 tags": {
     guest: attacker(
-      forEver(`(drop ${spawn(600_000, 6)}) (call $process::sleep_ms (i64.const 0))`),
-      `${data(600_000, "waiter")} (func (export "waiter") (memory.fill ${i(0, 255, 524_288)})
-         (i64.store (i32.const 0) ${SELF}) (drop (call $message::receive ${i(0, 65_536)} (i64.const -1))))`,
-      10,
+      forEver(`(drop ${spawn(60_000, 6)}) (call $process::sleep_ms (i64.const 0))`),
+      `${data(60_000, "waiter")} (func (export "waiter") (memory.fill ${i(0, 255, 32_768)})
+         (i64.store (i32.const 0) ${SELF}) (drop (call $message::receive ${i(0, 4_096)} (i64.const -1))))`,
     ),
   },
   "10 a message of gigabytes": {

@@ -64,11 +64,11 @@ describe("the adversary set: messages and timers", () => {
     expect(outcome.bytes).to.be.below(200_000);
   });
 
-  it("9 processes that wait for 65,536 tags each: their tags are paid for", async () => {
-    const outcome = await new Arena(ATTACKS["9 processes that wait for 65,536 tags"], { forMs: 40 }).run();
+  it("9 processes that wait for 4,096 tags each: their tags are paid for", async () => {
+    const outcome = await new Arena(ATTACKS["9 processes that wait for 4,096 tags"], { forMs: 40 }).run();
     expectUnharmed(outcome, 40);
     expect(outcome.bytes).to.be.within(40 * MIB, LIMITS.maxMemory!);
-    expect(outcome.processes).to.be.at.most(20);
+    expect(outcome.processes).to.be.within(80, 130);
   });
 
   it("10 a capacity of 2^63, a cursor at 2^63, and four gigabytes of data: hints are not believed, limits hold", async () => {

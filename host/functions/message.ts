@@ -14,7 +14,7 @@ import type { Guest } from "./guest.ts";
 const define = functionsOf("lunatic::message");
 
 /** Tags in one `receive`. */
-export const MAX_TAGS = 65_536;
+export const MAX_TAGS = 4_096;
 /** Bytes of one message. */
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 /** Resources in one message. */

@@ -39,7 +39,7 @@ export interface ProcessRestoreOptions extends Pick<RestoreOptions, "extern" | "
 
 const WAITS = ["nothing", "message", "sleep", "atomic"] as const;
 /** More tags than a guest may ask for: those of `receive` are limited. */
-const MAX_TAGS = 65_536;
+const MAX_TAGS = 4_096;
 
 /** What to make the process with. Throws `SnapshotError`. */
 export function restoreRequest(
