@@ -1,8 +1,4 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { Gauge, Registry } from "prom-client";
 import { textToBinary } from "../../vm/text/index.ts";
@@ -85,16 +81,17 @@ describe("metrics for Prometheus", () => {
   });
 
   it("say what to install where the package is missing", () => {
-    const folder = mkdtempSync(join(tmpdir(), "perilune-without-"));
-    try {
-      writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-      cpSync(fileURLToPath(new URL("prometheus.js", import.meta.url)), join(folder, "prometheus.js"));
-      const url = pathToFileURL(join(folder, "prometheus.js")).href;
-      const script = `import(${JSON.stringify(url)}).then((m) => m.prometheusRegistry({ metrics: [] })).catch((e) => console.log(e.message))`;
-      const output = execFileSync(process.execPath, ["-e", script], { encoding: "utf8", cwd: folder });
-      expect(output).to.equal("metrics for Prometheus need the package 'prom-client': npm install prom-client\n");
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const url = new URL("prometheus.js", import.meta.url).href;
+    const hook = `export async function resolve(name, context, next) {
+      if (name !== "prom-client") return next(name, context);
+      throw Object.assign(new Error("there is none"), { code: "ERR_MODULE_NOT_FOUND" });
+    }`;
+    const script = `
+      import { register } from "node:module";
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
+      const { prometheusRegistry } = await import(${JSON.stringify(url)});
+      await prometheusRegistry({ metrics: [] }).catch((error) => console.log(error.message));`;
+    const output = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    expect(output).to.equal("metrics for Prometheus need the package 'prom-client': npm install prom-client\n");
   });
 });
