@@ -14,9 +14,17 @@ const STEP_FUEL = 50_000;
 /** Bytes that compiling takes meanwhile, for each byte of the module. */
 const WORK_FACTOR = 4;
 
+/** Bytes of the module that one step takes over from the guest. */
+const COPY_BYTES = 262_144;
+
 interface Work {
   readonly startedMs: number;
-  readonly compilation: Compilation;
+  /** Where the module lies in the guest's memory. */
+  readonly address: number;
+  readonly bytes: Uint8Array;
+  copied: number;
+  /** Null until all bytes are copied. */
+  compilation: Compilation | null;
   readonly reservedBytes: number;
 }
 
@@ -49,9 +57,10 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
       guest.checkRange(address, length);
       const reservedBytes = length * WORK_FACTOR;
       if (!process.reserveBytes(reservedBytes)) return guest.fail(idAddress, "no memory to compile the module");
-      const bytes = guest.readBytes(address, length);
-      const compilation = new Compilation(bytes, { engine: process.module.engine });
-      working.set(process, { startedMs: process.runtime.executor.nowMs(), compilation, reservedBytes });
+      guest.chargeBytes(length);
+      const startedMs = process.runtime.executor.nowMs();
+      const bytes = new Uint8Array(length);
+      working.set(process, { startedMs, address, bytes, copied: 0, compilation: null, reservedBytes });
       return continueWith("step", idAddress);
     },
   ),
@@ -71,14 +80,25 @@ function step(guest: Guest, idAddress: number): Result {
   if (work === undefined) throw guest.trap("nothing is being compiled");
   guest.charge(STEP_FUEL);
   try {
-    if (!work.compilation.step()) return continueWith("step", idAddress);
+    if (!copyOrCompile(guest, work)) return continueWith("step", idAddress);
   } catch (error) {
     endWork(process, work);
     return guest.fail(idAddress, error);
   }
   endWork(process, work);
   process.runtime.counts.compiled(process.runtime.executor.nowMs() - work.startedMs);
-  return finish(guest, work.compilation, idAddress);
+  return finish(guest, work.compilation!, idAddress);
+}
+
+/** True when the module is compiled. Throws `CompileError`. */
+function copyOrCompile({ memory, process }: Guest, work: Work): boolean {
+  if (work.compilation !== null) return work.compilation.step();
+  const { address, bytes, copied } = work;
+  const count = Math.min(COPY_BYTES, bytes.length - copied);
+  bytes.set(memory.read(address + copied, count), copied);
+  work.copied += count;
+  if (work.copied === bytes.length) work.compilation = new Compilation(bytes, { engine: process.module.engine });
+  return false;
 }
 
 function endWork(process: Process, { reservedBytes }: Work): void {
