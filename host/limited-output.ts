@@ -41,6 +41,7 @@ export class LimitedOutput implements OutputStream {
 
   /** At the end of a process: the last of its group says what has been dropped, the others when there is room. */
   end(isLast: boolean): void {
+    if (this.#group.suppressedLogBytes === 0) return;
     if (isLast || this.#group.takeLogBytes(1, this.#nowMs()) > 0) this.#tell();
   }
 
