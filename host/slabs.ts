@@ -26,6 +26,10 @@ const HOT_BYTES = 4 * MIB;
 const MAX_HOT = 64;
 /** Bytes compared in one step of cleaning, and for one unit of charge. */
 const BYTES_PER_CHARGE = 16;
+/** Address space that is left to the platform: V8 ends the whole program when its own heap gets none. */
+const HEADROOM_BYTES = 128 * MIB;
+/** Whether there is room is asked from so many reserved bytes on, and for memories of so many. */
+const ASKED_FROM_BYTES = 16 * MIB;
 /** Slabs from this size on are shared buffers. */
 const SHARED_FROM_BYTES = 64 * MIB;
 
@@ -119,6 +123,10 @@ export class SlabAllocator implements MemoryAllocator {
   readonly #cleaner: Cleaner | null;
   /** Slabs with dirty slots, in the order they got them. */
   readonly #toClean = new Set<Slab>();
+  /** Slabs that were refused since the last one was given or dropped. */
+  #refusals = 0;
+  /** The index of the largest slabs that the system may give. */
+  #maxStep: number;
   /** Bytes of shared buffers that were dropped and that V8 has not collected yet. */
   #uncollectedBytes = 0;
   readonly #uncollected = new FinalizationRegistry<number>((byteLength) => {
@@ -127,6 +135,7 @@ export class SlabAllocator implements MemoryAllocator {
 
   constructor(options: SlabOptions = {}) {
     this.#slabBytes = options.slabBytes ?? [MIB, 16 * MIB, 256 * MIB];
+    this.#maxStep = this.#slabBytes.length - 1;
     this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);
     this.#cleaner = options.executor === undefined ? null : new Cleaner(this, options.executor);
   }
@@ -140,7 +149,7 @@ export class SlabAllocator implements MemoryAllocator {
 
   allocate(byteLength: number): MemoryBlock | null {
     const pages = Math.ceil(byteLength / PAGE_BYTES);
-    if (pages === 0 || pages >= this.#classes.length) return SEPARATE_BUFFERS.allocate(byteLength);
+    if (pages === 0 || pages >= this.#classes.length) return allocateAlone(byteLength);
     const size = (this.#classes[pages] ??= new SizeClass(pages));
     const hot = size.hot.pop();
     if (hot !== undefined) {
@@ -148,7 +157,7 @@ export class SlabAllocator implements MemoryAllocator {
       return hot;
     }
     const slab = size.roomy[size.roomy.length - 1] ?? this.#addSlab(size);
-    if (slab === null) return SEPARATE_BUFFERS.allocate(byteLength);
+    if (slab === null) return null;
     let index = slab.clean.pop();
     if (index === undefined) {
       if (slab.fresh < slab.slots) index = slab.fresh++;
@@ -188,6 +197,8 @@ export class SlabAllocator implements MemoryAllocator {
   #drop(slab: Slab): void {
     const { slabs, roomy } = slab.size;
     slab.isDropped = true;
+    this.#refusals = 0;
+    this.#maxStep = this.#slabBytes.length - 1;
     slabs.splice(slabs.indexOf(slab), 1);
     const at = roomy.indexOf(slab);
     if (at >= 0) roomy.splice(at, 1);
@@ -208,15 +219,25 @@ export class SlabAllocator implements MemoryAllocator {
     return new SharedArrayBuffer(byteLength);
   }
 
-  /** Null when the system gives no more. */
+  /** Null when the system gives no more, or would have too little left. */
   #addSlab(size: SizeClass): Slab | null {
-    const last = this.#slabBytes.length - 1;
-    for (let step = Math.min(size.slabs.length, last); step >= 0; step--) {
+    // Asked at the first refusal, the second, fourth, eighth …: V8 collects before it gives up, which takes long.
+    const refusals = this.#refusals++;
+    if ((refusals & (refusals - 1)) !== 0) return null;
+    const { reservedBytes } = this;
+    for (let step = Math.min(size.slabs.length, this.#maxStep); step >= 0; step--) {
       const byteLength = Math.max(this.#slabBytes[step] ?? MIB, size.byteLength);
       try {
+        if (reservedBytes >= ASKED_FROM_BYTES && !hasAddressSpace(byteLength + HEADROOM_BYTES)) {
+          // What does not fit is not tried again before a slab is dropped; the smallest would not change much.
+          this.#maxStep = Math.max(1, step - 1);
+          if (step <= 1) return null;
+          continue;
+        }
         const slab = new Slab(this.#newBuffer(byteLength), size);
         size.slabs.push(slab);
         size.roomy.push(slab);
+        this.#refusals = 0;
         return slab;
       } catch {
         // A smaller one may fit.
@@ -243,6 +264,37 @@ export class SlabAllocator implements MemoryAllocator {
     }
     return false;
   }
+}
+
+function allocateAlone(byteLength: number): MemoryBlock | null {
+  if (byteLength >= ASKED_FROM_BYTES && !hasAddressSpace(byteLength + HEADROOM_BYTES)) return null;
+  return SEPARATE_BUFFERS.allocate(byteLength);
+}
+
+/** Whether the system would give so many bytes. None of them is touched, and all are free again at once. */
+function hasAddressSpace(byteLength: number): boolean {
+  try {
+    release(new ArrayBuffer(byteLength));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+let closedPort: InstanceType<typeof MessagePort> | null = null;
+
+/** Gives a buffer's bytes back before V8 collects it. */
+function release(buffer: ArrayBuffer & { transfer?(byteLength: number): ArrayBuffer }): void {
+  if (buffer.transfer !== undefined) {
+    buffer.transfer(0);
+    return;
+  }
+  // Older platforms: what is sent to a closed port is gone.
+  if (closedPort === null) {
+    closedPort = new MessageChannel().port1;
+    closedPort.close();
+  }
+  closedPort.postMessage(null, [buffer]);
 }
 
 /** Overwrites the system pages of a slot that are not zero; reading the others takes no memory. */
