@@ -391,7 +391,8 @@ function turnOf(mode: Mode, pause: number): TurnOptions {
     case "exact":
       return { fuel: mode.fuel, exact: mode.kind === "exact" };
     case "snapshots":
-      return { fuel: mode.fuel, exact: pause % 8 < 4 };
+      // In spells that double: going over takes a look at every frame.
+      return { fuel: mode.fuel, exact: Math.clz32(pause + 1) % 2 === 1 };
     default:
       return assertNever(mode);
   }
