@@ -6,7 +6,7 @@
 import { basename } from "node:path";
 import type { TurnOptions } from "../../vm/index.ts";
 import { readScript, type SuiteFile, proposalsOf } from "../suite.ts";
-import { compareOutcomes, type CompareOptions } from "./compare.ts";
+import { compareOutcomes, type CompareOptions, stopOf } from "./compare.ts";
 import type { Fuzzer } from "./fuzzer.ts";
 import { ourMachine } from "./our-machine.ts";
 import { type Plan, runPlan } from "./plan.ts";
@@ -19,7 +19,7 @@ export const MODES: readonly TurnOptions[] = [{}, { fuel: 1_000 }, { fuel: 7, ex
 /** Calls that take too long are left out of a plan, up to so many. */
 const MAX_LEFT_OUT = 40;
 /** Why the rest of a plan may go uncompared. All else is a mismatch. */
-const ACCEPTED_STOP = /^(fuel|waits)$/;
+const ACCEPTED_STOP = /^(fuel|waits|Termination: memory limit: .*)$/;
 
 /** Folders of the suite that the other engine cannot run. */
 const LACKING: ReadonlyMap<string, string> = new Map([
@@ -111,12 +111,12 @@ export class Campaign {
     for (let leftOut = 0; ; leftOut++) {
       const outcome = outcomeOf(feasible, MODES[0]!);
       const last = outcome.lines.length - 1;
-      if (!/stop \((fuel|waits)\)/.test(outcome.lines[last] ?? "") || leftOut === MAX_LEFT_OUT) {
+      if (!ACCEPTED_STOP.test(stopOf(outcome.lines[last] ?? "") ?? "") || leftOut === MAX_LEFT_OUT) {
         return { plan: { ...feasible, steps: feasible.steps.slice(0, last + 1) }, outcome };
       }
       if (feasible.steps[last]?.kind !== "call")
         return { plan: { ...feasible, steps: feasible.steps.slice(0, last) }, outcome };
-      this.#note("calls left out: more fuel than a call may use, or a wait");
+      this.#note("calls left out: more fuel or memory than a call may use, or a wait");
       feasible = { ...feasible, steps: feasible.steps.filter((_, index) => index !== last) };
     }
   }

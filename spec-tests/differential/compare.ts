@@ -54,7 +54,8 @@ const LOOP = "V8 gives the results of a loop the types of the operands behind th
 const DEPTH = "calls deeper than V8's stack";
 const RELAXED = "results of relaxed instructions";
 
-function stopOf(line: string): string | null {
+/** Why a line says that its engine could not go on, or null. */
+export function stopOf(line: string): string | null {
   return /^(?:.*: )?stop \((.*)\)/.exec(line)?.[1] ?? null;
 }
 
