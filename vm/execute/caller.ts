@@ -99,6 +99,7 @@ export class DirectCaller extends Caller {
     return high === 0 && low >= 0 ? low : (high >>> 0) * TWO_POW_32 + (low >>> 0);
   }
 
+  /** An f64; a NaN has no payload. */
   f64(index: number): number {
     const { words, argsAt } = this.#machine;
     return decodeValue(this.store, Num.F64, words, argsAt + 2 * index) as number;
