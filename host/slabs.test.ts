@@ -132,4 +132,40 @@ describe("SlabAllocator", () => {
     const again = Array.from({ length: 200 }, () => allocator.allocate(PAGE)!);
     for (const block of again) expect(bytesOf(block).every((byte) => byte === 0)).to.equal(true);
   });
+
+  it("a large memory is mapped by itself, with room to grow in place", () => {
+    const allocator = new SlabAllocator();
+    expect(allocator.allocate(127 * PAGE)!.capacity).to.equal(127 * PAGE);
+    expect(allocator.allocate(128 * PAGE)!.capacity).to.equal(528 * PAGE);
+    expect(allocator.allocate(600 * PAGE)!.capacity).to.equal(600 * PAGE);
+    const compiled = compileSync(textToBinary(`(module (memory (export "memory") 120))`));
+    const memory = new Store({ allocator }).instantiateSync(compiled).exports.get("memory") as Memory;
+    memory.grow(20);
+    const { buffer } = memory.bytes;
+    for (let pages = 140; pages < 528; pages++) expect(memory.grow(1)).to.equal(pages);
+    expect(memory.bytes.buffer).to.equal(buffer);
+  });
+
+  it("detaches no buffer where there is plenty of address space: V8 would throw its code away", () => {
+    const { postMessage } = MessagePort.prototype;
+    let posts = 0;
+    MessagePort.prototype.postMessage = () => {
+      posts++;
+    };
+    const transferring = ArrayBuffer.prototype as { transfer?(): never };
+    const { transfer } = transferring;
+    if (transfer !== undefined) {
+      transferring.transfer = () => {
+        throw new Error("detaches");
+      };
+    }
+    try {
+      const allocator = new SlabAllocator();
+      for (let i = 0; i < 100; i++) expect(allocator.allocate(256 * PAGE)).not.to.equal(null);
+    } finally {
+      MessagePort.prototype.postMessage = postMessage;
+      if (transfer !== undefined) transferring.transfer = transfer;
+    }
+    expect(posts).to.equal(0);
+  });
 });

@@ -30,6 +30,15 @@ const BYTES_PER_CHARGE = 16;
 const HEADROOM_BYTES = 128 * MIB;
 /** Whether there is room is asked from so many reserved bytes on, and for memories of so many. */
 const ASKED_FROM_BYTES = 16 * MIB;
+/**
+ * Memories from the first size on get buffers of at least the second, which the allocators of C libraries map each by itself: its
+ * pages are provided when they are touched and are gone with it. Smaller ones, once some were freed, are
+ * parts of a heap, overwritten at once and back with the system only when all around them are free.
+ */
+const MAPPED_FROM_BYTES = 8 * MIB;
+const MAPPED_BYTES = 33 * MIB;
+/** Address space of which nobody says that there is little: the most that one buffer may reserve. */
+const PLENTY_BYTES = 4_096 * MIB;
 /** Slabs from this size on are shared buffers. */
 const SHARED_FROM_BYTES = 64 * MIB;
 
@@ -228,7 +237,7 @@ export class SlabAllocator implements MemoryAllocator {
     for (let step = Math.min(size.slabs.length, this.#maxStep); step >= 0; step--) {
       const byteLength = Math.max(this.#slabBytes[step] ?? MIB, size.byteLength);
       try {
-        if (reservedBytes >= ASKED_FROM_BYTES && !hasAddressSpace(byteLength + HEADROOM_BYTES)) {
+        if (reservedBytes >= ASKED_FROM_BYTES && !hasAddressSpace(byteLength)) {
           // What does not fit is not tried again before a slab is dropped; the smallest would not change much.
           this.#maxStep = Math.max(1, step - 1);
           if (step <= 1) return null;
@@ -267,15 +276,45 @@ export class SlabAllocator implements MemoryAllocator {
 }
 
 function allocateAlone(byteLength: number): MemoryBlock | null {
-  if (byteLength >= ASKED_FROM_BYTES && !hasAddressSpace(byteLength + HEADROOM_BYTES)) return null;
-  return SEPARATE_BUFFERS.allocate(byteLength);
+  const reserved = byteLength < MAPPED_FROM_BYTES ? byteLength : Math.max(byteLength, MAPPED_BYTES);
+  if (reserved < ASKED_FROM_BYTES || hasAddressSpace(reserved)) {
+    const block = SEPARATE_BUFFERS.allocate(reserved);
+    if (block !== null) return block;
+  }
+  return reserved > byteLength && hasAddressSpace(byteLength) ? SEPARATE_BUFFERS.allocate(byteLength) : null;
 }
 
-/** Whether the system would give so many bytes. None of them is touched, and all are free again at once. */
+/** Bytes that may be taken before there has to be plenty of address space again. */
+let unaskedBytes = 0;
+
+/** Whether the system would give so many bytes and leave headroom. None of them is touched. */
 function hasAddressSpace(byteLength: number): boolean {
-  try {
-    release(new ArrayBuffer(byteLength));
+  if (byteLength > unaskedBytes && byteLength <= PLENTY_BYTES / 2 && hasPlenty()) unaskedBytes = PLENTY_BYTES / 2;
+  if (byteLength <= unaskedBytes) {
+    unaskedBytes -= byteLength;
     return true;
+  }
+  try {
+    release(new ArrayBuffer(byteLength + HEADROOM_BYTES));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const Reservation = ArrayBuffer as new (
+  byteLength: number,
+  options: { readonly maxByteLength: number },
+) => { readonly resizable?: boolean };
+
+/**
+ * Once a buffer has been detached V8 throws all code away that reads one, and what it compiles then is slower; so as long as
+ * this reservation, which is gone with the next collection, succeeds none is.
+ */
+function hasPlenty(): boolean {
+  try {
+    // Platforms without resizable buffers make one of no bytes, which says nothing.
+    return new Reservation(0, { maxByteLength: PLENTY_BYTES }).resizable === true;
   } catch {
     return false;
   }

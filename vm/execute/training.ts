@@ -60,6 +60,8 @@ const VALUES: readonly (readonly [low: number, high: number, b: number])[] = [
   [0x7fc0_0000, 0, 2],
 ];
 const FUEL = 1_000_000;
+/** A growth that the declared maximum allows and that costs more. */
+const UNPAID_PAGES: (typeof VALUES)[number] = [2_000, 0, 0];
 /**
  * V8 takes no notes of what a function has seen until it has executed eight times its length: in an isolate where no guest
  * has run, most of the first pass leaves no trace.
@@ -109,6 +111,9 @@ export function train(passes = 1): void {
     // One operation of each of the other functions stands for all: the loop only calls them.
     execute(x, Reg.MoveSlots, ["d", "a", "k"], VALUES[0]!, 0, 0);
     execute(x, Reg.StructGet, ["d", "h", "n", "zero"], VALUES[0]!, 0, object);
+    // And one that pauses inside, since it cannot pay for all pages.
+    execute(x, Reg.MemoryGrow, ["a", "zero", "zero"], UNPAID_PAGES, 0, 0);
+    x.isInsideBulk = false;
     warmUpVectors();
   }
 }
