@@ -225,7 +225,9 @@ export class Invocation implements ImportCaller {
     invocation.#machine = record.machine;
     invocation.#machine.imports = invocation;
     invocation.#type = record.type;
-    invocation.#activations.splice(0, 1, ...record.activations);
+    invocation.#activations.length = 0;
+    // There may be more of them than a call takes arguments.
+    for (const activation of record.activations) invocation.#activations.push(activation);
     invocation.#next = record.next;
     invocation.#pending = record.pending;
     invocation.#answer = record.answer;

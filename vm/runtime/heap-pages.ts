@@ -19,7 +19,7 @@ export const PAGE_MASK: number = PageBits.Mask;
 /** A space starts with a page of 4 KiB that grows: most heaps are small. */
 const FIRST_PAGE_WORDS = 1_024;
 /** Objects of more words are large, so that little is lost at the end of a page. */
-const MAX_SMALL_WORDS = PAGE_WORDS / 8;
+export const MAX_SMALL_WORDS = PAGE_WORDS / 8;
 
 /** What a page index is used for. */
 export const enum PageUse {
@@ -200,7 +200,8 @@ function pageSize(needed: number): number {
   return size;
 }
 
-function newWords(words: number): Int32Array {
+/** Throws `Termination` when the host has no memory left. */
+export function newWords(words: number): Int32Array {
   try {
     return new Int32Array(words);
   } catch {

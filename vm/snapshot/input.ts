@@ -1,9 +1,18 @@
 /** Reads what output.ts writes. Nothing that is read sizes an allocation before it is known to be there. */
 
-import { SnapshotError } from "../errors.ts";
+import { SnapshotError, Termination } from "../errors.ts";
 import { STEP_BYTES, WORDS_BLOCK_BYTES } from "./output.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Throws `Termination` for more bytes than one view of the host can have. */
+function bytesOf(words: Int32Array): Uint8Array {
+  try {
+    return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  } catch {
+    throw new Termination("host out of memory", `a view of ${words.byteLength} bytes`);
+  }
+}
 
 export class Input {
   readonly #bytes: Uint8Array;
@@ -124,7 +133,7 @@ export class Input {
   }
 
   sparseWords(words: Int32Array): void {
-    const target = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    const target = bytesOf(words);
     this.sparse(target.length, WORDS_BLOCK_BYTES, (offset, bytes) => target.set(bytes, offset));
   }
 

@@ -10,7 +10,7 @@ import type { Heap } from "../runtime/heap.ts";
 import type { Tag } from "../runtime/global.ts";
 import type { Store } from "../runtime/store.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
-import { PAGE_MASK, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
+import { MAX_SMALL_WORDS, newWords, PAGE_MASK, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
 import { isRefType, type ValType } from "../types.ts";
 import type { Input } from "./input.ts";
 import type { ReferenceCheck } from "./references.ts";
@@ -38,6 +38,8 @@ export class HeapReader {
   readonly unfinished = new Map<number, number>();
   readonly #retained: (readonly [number, number])[] = [];
   #bytesLeft = 0;
+  /** Words of the last page of small objects: another one follows only when an object has not fitted. */
+  #lastPageWords = PAGE_WORDS;
 
   constructor(input: Input, store: Store, types: TypeNames, tags: readonly Tag[]) {
     this.#input = input;
@@ -95,27 +97,32 @@ export class HeapReader {
     return typeId;
   }
 
-  #words(): Int32Array {
-    const length = this.#input.count(MAX_HEAP_PAGES * PAGE_WORDS);
-    if (length === 0 || length % 2 !== 0) throw this.#input.invalid(`${length} words of objects`);
+  /** What is allocated is charged: `reservedBytes` has been, and is what `#bytesLeft` began with or more. */
+  #words(min: number, max: number): Int32Array {
+    const length = this.#input.count();
+    if (length < min || length > max || length % 2 !== 0) throw this.#input.invalid(`${length} words of objects`);
     this.#bytesLeft -= length * 4;
     if (this.#bytesLeft < 0) throw this.#input.invalid("more objects than their bytes");
-    const words = new Int32Array(length);
+    const words = newWords(length);
     this.#input.sparseWords(words);
     return words;
   }
 
   #smallPage(): void {
     const page = this.#input.count(MAX_HEAP_PAGES - 1);
-    const words = this.#words();
-    if (words.length > PAGE_WORDS) throw this.#input.invalid(`${words.length} words in a page`);
+    // Else pages of one small object each would take far more than what is charged.
+    if (this.#lastPageWords <= PAGE_WORDS - MAX_SMALL_WORDS) {
+      throw this.#input.invalid(`a page of ${this.#lastPageWords} words before another`);
+    }
+    const words = this.#words(2, PAGE_WORDS);
+    this.#lastPageWords = words.length;
     for (let at = 0; at < words.length; ) at += this.#object(words, at, page);
     if (!this.#heap.pages.restoreSmall(page, words)) throw this.#input.invalid(`page ${page} twice`);
   }
 
   #large(): void {
     const page = this.#input.count(MAX_HEAP_PAGES - 1);
-    const words = this.#words();
+    const words = this.#words(MAX_SMALL_WORDS + 2, MAX_HEAP_PAGES * PAGE_WORDS);
     if (this.#object(words, 0, page) !== words.length) throw this.#input.invalid("a large object of another size");
     if (!this.#heap.pages.restoreLarge(page, words)) throw this.#input.invalid(`page ${page} twice`);
   }

@@ -20,7 +20,7 @@ import { Memory } from "../runtime/memory.ts";
 import { type Accountant, type ResourceKind, UNLIMITED } from "../runtime/resources.ts";
 import { Store, type StoreOptions } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
-import { type AddressType, type FuncType, Num, type ValType } from "../types.ts";
+import { type AddressType, type ExternType, type FuncType, Num, type ValType } from "../types.ts";
 import {
   CHECKSUM_BYTES,
   DEFAULT_PAGE_SIZE_LOG2,
@@ -190,6 +190,12 @@ class Ledger implements Accountant {
   }
 }
 
+/** The first module that imports a function of some name, and as what. */
+interface Importer {
+  readonly module: CompiledModule;
+  readonly type: ExternType;
+}
+
 export class StoreReader {
   readonly input: Input;
   readonly references: ReferenceCheck;
@@ -207,6 +213,8 @@ export class StoreReader {
   readonly #tags: Tag[] = [];
   readonly #globals: ({ readonly type: ValType; readonly mutable: boolean } | undefined)[] = [];
   #globalCount = 0;
+  /** By module name and name. */
+  #importers: Map<string, Map<string, Importer>> | null = null;
 
   constructor(input: Input, data: FrameState, options: RestoreOptions, ledger: Ledger) {
     this.input = input;
@@ -382,17 +390,31 @@ export class StoreReader {
   }
 
   #importedDefinition(module: string, name: string): HostDefinition | undefined {
+    this.#importers ??= this.#findImporters();
+    const importer = this.#importers.get(module)?.get(name);
+    if (importer === undefined) return undefined;
     const resolve = resolverOf(this.options.imports ?? {});
-    for (const each of this.#modules) {
-      const found = each.data.imports.find((item) => item.module === module && item.name === name);
-      if (found?.type.kind !== "func") continue;
-      const value = resolve(module, name, each.describe(found.type));
-      if (value !== undefined && !("call" in value)) {
-        throw new TypeError(`${module}.${name} must be given as a definition`);
-      }
-      return value;
+    const value = resolve(module, name, importer.module.describe(importer.type));
+    if (value !== undefined && !("call" in value)) {
+      throw new TypeError(`${module}.${name} must be given as a definition`);
     }
-    return undefined;
+    return value;
+  }
+
+  #findImporters(): Map<string, Map<string, Importer>> {
+    const importers = new Map<string, Map<string, Importer>>();
+    for (const module of this.#modules) {
+      for (const { module: from, name, type } of module.data.imports) {
+        if (type.kind !== "func") continue;
+        let named = importers.get(from);
+        if (named === undefined) {
+          named = new Map();
+          importers.set(from, named);
+        }
+        if (!named.has(name)) named.set(name, { module, type });
+      }
+    }
+    return importers;
   }
 
   #readInstance(): void {

@@ -1,0 +1,150 @@
+/** What saving and restoring take in memory and work stays in proportion to what is charged, and to the snapshot. */
+
+import { expect } from "chai";
+import { type CompiledModule, compileSync } from "../compiled-module.ts";
+import { SnapshotError, Termination } from "../errors.ts";
+import type { HostDefinition } from "../runtime/func.ts";
+import { type Accountant, LimitAccountant } from "../runtime/resources.ts";
+import { Store } from "../runtime/store.ts";
+import { wat } from "../testing.ts";
+import { Restoration } from "./restore.ts";
+import { Saving } from "./save.ts";
+
+const LIMIT_BYTES = 16_777_216;
+const forever: HostDefinition = {
+  kind: "async",
+  name: "s",
+  saved: "resumable",
+  params: [],
+  results: [],
+  call: () => new Promise(() => {}),
+};
+const imports = { h: { s: forever } };
+
+function saved(store: Store): Uint8Array {
+  const saving = new Saving(store, [...store.invocations], { withoutHash: true });
+  while (!saving.step());
+  return saving.bytes;
+}
+
+function restore(bytes: Uint8Array, modules: CompiledModule[], accountant: Accountant): Store {
+  const restoration = new Restoration(bytes, { withoutHash: true });
+  restoration.begin({ modules, accountant, imports });
+  while (!restoration.step());
+  return restoration.restored.store;
+}
+
+function encoded(count: number): number[] {
+  const bytes: number[] = [];
+  for (; count > 0x7f; count = Math.floor(count / 0x80)) bytes.push((count % 0x80) | 0x80);
+  return [...bytes, count];
+}
+
+describe("bounds of snapshots", () => {
+  const OBJECT = compileSync(wat`(module (type $s (struct (field i32)))
+    (global (ref $s) (struct.new $s (i32.const 0x11223344))))`);
+
+  /** A heap of one object, forged: other counters, and other pages of small objects. */
+  function forgedHeap(bytes: number, pages: (page: readonly number[]) => number[][]): Uint8Array {
+    const store = new Store();
+    store.instantiateSync(OBJECT);
+    const original = [...saved(store)];
+    const field = original.findIndex((_, i) => [0x44, 0x33, 0x22, 0x11].every((byte, k) => original[i + k] === byte));
+    // A page is its number, its words, a run of no zeros and one other block: the type word and the field.
+    const page = original.slice(field - 8, field + 4);
+    const { reservedBytes } = store.heap.counters;
+    const counters = [encoded(0), encoded(8), encoded(8), encoded(reservedBytes)].flat();
+    const at = original.findIndex((_, i) => counters.every((byte, k) => original[i + k] === byte));
+    expect(at, "the counters are where the test takes them to be").to.be.greaterThan(0);
+    const made = pages(page);
+    return Uint8Array.from([
+      ...original.slice(0, at),
+      ...[encoded(0), encoded(bytes), encoded(bytes), encoded(bytes)].flat(),
+      ...original.slice(at + counters.length, field - 9),
+      ...encoded(made.length),
+      ...made.flat(),
+      ...original.slice(field + 4),
+    ]);
+  }
+
+  it("one object a page is refused: pages that are not full would not be charged", () => {
+    const accountant = new LimitAccountant(LIMIT_BYTES);
+    const bytes = forgedHeap(8 * 600, (page) =>
+      Array.from({ length: 600 }, (_, i) => [...encoded(i + 1), ...page.slice(1)]),
+    );
+    expect(() => restore(bytes, [OBJECT], accountant)).to.throw(SnapshotError, "a page of 2 words before another");
+    expect(accountant.usedBytes).to.equal(0);
+    const one = forgedHeap(8, (page) => [[...page]]);
+    expect(restore(one, [OBJECT], accountant).heap.objectBytes).to.equal(8);
+  });
+
+  it("a page of more words than a page has is refused before there is room for it", () => {
+    const boundless = { reserve: () => true, release: () => {} };
+    const bytes = forgedHeap(2 ** 40, (page) => [[...page.slice(0, 1), ...encoded(2 ** 31), ...page.slice(2)]]);
+    expect(() => restore(bytes, [OBJECT], boundless)).to.throw(SnapshotError, "2147483648 words of objects");
+  });
+
+  it("a large object for which the host has no memory ends in the termination that says so", () => {
+    const boundless = { reserve: () => true, release: () => {} };
+    const bytes = forgedHeap(2 ** 40, (page) => [[...page]]);
+    // In place of the small page: none, and one large object.
+    const at = bytes.findIndex((_, i) => [0x44, 0x33, 0x22, 0x11].every((byte, k) => bytes[i + k] === byte));
+    const large = Uint8Array.from([
+      ...bytes.slice(0, at - 9),
+      0,
+      1,
+      1,
+      ...encoded(2 ** 31 - 2),
+      ...bytes.slice(at - 6),
+    ]);
+    expect(() => restore(large, [OBJECT], boundless))
+      .to.throw(Error)
+      .that.satisfies((error: unknown) => error instanceof Termination || error instanceof SnapshotError);
+  });
+
+  it("the imports of a module are looked through once, not for each function", () => {
+    const names = Array.from({ length: 200 }, (_, i) => `f${i}`);
+    const module = compileSync(wat`(module ${names.map((name) => `(import "h" "${name}" (func))`).join("")})`);
+    const h = Object.fromEntries(names.map((name) => [name, { params: [], results: [], call: () => [] }]));
+    const store = new Store();
+    store.instantiateSync(module, { h });
+    const bytes = store.snapshot();
+    let reads = 0;
+    Object.defineProperty(module.data.imports[0], "name", {
+      get: () => {
+        reads++;
+        return "f0";
+      },
+    });
+    Store.restore(bytes, { modules: [module], imports: { h } });
+    expect(reads).to.be.within(1, 10);
+  });
+
+  it("more activations than a call takes arguments are restored", function () {
+    this.timeout(20_000);
+    const a = compileSync(wat`(module (import "h" "s" (func $s)) (table (export "t") 2 funcref)
+      (type $t (func (param i32)))
+      (func $a (type $t) (if (i32.eqz (local.get 0)) (then (call $s))
+        (else (call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 1)))))
+      (elem (i32.const 0) $a) (func (export "f") (param i32) (call $a (local.get 0))))`);
+    const b = compileSync(wat`(module (import "m" "t" (table 2 funcref)) (type $t (func (param i32)))
+      (func $b (type $t) (call_indirect (type $t) (local.get 0) (i32.const 0))) (elem (i32.const 1) $b))`);
+    const store = new Store();
+    const instance = store.instantiateSync(a, imports);
+    store.instantiateSync(b, { m: { t: instance.export("t") as never } });
+    const invocation = instance.invoke("f", [80_000]);
+    while (invocation.run().kind !== "waiting");
+    const restored = restore(saved(store), [a, b], new LimitAccountant(LIMIT_BYTES * 4));
+    const [other] = restored.invocations;
+    expect(other!.run().kind).to.equal("waiting");
+    other!.resume([]);
+    expect(other!.run()).to.include({ kind: "returned", fuelUsed: finished(invocation) });
+  });
+
+  function finished(invocation: { resume(values: []): void; run(): { kind: string; fuelUsed: number } }): number {
+    invocation.resume([]);
+    const { kind, fuelUsed } = invocation.run();
+    expect(kind).to.equal("returned");
+    return fuelUsed;
+  }
+});
