@@ -7,6 +7,7 @@ import type { HostDefinition } from "../runtime/func.ts";
 import { type Accountant, LimitAccountant } from "../runtime/resources.ts";
 import { Store } from "../runtime/store.ts";
 import { wat } from "../testing.ts";
+import { MemoryImages } from "./memory-image.ts";
 import { Restoration } from "./restore.ts";
 import { Saving } from "./save.ts";
 
@@ -100,6 +101,18 @@ describe("bounds of snapshots", () => {
     expect(() => restore(large, [OBJECT], boundless))
       .to.throw(Error)
       .that.satisfies((error: unknown) => error instanceof Termination || error instanceof SnapshotError);
+  });
+
+  it("an image is made once for all instances, and only as far as their memories reach", () => {
+    const module = compileSync(wat`(module (memory 0) (data (i32.const 0) "a") (data (i32.const 65535) "b"))`);
+    const images = new MemoryImages();
+    expect(images.of(module, 0, 0)).to.equal(null);
+    expect(images.of(module, 1, 65_536)).to.equal(null);
+    const small = images.of(module, 0, 100)!;
+    expect([small.start, small.bytes.length, small.bytes[0]]).to.deep.equal([0, 100, 0x61]);
+    const whole = images.of(module, 0, 65_536)!;
+    expect([whole.start, whole.bytes.length, whole.bytes[65_535]]).to.deep.equal([0, 65_536, 0x62]);
+    for (const byteLength of [1, 65_536, 131_072]) expect(images.of(module, 0, byteLength)).to.equal(whole);
   });
 
   it("the imports of a module are looked through once, not for each function", () => {

@@ -34,7 +34,9 @@ import {
   VERSION,
 } from "./format.ts";
 import { Input } from "./input.ts";
-import { type MemoryImage, memoryImage } from "./memory-image.ts";
+import { MemoryImages } from "./memory-image.ts";
+import { STEP_BYTES } from "./output.ts";
+import { Pace, PART_BYTES } from "./pace.ts";
 import { readPlain } from "./plain.ts";
 import { ReferenceCheck } from "./references.ts";
 import { HeapReader } from "./restore-heap.ts";
@@ -206,7 +208,8 @@ export class StoreReader {
   readonly options: RestoreOptions;
   heap: HeapReader | null = null;
   readonly #data: FrameState;
-  readonly #images = new Map<Memory, MemoryImage | null>();
+  /** Memories that were filled when they were made. */
+  readonly #makers = new Map<Memory, { readonly module: CompiledModule; readonly index: number }>();
   readonly #ledger: Ledger;
   readonly #modules: CompiledModule[];
   readonly #tables: Table[] = [];
@@ -452,7 +455,7 @@ export class StoreReader {
       const memory = new Memory(store, { ...type, limits: { ...type.limits, min: this.#size(type.limits) } });
       memories.push(memory);
       this.memories.push(memory);
-      this.#images.set(memory, memoryImage(module, i));
+      this.#makers.set(memory, { module, index: i });
     }
     const ownGlobalsAt = input.count();
     const globalsAt = globals.map(({ at }) => at);
@@ -571,12 +574,18 @@ export class StoreReader {
 
   *#readContents(): Generator<void> {
     const { input, store, references } = this;
+    const images = new MemoryImages();
+    const pace = new Pace();
     for (const memory of this.memories) {
       const write = (offset: number, bytes: Uint8Array) => memory.write(offset, bytes);
-      const image = this.#images.get(memory) ?? null;
-      if (image !== null && image.start < memory.byteLength) {
-        memory.write(image.start, image.bytes.subarray(0, memory.byteLength - image.start));
+      const maker = this.#makers.get(memory);
+      const image = maker === undefined ? null : images.of(maker.module, maker.index, memory.byteLength);
+      const length = image === null ? 0 : Math.min(image.bytes.length, memory.byteLength - image.start);
+      for (let at = 0; at < length; at += STEP_BYTES) {
+        memory.write(image!.start + at, image!.bytes.subarray(at, Math.min(length, at + STEP_BYTES)));
+        if (pace.isOver(STEP_BYTES)) yield;
       }
+      if (pace.isOver(PART_BYTES)) yield;
       yield* input.sparseSteps(memory.byteLength, MEMORY_BLOCK_BYTES, write);
     }
     for (const table of this.#tables) {

@@ -27,8 +27,9 @@ import {
   writePrices,
 } from "./format.ts";
 import { writeExtern } from "./externs.ts";
-import { type MemoryImage, memoryImage } from "./memory-image.ts";
+import { MemoryImages } from "./memory-image.ts";
 import { Output } from "./output.ts";
+import { Pace, PART_BYTES } from "./pace.ts";
 import type { ErrorState } from "./pending-error.ts";
 import { writePlain } from "./plain.ts";
 import { References } from "./references.ts";
@@ -322,14 +323,21 @@ class StoreWriter {
   /** What the parts hold. */
   *#contents(out: Output): Generator<void> {
     const { tables, memories, globalTypes, instances } = this.#numbers;
-    const images = new Map<Memory, MemoryImage | null>();
+    const makers = new Map<Memory, { readonly module: CompiledModule; readonly index: number }>();
     for (const { module, memories: all } of instances.keys()) {
-      for (let i = module.data.importedMemories; i < all.length; i++) images.set(all[i]!, memoryImage(module, i));
+      for (let index = module.data.importedMemories; index < all.length; index++) {
+        makers.set(all[index]!, { module, index });
+      }
     }
+    const images = new MemoryImages();
+    const pace = new Pace();
     for (const [memory, number] of memories) {
       if (memory.isUsedElsewhere) throw unsavable(`${this.#nameOf(memory, number)} is shared with another store`);
       const bytesNow = () => memory.bytes.subarray(memory.base, memory.base + memory.byteLength);
-      yield* out.sparseSteps(bytesNow, MEMORY_BLOCK_BYTES, images.get(memory) ?? null);
+      const maker = makers.get(memory);
+      const image = maker === undefined ? null : images.of(maker.module, maker.index, memory.byteLength);
+      yield* out.sparseSteps(bytesNow, MEMORY_BLOCK_BYTES, image);
+      if (pace.isOver(PART_BYTES + memory.byteLength)) yield;
     }
     for (const table of tables.keys()) {
       if (table.imageOf !== null) continue;
