@@ -28,6 +28,8 @@ export const MESSAGE_OVERHEAD = 64;
 const MESSAGE_BYTES = 512;
 /** A larger capacity is not believed. */
 const MAX_BELIEVED_CAPACITY = 65_536;
+/** A chunk grows up to this; what is longer has more chunks of the size, since copying would take too long for one step. */
+const SEGMENT_BYTES = 1_048_576;
 /** A chunk up to this is in the price of the message. */
 const SMALL_BYTES = 64;
 
@@ -111,6 +113,8 @@ export abstract class Message {
 export class DataMessage extends Message {
   readonly kind = MessageKind.Data;
   #chunk: Chunk = NO_CHUNK;
+  /** What follows the first {@link SEGMENT_BYTES}. */
+  #more: Chunk[] | null = null;
   /** Bytes written. */
   byteLength = 0;
   /** Where reading goes on. May lie beyond the end. */
@@ -163,17 +167,30 @@ export class DataMessage extends Message {
   }
 
   append(bytes: Uint8Array): void {
-    const chunk = this.#room(bytes.length);
-    chunk.bytes.set(bytes, chunk.at + this.byteLength);
+    const start = this.byteLength;
+    this.#makeRoom(start + bytes.length);
+    this.#eachPart(start, bytes.length, (chunk, at, done, length) => {
+      chunk.bytes.set(bytes.subarray(done, done + length), at);
+    });
     this.byteLength += bytes.length;
   }
 
-  /** The chunk, with room for so many bytes behind {@link byteLength}. Throws `Termination` when the payer refuses. */
-  #room(byteLength: number): Chunk {
-    const needed = this.byteLength + byteLength;
+  /** Room for so many bytes in all. Throws `Termination` when the payer refuses. */
+  #makeRoom(needed: number): void {
+    if (needed <= this.#chunk.length) return;
+    if (this.#chunk.length < SEGMENT_BYTES) this.#growChunk(Math.min(needed, SEGMENT_BYTES));
+    const former = this.#more?.length ?? 0;
+    const count = Math.ceil(needed / SEGMENT_BYTES) - 1;
+    if (count <= former) return;
+    if (!this.pay((count - former) * SEGMENT_BYTES))
+      throw new Termination("memory limit", `${needed} bytes of a message`);
+    this.#more ??= [];
+    while (this.#more.length < count) this.#more.push(takeChunk(SEGMENT_BYTES));
+  }
+
+  #growChunk(needed: number): void {
     const former = this.#chunk;
-    if (needed <= former.length) return former;
-    const chunk = takeChunk(Math.max(needed, Math.min(former.length * 2, needed + 0x100_0000)));
+    const chunk = takeChunk(Math.max(needed, Math.min(former.length * 2, SEGMENT_BYTES)));
     if (chunk.length > SMALL_BYTES && !this.pay(chunk.length - former.length)) {
       giveChunk(chunk);
       throw new Termination("memory limit", `${needed} bytes of a message`);
@@ -183,27 +200,56 @@ export class DataMessage extends Message {
     }
     giveChunk(former);
     this.#chunk = chunk;
-    return chunk;
+  }
+
+  /** Calls `use` for each chunk's part of so many bytes from `start` on, with its place in it and how many came before. */
+  #eachPart(
+    start: number,
+    byteLength: number,
+    use: (chunk: Chunk, at: number, done: number, length: number) => void,
+  ): void {
+    for (let done = 0; done < byteLength; ) {
+      const index = Math.floor((start + done) / SEGMENT_BYTES);
+      const offset = start + done - index * SEGMENT_BYTES;
+      const length = Math.min(byteLength - done, SEGMENT_BYTES - offset);
+      const chunk = index === 0 ? this.#chunk : this.#more![index - 1]!;
+      use(chunk, chunk.at + offset, done, length);
+      done += length;
+    }
   }
 
   /** As {@link append}, from guest memory. Throws `Trap` out of bounds. */
   appendFrom(memory: Pick<Memory, "readInto">, address: number, byteLength: number): void {
-    const chunk = this.#room(byteLength);
-    memory.readInto(address, chunk, chunk.at + this.byteLength, byteLength);
+    const start = this.byteLength;
+    this.#makeRoom(start + byteLength);
+    const chunk = this.#chunk;
+    if (start + byteLength <= chunk.length) memory.readInto(address, chunk, chunk.at + start, byteLength);
+    else {
+      this.#eachPart(start, byteLength, (part, at, done, length) => memory.readInto(address + done, part, at, length));
+    }
     this.byteLength += byteLength;
   }
 
   /** Moves so many bytes, which are there, from the cursor on to guest memory. Throws `Trap` out of bounds. */
   takeInto(memory: Pick<Memory, "writeFrom">, address: number, byteLength: number): void {
+    const { cursor } = this;
     const chunk = this.#chunk;
-    memory.writeFrom(address, chunk, chunk.at + this.cursor, byteLength);
+    if (cursor + byteLength <= chunk.length) memory.writeFrom(address, chunk, chunk.at + cursor, byteLength);
+    else {
+      this.#eachPart(cursor, byteLength, (part, at, done, length) =>
+        memory.writeFrom(address + done, part, at, length),
+      );
+    }
     this.cursor += byteLength;
   }
 
   /** A copy of all bytes. */
   get bytes(): Uint8Array {
-    const { bytes, at } = this.#chunk;
-    return bytes.slice(at, at + this.byteLength);
+    const bytes = new Uint8Array(this.byteLength);
+    this.#eachPart(0, bytes.length, (chunk, at, done, length) => {
+      bytes.set(chunk.bytes.subarray(at, at + length), done);
+    });
+    return bytes;
   }
 
   /** Its index in the message. Throws `Termination` when the payer refuses. */
@@ -234,6 +280,7 @@ export class DataMessage extends Message {
     super.drop();
     giveChunk(this.#chunk);
     this.#chunk = NO_CHUNK;
+    this.#more = null;
     this.byteLength = 0;
     this.cursor = 0;
     if (this.#resources === null) return;
