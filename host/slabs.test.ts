@@ -133,6 +133,33 @@ describe("SlabAllocator", () => {
     for (const block of again) expect(bytesOf(block).every((byte) => byte === 0)).to.equal(true);
   });
 
+  it("overwrites few slots whole, however many are used again at once", () => {
+    const allocator = new SlabAllocator({ slabBytes: [1_000 * PAGE] });
+    const whole = new Set<number>();
+    const { fill } = Float64Array.prototype;
+    Float64Array.prototype.fill = function (this: Float64Array, value, start = 0, end = this.length) {
+      if (end - start === PAGE / 8) whole.add(start);
+      return fill.call(this, value, start, end);
+    };
+    try {
+      const hot = new Set<number>();
+      let kept = Array.from({ length: 300 }, () => allocator.allocate(PAGE)!);
+      for (let round = 0; round < 10; round++) {
+        for (const block of kept) {
+          bytesOf(block).fill(7, 8, 16);
+          allocator.free(block);
+        }
+        kept = Array.from({ length: 300 }, () => allocator.allocate(PAGE)!);
+        for (const block of kept.slice(0, 64)) hot.add(block.base);
+        expect(kept.every((block) => bytesOf(block)[8] === 0)).to.equal(true);
+      }
+      expect(hot.size).to.be.greaterThan(200);
+    } finally {
+      Float64Array.prototype.fill = fill;
+    }
+    expect(whole.size).to.equal(64);
+  });
+
   it("a large memory is mapped by itself, with room to grow in place", () => {
     const allocator = new SlabAllocator();
     expect(allocator.allocate(127 * PAGE)!.capacity).to.equal(127 * PAGE);

@@ -57,6 +57,8 @@ class Slab {
   live = 0;
   readonly clean: number[] = [];
   readonly dirty: number[] = [];
+  /** Slots that were overwritten whole. */
+  readonly overwritten = new Set<number>();
   isDropped = false;
 
   constructor(buffer: ArrayBufferLike, size: SizeClass) {
@@ -103,10 +105,19 @@ class Slot implements MemoryBlock {
     return this.slab.size.byteLength;
   }
 
-  /** Overwrites all of it. */
+  /** Overwrites all of it, which touches all: so those that are not touched yet only while few are. */
   zero(): void {
-    const { base, capacity } = this;
-    this.slab.doubles.fill(0, base / 8, (base + capacity) / 8);
+    const { base, capacity, slab, index } = this;
+    const { size, overwritten } = slab;
+    if (!overwritten.has(index)) {
+      if (size.overwritten >= size.maxHot) {
+        clean(slab, index);
+        return;
+      }
+      size.overwritten++;
+      overwritten.add(index);
+    }
+    slab.doubles.fill(0, base / 8, (base + capacity) / 8);
   }
 }
 
@@ -119,6 +130,8 @@ class SizeClass {
   /** Slots that were given back last, not cleaned. */
   readonly hot: Slot[] = [];
   readonly maxHot: number;
+  /** Slots of all slabs that were overwritten whole: at most {@link maxHot}. */
+  overwritten = 0;
 
   constructor(pages: number) {
     this.byteLength = pages * PAGE_BYTES;
@@ -206,6 +219,7 @@ export class SlabAllocator implements MemoryAllocator {
   #drop(slab: Slab): void {
     const { slabs, roomy } = slab.size;
     slab.isDropped = true;
+    slab.size.overwritten -= slab.overwritten.size;
     this.#refusals = 0;
     this.#maxStep = this.#slabBytes.length - 1;
     slabs.splice(slabs.indexOf(slab), 1);
