@@ -268,9 +268,6 @@ export class Invocation implements ImportCaller {
     return this.#type;
   }
 
-  /** Takes back what the invocation was to complete, if it fails: an instance. */
-  undo: (() => void) | null = null;
-
   /** Neighbours in the store's list of those that have not ended. */
   earlier: Invocation | null = null;
   later: Invocation | null = null;
@@ -497,9 +494,6 @@ export class Invocation implements ImportCaller {
     this.store.removeInvocation(this);
     this.store.accountant.release("frames", this.#machine.words.byteLength);
     this.#machine.retire();
-    // An exception may carry references that whoever catches it goes on using.
-    if (!(error instanceof GuestException)) this.undo?.();
-    this.undo = null;
   }
 
   #ended(): Outcome {
@@ -972,7 +966,6 @@ export class Invocation implements ImportCaller {
         this.store.removeInvocation(this);
         this.store.accountant.release("frames", x.words.byteLength);
         x.retire();
-        this.undo = null;
         return;
       case "call":
         this.#activations.pop();

@@ -13,15 +13,7 @@ import { added, NONE } from "../runtime/lists.ts";
 import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
-import {
-  isRefType,
-  pageBytesOf,
-  type ExternType,
-  type GlobalType,
-  type Limits,
-  type MemType,
-  type TableType,
-} from "../types.ts";
+import { pageBytesOf, type ExternType, type GlobalType, type Limits, type MemType, type TableType } from "../types.ts";
 import { LinkPlan } from "./link-plan.ts";
 
 /** What may be given for an import: something of the store, or the definition of a host function. */
@@ -42,7 +34,10 @@ export type Imports =
 /** An instance whose globals, segments and active data are still to be set. */
 export interface Linked {
   readonly instance: Instance;
-  /** Gives everything back, for an instance that could not be made, unless something may refer to it or was made since. */
+  /**
+   * Gives everything back, before anybody has seen the instance. Later nothing is taken back: a host function that the
+   * start function calls may keep whatever it reaches, and so may the heap.
+   */
   readonly unlink: () => void;
 }
 
@@ -54,9 +49,13 @@ export function link(store: Store, module: CompiledModule, imports: Imports | Li
   if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
   if (imports instanceof LinkPlan) return linkPlanned(store, module, imports);
   const made: Func[] = [];
-  const giveBack = (): void => removeHosts(store, made);
+  const joined: Memory[] = [];
+  const giveBack = (): void => {
+    removeHosts(store, made);
+    for (const memory of joined) memory.removeUser(store);
+  };
   try {
-    return allocate(store, module, findParts(store, module, resolverOf(imports), made), giveBack);
+    return allocate(store, module, findParts(store, module, resolverOf(imports), made, joined), giveBack);
   } catch (error) {
     giveBack();
     throw error;
@@ -73,8 +72,8 @@ interface Parts {
   tags: Tag[];
 }
 
-/** Host functions that it makes for definitions are added to `made`. */
-function findParts(store: Store, module: CompiledModule, resolve: Resolver, made: Func[]): Parts {
+/** Host functions that it makes for definitions are added to `made`, memories that the store had not used to `joined`. */
+function findParts(store: Store, module: CompiledModule, resolve: Resolver, made: Func[], joined: Memory[]): Parts {
   const { data } = module;
   const funcs: number[] = [];
   const parts: Parts = { importedFuncs: NO_FUNCS, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
@@ -92,7 +91,7 @@ function findParts(store: Store, module: CompiledModule, resolve: Resolver, made
       extern.own();
       parts.tables = added(parts.tables, extern);
     } else if (extern instanceof Memory) {
-      extern.addUser(store);
+      if (extern.addUser(store)) joined.push(extern);
       parts.memories = added(parts.memories, extern);
     } else if (extern instanceof Global) parts.globals = added(parts.globals, extern.at);
     else parts.tags = added(parts.tags, extern);
@@ -144,11 +143,8 @@ function allocate(store: Store, module: CompiledModule, parts: Parts, removeImpo
   try {
     segmentBytes = store.reserve("segments", bytesOfSegments(module));
     const instance = allocateParts(store, module, parts);
-    const globalsAfter = store.globalCount;
     const unlink = (): void => {
-      if (store.globalCount !== globalsAfter || mayEscape(module)) return;
-      if (parts.memories.slice(ownMemories).some(({ isUsedElsewhere }) => isUsedElsewhere)) return;
-      if (!store.removeInstance(instance)) return;
+      store.removeInstance(instance);
       giveBack();
       removeImports();
     };
@@ -157,25 +153,6 @@ function allocate(store: Store, module: CompiledModule, parts: Parts, removeImpo
     giveBack();
     throw error;
   }
-}
-
-/** Whether others may have got references to functions or objects of an instance while it was made, and keep them. */
-function mayEscape(module: CompiledModule): boolean {
-  return module.data.imports.some(({ type }) => {
-    switch (type.kind) {
-      case "func":
-      case "tag": {
-        const { params, results } = module.engine.types.funcType(module.typeIds[type.typeIndex]!);
-        return params.some(isRefType) || results.some(isRefType);
-      }
-      case "table":
-        return true;
-      case "global":
-        return isRefType(type.type.type);
-      default:
-        return false;
-    }
-  });
 }
 
 /** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */

@@ -82,12 +82,19 @@ export class Memory {
     store.addMemory(this);
   }
 
-  /** Another store uses the memory, which is shared. */
-  addUser(store: Store): void {
-    if (store === this.store || this.#users?.has(store) === true) return;
+  /** Another store uses the memory, which is shared. False if it did before. */
+  addUser(store: Store): boolean {
+    if (store === this.store || this.#users?.has(store) === true) return false;
     this.#users ??= new Set([this.store]);
     this.#users.add(store);
     store.addMemory(this);
+    return true;
+  }
+
+  /** Takes {@link addUser} back. */
+  removeUser(store: Store): void {
+    store.removeMemory(this);
+    this.dispose(store);
   }
 
   /** A store uses it no more. The last one gives the bytes back: every later access is out of bounds. */

@@ -7,7 +7,10 @@ import { compileSync, type CompiledModule } from "../compiled-module.ts";
 import { Termination } from "../errors.ts";
 import { LinkPlan } from "../execute/link-plan.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
+import type { DirectCaller } from "../execute/caller.ts";
 import { callGuest, type Func } from "./func.ts";
+import type { Global } from "./global.ts";
+import type { Extern } from "./instance.ts";
 import { Memory } from "./memory.ts";
 import {
   LimitAccountant,
@@ -409,18 +412,15 @@ describe("an instantiation that is refused", () => {
       ["of a plan", (module: CompiledModule) => new LinkPlan(module, () => definition)],
     ] as const) {
       it(`all bytes are free again, its imports ${name}`, () => {
-        const ledger = new Ledger();
+        // Frames come last: everything else is there by then.
+        const ledger = new Ledger(["frames"]);
         const store = new Store({ accountant: ledger });
         const module = compileSync(FAILING);
         for (let i = 0; i < 3; i++) {
-          const { invocation } = store.instantiation(module, imports(module));
-          expect(() => invocation.run()).to.throw("unreachable");
+          expect(() => store.instantiation(module, imports(module))).to.throw(Termination, "frames");
           expect(ledger.total).to.equal(0);
-          expect(store.nextAddress).to.equal(1);
-          expect(store.globalCount).to.equal(0);
+          expect([store.nextAddress, store.globalCount, store.tracedInstances.length]).to.deep.equal([1, 0, 0]);
         }
-        const good = wat`(module (func (export "f") (result i32) (i32.const 7)))`;
-        expect(store.instantiateSync(compileSync(good)).callSync("f")).to.deep.equal([7]);
       });
     }
 
@@ -438,7 +438,18 @@ describe("an instantiation that is refused", () => {
       expect(ledger.total).to.equal(before);
     });
 
-    it("stay where somebody may refer to its functions", () => {
+    it("leaves the shared memory that it was to import", () => {
+      const owner = new Store();
+      const memory = new Memory(owner, compileSync(wat`(module (memory 1 1 shared))`).data.memories[0]!);
+      const needs = compileSync(wat`(module (import "m" "m" (memory 1 1 shared)) (import "m" "g" (func)))`);
+      const store = new Store();
+      expect(() => store.instantiateSync(needs, { m: { m: memory } })).to.throw("unknown import");
+      expect(memory.isUsedElsewhere).to.equal(false);
+      store.dispose();
+      expect(memory.byteLength).to.equal(65_536);
+    });
+
+    it("stay where a table got its functions", () => {
       const store = new Store();
       const table = instanceOf(
         wat`(module (table (export "t") 1 funcref) (func (export "f") (param i32) (result i32)
@@ -451,6 +462,47 @@ describe("an instantiation that is refused", () => {
       const imports = { m: { t: table.export("t")! } };
       expect(() => store.instantiateSync(compileSync(failing), imports)).to.throw("unreachable");
       expect(table.callSync("f", [0])).to.deep.equal([9]);
+    });
+
+    it("stay where a host function that the start function called has kept some", () => {
+      const store = new Store();
+      const module = compileSync(wat`(module (import "m" "keep" (func $keep))
+        (global $g (export "g") (mut i64) (i64.const 7)) (func (export "f") (result i64) (global.get $g))
+        (func $s (call $keep) unreachable) (start $s))`);
+      let func: Extern | undefined;
+      let global: Extern | undefined;
+      const call = ({ instance }: DirectCaller): undefined => {
+        func = instance!.export("f");
+        global = instance!.export("g");
+      };
+      const keep = { kind: "direct", params: [], results: [], call } as const;
+      expect(() => store.instantiateSync(module, { m: { keep } })).to.throw("unreachable");
+      const other = instanceOf(
+        wat`(module (global (mut externref) (ref.null extern)) (func (export "get") (result externref) (global.get 0))
+          (func (result i64) (i64.const 42)))`,
+        {},
+        store,
+      );
+      expect(store.callSync(func as Func)).to.deep.equal([7n]);
+      (global as Global).value = 0x7ffffff8n;
+      expect(other.callSync("get")).to.deep.equal([null]);
+      expect(store.callSync(func as Func)).to.deep.equal([0x7ffffff8n]);
+    });
+
+    it("stay where the heap refers to its types and functions", () => {
+      const other = compileSync(wat`(module (func (export "f") (result i32) (i32.const 1)))`);
+      for (const source of [
+        wat`(module (tag $t) (func $s (block (try_table (catch $t 0) (throw $t))) unreachable) (start $s))`,
+        wat`(module (type $s (struct (field funcref))) (func $g) (elem declare func $g)
+          (func $s (drop (struct.new $s (ref.func $g))) unreachable) (start $s))`,
+      ]) {
+        const store = new Store();
+        const module = compileSync(source);
+        expect(() => store.instantiateSync(module)).to.throw("unreachable");
+        store.instantiateSync(other);
+        const { instances } = Store.restore(store.snapshot(), { modules: [module, other] });
+        expect(instances[1]!.callSync("f")).to.deep.equal([1]);
+      }
     });
   });
 });

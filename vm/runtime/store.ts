@@ -164,14 +164,11 @@ export class Store {
     return first;
   }
 
-  /** Takes the instance that has got the last addresses out again; false for any other. */
-  removeInstance(instance: Instance): boolean {
-    if (this.#owners[this.#owners.length - 1] !== instance) return false;
+  /** Takes the instance that has got the last addresses out again, before anybody has seen it. */
+  removeInstance(instance: Instance): void {
     this.#owners.pop();
     this.#nextAddress = this.#firstAddresses.pop()!;
-    for (const address of this.#funcs?.keys() ?? []) if (address >= this.#nextAddress) this.#funcs?.delete(address);
     this.tracedInstances = this.tracedInstances.filter((other) => other !== instance);
-    return true;
   }
 
   /**
@@ -276,7 +273,12 @@ export class Store {
   hostFunc(definition: HostDefinition): Func {
     const host = hostFuncAt(this.#nextAddress, this.engine, definition);
     this.reserve("functions", FUNC_BYTES);
-    return this.funcAt(this.addFuncs(host, 1));
+    try {
+      return this.funcAt(this.addFuncs(host, 1));
+    } catch (error) {
+      this.accountant.release("functions", FUNC_BYTES);
+      throw error;
+    }
   }
 
   /** Takes {@link hostFunc} back, for a function that nobody has got; not if other addresses were given since. */
@@ -324,9 +326,7 @@ export class Store {
     const { instance, unlink } = link(this, module, imports);
     const address = instance.funcsAt + instantiationIndex(module.data);
     try {
-      const invocation = new Invocation(this, { address, type: { params: [], results: [] } }, []);
-      invocation.undo = unlink;
-      return { instance, invocation };
+      return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };
     } catch (error) {
       unlink();
       throw error;
