@@ -71,6 +71,18 @@ describe("Config", () => {
     );
   });
 
+  it("restores no process with what happens to denied imports or without fuel laxer than the restorer has it", () => {
+    const strict = new Config({ denied: "reject", onFuelExhausted: "end" });
+    const lax = new Config({ denied: "terminate", onFuelExhausted: "pause" });
+    const outcomes = [strict, lax].flatMap((own) =>
+      [strict, lax].map((saved) => own.restored({ ...saved, preopens: [], rules: [] })),
+    );
+    expect(outcomes.map(({ denied, onFuelExhausted }) => `${denied} ${onFuelExhausted}`)).to.deep.equal([
+      ...["reject end", "reject end"],
+      ...["reject end", "terminate pause"],
+    ]);
+  });
+
   it("is the same for drafts that ask for the same, and another for others", () => {
     const config = new Config();
     const draft = new ConfigDraft();

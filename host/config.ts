@@ -56,6 +56,9 @@ const NO_LIMIT = Number.POSITIVE_INFINITY;
 const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
 /** From the least to the most that a sender may cause. */
 const FULL_MAILBOX: readonly OnFullMailbox[] = ["drop-newest", "suspend", "end-receiver"];
+/** The stricter first. */
+const FUEL_EXHAUSTED: readonly OnFuelExhausted[] = ["end", "pause"];
+const DENIED: readonly Config["denied"][] = ["reject", "terminate"];
 /** Configurations that are remembered of those that one has led to, over all generations. */
 const MAX_INTERNED = 1_024;
 /** UTF-16 units of texts of one that is remembered, and of all of them. */
@@ -220,6 +223,8 @@ export class Config {
           maxBytes: Math.min(this.mailbox.maxBytes, wanted.mailbox.maxBytes),
         },
         onFullMailbox: lesser(FULL_MAILBOX, this.onFullMailbox, wanted.onFullMailbox),
+        onFuelExhausted: lesser(FUEL_EXHAUSTED, this.onFuelExhausted, wanted.onFuelExhausted),
+        denied: lesser(DENIED, this.denied, wanted.denied),
         hibernateAfterMs: Math.min(this.hibernateAfterMs, wanted.hibernateAfterMs),
         canCompileModules: this.canCompileModules && wanted.canCompileModules,
         canCreateConfigs: this.canCreateConfigs && wanted.canCreateConfigs,

@@ -131,7 +131,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   children = 0;
   /** The message being built or read. */
   scratch: Message | null = null;
-  /** What its host functions see of it, from the first call on. */
+  /** What its host functions see of it, from the first call on; null while it has no store. */
   guest: Guest | null = null;
   #resources: ProcessResources<ConfigDraft> | null = null;
   #wasi: WasiState | null = null;
@@ -628,6 +628,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#store = null;
     this.#instance = null;
     this.#invocation = null;
+    this.guest = null;
     store.dispose();
     // Less than before: nobody is asked.
     this.#ownBytes += frozen.byteLength;
@@ -833,7 +834,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #keepTags(tags: readonly bigint[]): void {
     const byteLength = tags.length * TAG_BYTES;
-    if (!this.reserve("externs", byteLength)) throw new Termination("memory limit", `${tags.length} tags`);
+    if (!this.reserveBytes(byteLength)) throw new Termination("memory limit", `${tags.length} tags`);
     this.#tagBytes = byteLength;
     this.#tagSet = new Set(tags);
   }
@@ -841,7 +842,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #forgetTags(): void {
     this.#tags = null;
     this.#tagSet = null;
-    this.release("externs", this.#tagBytes);
+    this.releaseBytes(this.#tagBytes);
     this.#tagBytes = 0;
   }
 
@@ -979,6 +980,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.turnCharge += Math.floor(this.#linearBytes / CLEANED_BYTES_PER_CHARGE);
     this.#invocation = null;
     this.#instance = null;
+    this.guest = null;
     this.#store?.dispose();
     this.#store = null;
     this.#held?.close();

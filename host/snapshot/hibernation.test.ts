@@ -1,5 +1,7 @@
 import { expect } from "chai";
-import { compileSync, eventLoopTurn, type HostDefinition } from "../../vm/index.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { compileSync, eventLoopTurn, type HostDefinition, Memory, type MemoryAllocator } from "../../vm/index.ts";
 import { textToBinary } from "../../vm/text/index.ts";
 import type { ConfigOptions } from "../config.ts";
 import { Executor } from "../executor.ts";
@@ -7,6 +9,7 @@ import { compileGuest, type Note, TestHost } from "../functions/testing.ts";
 import { guestFunctions } from "../functions/host-definition.ts";
 import { Account } from "../group.ts";
 import { DataMessage } from "../message.ts";
+import { Process } from "../process.ts";
 import { Runtime } from "../runtime.ts";
 import type { TraceEvent } from "../runtime-core.ts";
 import { reasonText } from "../signal.ts";
@@ -55,6 +58,11 @@ function traceOf(config: ConfigOptions): { events: unknown[]; notes: Note[]; hib
   return { events, notes: host.notes, hibernations, fuel: server.stats.fuel };
 }
 
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
+
 describe("hibernation", () => {
   it("is not seen: the trace with a seed is the same with and without", () => {
     const without = traceOf({});
@@ -85,6 +93,58 @@ describe("hibernation", () => {
     handle.kill();
     host.executor.runUntilIdle();
     expect(group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("leaves no buffer of the memory behind, nor does the end of a process whose handle is kept", async () => {
+    const buffers: WeakRef<ArrayBufferLike>[] = [];
+    const allocator: MemoryAllocator = {
+      allocate(byteLength) {
+        const buffer = new ArrayBuffer(byteLength);
+        buffers.push(new WeakRef(buffer));
+        return { buffer, base: 0, capacity: byteLength };
+      },
+      free() {},
+    };
+    const kept = async (): Promise<number> => {
+      await eventLoopTurn();
+      await eventLoopTurn();
+      collectGarbage();
+      return buffers.filter((each) => each.deref() !== undefined).length;
+    };
+    const host = new TestHost({ allocator });
+    const handle = host.start(SERVER);
+    host.executor.runUntilIdle(1);
+    const memory = handle.process instanceof Process ? handle.process.instance?.export("memory") : null;
+    const keptAtFirst = await kept();
+    expect(await handle.hibernate()).to.equal(true);
+    const keptFrozen = await kept();
+    await handle.send(Uint8Array.of(5), 9n);
+    host.executor.runUntilIdle(20);
+    const keptAwake = await kept();
+    handle.kill();
+    host.executor.runUntilIdle();
+    expect([keptAtFirst, keptFrozen, keptAwake, await kept()]).to.deep.equal([1, 0, 1, 0]);
+    expect([handle.stats.state, memory instanceof Memory && memory.byteLength]).to.deep.equal(["exited", 0]);
+  });
+
+  it("keeps many tags paid for while it hibernates, and gives them back once", async () => {
+    const host = new TestHost();
+    const module = compileGuest(`(memory (export "memory") 2) (func (export "main")
+      (i64.store (i32.const 80) (i64.const 7))
+      (drop (call $message::receive (i32.const 0) (i32.const 100) (i64.const -1)))
+      (drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const -1))))`);
+    const handle = host.start(module);
+    host.executor.runUntilIdle(1);
+    const before = handle.stats.memory;
+    expect(await handle.hibernate()).to.equal(true);
+    expect(handle.stats.memory).to.be.greaterThan(100 * 128);
+    await handle.send(Uint8Array.of(5), 7n);
+    expect(handle.stats.memory).to.be.lessThan(4_000).and.greaterThan(0);
+    host.executor.runUntilIdle(1);
+    expect([handle.stats.state, handle.stats.memory]).to.deep.equal(["waiting", before - 100 * 128]);
+    handle.kill();
+    host.executor.runUntilIdle();
+    expect(host.runtime.group.used(Account.Memory)).to.equal(0);
   });
 
   it("ends by a kill, and by its own time", async () => {

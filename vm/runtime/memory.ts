@@ -16,6 +16,7 @@ const SHORT_COPY_BYTES = 160;
 /** Of a memory that was given back. */
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
+const NO_BLOCK: MemoryBlock = { buffer: NO_BYTES.buffer, base: 0, capacity: 0 };
 
 /** Bytes copied at once when a memory moves: a millisecond of first touches. */
 const MOVE_STEP_BYTES = 524_288;
@@ -105,6 +106,8 @@ export class Memory {
     if (this.#move !== null) this.store.allocator.free(this.#move.block);
     this.#move = null;
     const block = this.#block;
+    // Whoever still has the memory does not keep its buffer.
+    this.#block = NO_BLOCK;
     this.byteLength = 0;
     this.base = 0;
     this.bytes = NO_BYTES;
