@@ -269,7 +269,7 @@ describe("what a saved process takes along", () => {
       config: { imports: { deny: ["lunatic::process::*"] }, denied: "reject" },
     });
     host.executor.runUntilIdle(1);
-    expect(await refusal(denied)).to.include("invalid");
+    expect(await refusal(denied)).to.include("mismatch");
     host.executor.runUntilIdle();
     expect(host.runtime.group.used(Account.Memory)).to.equal(0);
   });
