@@ -347,6 +347,43 @@ describe("growth of a large table", () => {
     const f = instance.export("f");
     expect([table.length, table.get(3_000_000), table.get(4_299_999)]).to.deep.equal([4_300_000, f, f]);
   });
+
+  it("goes on where it was when collections move the element between its parts", () => {
+    const objects = instanceOf(wat`(module (type $s (struct (field i32))) (table (export "t") 1 anyref)
+      (func (export "grow") (result i32) (table.grow (struct.new $s (i32.const 9)) (i32.const 1000000)))
+      (func (export "at") (param i32) (result i32) (struct.get $s 0 (ref.cast (ref $s) (table.get (local.get 0)))))
+      (func (export "waste") (local i32)
+        (loop (drop (struct.new $s (i32.const 1)))
+          (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 40000))))))`);
+    const { heap } = objects.store;
+    objects.callSync("waste");
+    const growing = objects.invoke("grow");
+    let parts = 0;
+    for (let outcome = growing.run(); outcome.kind !== "returned"; outcome = growing.run()) {
+      expect(++parts).to.be.below(6);
+      const { collectionCount } = heap;
+      while (heap.collectionCount < collectionCount + 2) objects.callSync("waste");
+    }
+    expect(parts).to.be.above(2);
+    expect([1, 500_000, 1_000_000].map((index) => objects.callSync("at", [index]))).to.deep.equal([[9], [9], [9]]);
+  });
+
+  it("keeps what is reserved for it until it is done or ended", () => {
+    const accountant = new LimitAccountant(9_000_000);
+    const large = wat`(module (table 1 funcref)
+      (func (export "grow") (result i32) (table.grow (ref.null func) (i32.const 1000000))))`;
+    const grower = instanceOf(large, {}, new Store({ accountant }));
+    const invocations = [1, 2, 3].map(() => grower.invoke("grow"));
+    const before = accountant.usedBytes;
+    const [first, second, third] = invocations.map((invocation) => [invocation, invocation.run()] as const);
+    expect([first![1].kind, second![1].kind]).to.deep.equal(["yielded", "yielded"]);
+    expect(third![1]).to.deep.include({ kind: "returned", values: [-1] });
+    expect(accountant.usedBytes).to.be.within(before + 8_000_000 - 5_000, before + 8_000_000);
+    second![0].terminate(new Error("ended"));
+    expect(accountant.usedBytes).to.be.below(before + 4_000_000);
+    expect(runToEnd(first![0]).values).to.deep.equal([1]);
+    expect(accountant.usedBytes).to.be.within(before + 4_000_000 - 20_000, before + 4_000_000);
+  });
 });
 
 describe("instantiation", () => {

@@ -146,12 +146,12 @@ export function tableGrow(x: Machine, at: number, table: Table, position: number
     prepare(count) {
       const growth = table.prepareGrowth(count, handle, x.tableGrowth);
       x.tableGrowth = growth;
-      return growth === null || growth.filled === growth.needed;
+      return growth === null || growth.filled >= table.length + count;
     },
     grow: (count) => table.growHandles(count, handle, x.tableGrowth),
   });
   if (finished) {
-    x.tableGrowth = null;
+    x.dropGrowth();
     x.words[at] = x.words[countAt]!;
     x.words[at + 1] = x.words[countAt + 1]!;
   }

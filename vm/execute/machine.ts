@@ -188,6 +188,7 @@ export class Machine {
 
   /** Gives the frames to whoever begins next. Nothing runs on this machine any more. */
   retire(): void {
+    this.dropGrowth();
     const { words, doubles, floats } = this;
     if (words.length === INITIAL_FRAME_SLOTS * 2 && idle.length < MAX_IDLE_FRAMES) {
       words.fill(0);
@@ -198,6 +199,12 @@ export class Machine {
     this.floats = NO_FRAMES.floats;
     this.#lanes = null;
     this.limitWords = 0;
+  }
+
+  /** Forgets what is prepared of a table's growth: it is done, refused or not to be. */
+  dropGrowth(): void {
+    this.tableGrowth?.drop();
+    this.tableGrowth = null;
   }
 
   /** Moves the frames to a larger buffer. Nothing in them is absolute. */

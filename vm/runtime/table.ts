@@ -16,14 +16,32 @@ const GROWTH = 1.5;
 /** Elements that are written at once while a table is prepared for growth. */
 const STEP_ELEMENTS = 262_144;
 
-/** What has been prepared of a growth that is under way. */
-export interface TableGrowth {
+/** What has been prepared of a growth that is under way, and is reserved for it until the table has it or it is dropped. */
+export class TableGrowth {
+  readonly #table: Table;
   readonly handle: number;
-  /** The table's length. */
-  readonly from: number;
-  readonly needed: number;
   readonly items: Int32Array;
-  filled: number;
+  filled = 0;
+  #reservedBytes: number;
+
+  /** For `reservedBytes` that the accountant has granted. */
+  constructor(table: Table, handle: number, items: Int32Array, reservedBytes: number) {
+    this.#table = table;
+    this.handle = handle;
+    this.items = items;
+    this.#reservedBytes = reservedBytes;
+  }
+
+  /** The table keeps what is reserved. */
+  settle(): void {
+    this.#reservedBytes = 0;
+  }
+
+  /** Gives back what is reserved still. */
+  drop(): void {
+    this.#table.store.accountant.release("table", this.#reservedBytes);
+    this.#reservedBytes = 0;
+  }
 }
 
 /** A table of references. Indices are checked: `Trap` "out of bounds table access". (spec: syntax-tableinst) */
@@ -118,24 +136,32 @@ export class Table {
 
   /**
    * Does a part of growing by so many elements, which nobody sees, and goes on with what has `begun`; null when there is
-   * nothing to prepare. What is left for {@link growHandles} is to copy what the table has had.
+   * nothing to prepare. What is left for {@link growHandles} is to copy what the table has had, and to write the handle
+   * again if it is another one by then.
    */
   prepareGrowth(delta: number, handle: number, begun: TableGrowth | null): TableGrowth | null {
     const { length } = this;
     const needed = length + delta;
     if (delta < STEP_ELEMENTS) return null;
     let growth = begun;
-    // A collection may have moved the object, and somebody else may have grown the table.
-    if (growth === null || growth.handle !== handle || growth.from !== length || growth.items.length < needed) {
+    if (growth === null || growth.items.length < needed) {
+      // Somebody else has grown the table: with room, so that this happens a few times at most.
+      const capacity = this.#capacityFor(growth === null ? needed : Math.ceil(needed * GROWTH));
+      growth?.drop();
       const { accountant } = this.store;
-      if (!accountant.reserve("table", delta * HANDLE_BYTES)) return null;
-      accountant.release("table", delta * HANDLE_BYTES);
-      growth = { handle, from: length, items: new Int32Array(this.#capacityFor(needed)), filled: 0, needed };
+      const addedBytes = delta * HANDLE_BYTES;
+      if (!accountant.reserve("table", addedBytes)) return null;
+      try {
+        growth = new TableGrowth(this, handle, new Int32Array(capacity), addedBytes);
+      } catch (error) {
+        accountant.release("table", addedBytes);
+        throw error;
+      }
     }
     const end = Math.min(needed, growth.filled + STEP_ELEMENTS);
     // Zeros are written too: the host gives pages when they are touched, and that is what takes time.
     growth.items.fill(0, growth.filled, Math.min(end, length));
-    growth.items.fill(handle, Math.max(growth.filled, length), end);
+    growth.items.fill(growth.handle, Math.max(growth.filled, length), end);
     growth.filled = end;
     return growth;
   }
@@ -147,7 +173,8 @@ export class Table {
   /** The former length, or -1 if the maximum would be exceeded or the accountant refuses. (spec: exec-table-grow) */
   growHandles(delta: number, handle: number, prepared: TableGrowth | null = null): number {
     if (!this.mayGrow(delta)) return -1;
-    if (!this.store.accountant.reserve("table", delta * HANDLE_BYTES)) return -1;
+    if (prepared !== null) prepared.settle();
+    else if (!this.store.accountant.reserve("table", delta * HANDLE_BYTES)) return -1;
     this.own();
     const { length } = this;
     if (prepared !== null || length + delta > this.items.length) {
@@ -155,7 +182,8 @@ export class Table {
       items.set(this.items.subarray(0, length));
       this.items = items;
     }
-    if (prepared === null) this.items.fill(handle, length, length + delta);
+    // A collection may have moved the object since.
+    if (prepared?.handle !== handle) this.items.fill(handle, length, length + delta);
     this.length = length + delta;
     return length;
   }
