@@ -7,7 +7,11 @@ import type { HostDefinition } from "../runtime/func.ts";
 import { type Accountant, LimitAccountant } from "../runtime/resources.ts";
 import { Store } from "../runtime/store.ts";
 import { wat } from "../testing.ts";
+import { stackMapsAt } from "../validate/stack-map.ts";
+import { FrameMaps } from "./frame-maps.ts";
+import { frameTypesAt, textPosition } from "./frame-types.ts";
 import { MemoryImages } from "./memory-image.ts";
+import type { Place } from "./places.ts";
 import { Restoration } from "./restore.ts";
 import { Saving } from "./save.ts";
 
@@ -131,6 +135,66 @@ describe("bounds of snapshots", () => {
     });
     Store.restore(bytes, { modules: [module], imports: { h } });
     expect(reads).to.be.within(1, 10);
+  });
+
+  /** `count` functions that call each other in a circle, each from `sites` places with a local that is set on the way. */
+  function circle(count: number, sites: number): CompiledModule {
+    const calls = (next: number) =>
+      Array.from(
+        { length: sites },
+        (_, i) => `(if (i32.eq (i32.rem_u (local.get 0) (i32.const ${sites})) (i32.const ${i}))
+          (then (i64.const ${i}) (call $f${next} (i32.sub (local.get 0) (i32.const 1))) (drop)))
+          ${i === 3 ? "(local.set $r (ref.func $f0))" : ""}`,
+      ).join("\n");
+    const funcs = Array.from(
+      { length: count },
+      (_, i) => `(func $f${i} (param i32) (local $r (ref func))
+        (if (i32.eqz (local.get 0)) (then (call $s) return)) ${calls((i + 1) % count)})`,
+    );
+    return compileSync(wat`(module (import "h" "s" (func $s)) (elem declare func $f0) ${funcs.join("\n")}
+      (func (export "f") (param i32) (call $f0 (local.get 0))))`);
+  }
+
+  it("each function of an operation is lowered once, and its places are validated together", () => {
+    const module = circle(100, 12);
+    const maps = new FrameMaps();
+    const first = Array.from({ length: 100 }, (_, i) => maps.placesOf(module, i + 1, false));
+    first.forEach((places, i) => {
+      expect(maps.placesOf(module, i + 1, false)).to.equal(places);
+    });
+    const { places, frame } = first[7]!;
+    const at = (place: Place) => maps.typesAt(module, 8, false, place, frame);
+    const types = places.map(at);
+    expect(places.length).to.be.greaterThan(12);
+    expect(types.map((each) => each.operands.length)).to.include.members([0, 1]);
+    expect(types.map((each) => each.locals[1]!.mayBeNull)).to.include.members([false, true]);
+    places.forEach((place, i) => {
+      expect(types[i]).to.deep.equal(frameTypesAt(module, 8, place, frame));
+      expect(at(place)).to.equal(types[i]);
+    });
+    const positions = places.map((place) => textPosition(module, 8, place)).sort((a, b) => a - b);
+    const { maps: few, typeCount } = stackMapsAt(module.context, 8, positions, 10);
+    expect(few.size).to.be.within(1, 9);
+    expect(typeCount).to.be.within(10, 15);
+  });
+
+  it("many frames are saved and restored in several steps", () => {
+    const module = circle(70, 12);
+    const store = new Store();
+    const invocation = store.instantiateSync(module, imports).invoke("f", [9_000]);
+    while (invocation.run().kind !== "waiting");
+    const saving = new Saving(store, [invocation], { withoutHash: true });
+    let steps = 0;
+    while (!saving.step()) steps++;
+    expect(steps).to.be.greaterThan(10);
+    const restoration = new Restoration(saving.bytes, { withoutHash: true });
+    restoration.begin({ modules: [module], imports });
+    for (steps = 0; !restoration.step(); ) steps++;
+    expect(steps).to.be.greaterThan(10);
+    const [other] = restoration.restored.invocations;
+    expect(other!.run().kind).to.equal("waiting");
+    other!.resume([]);
+    expect(other!.run()).to.include({ kind: "returned", fuelUsed: finished(invocation) });
   });
 
   it("more activations than a call takes arguments are restored", function () {

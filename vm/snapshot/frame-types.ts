@@ -14,7 +14,7 @@ import type { Expr } from "../module.ts";
 import { slotCount, slotsOf } from "../runtime/values.ts";
 import { isRefType, Num, type ValType } from "../types.ts";
 import { FunctionValidator } from "../validate/function.ts";
-import { stackMapAt } from "../validate/stack-map.ts";
+import { type StackMap, stackMapAt } from "../validate/stack-map.ts";
 import { operandsAt, type FrameLayout, type Place, PlaceKind } from "./places.ts";
 
 export interface Slot {
@@ -59,6 +59,16 @@ function make(module: CompiledModule, funcIndex: number, place: Place, layout: F
     ? { operands: instantiationOperands(module, place), locals: [] }
     : stackMapAt(module.context, funcIndex, textPosition(module, funcIndex, place));
   if (map === null) throw new InternalError(`no instruction at ${place.byteOffset} of function ${funcIndex}`);
+  return frameTypesOf(map, funcIndex, place, layout);
+}
+
+/** From the stack map there: see {@link textPosition}. */
+export function frameTypesOf(
+  map: Pick<StackMap, "operands" | "locals">,
+  funcIndex: number,
+  place: Place,
+  layout: FrameLayout,
+): FrameTypes {
   const locals: Slot[] = [];
   let at = 0;
   for (const { type, isSet } of map.locals) {
@@ -79,7 +89,7 @@ function make(module: CompiledModule, funcIndex: number, place: Place, layout: F
 }
 
 /** The instruction of a body before which the frame looks as it does at the place. */
-function textPosition(module: CompiledModule, funcIndex: number, { kind, byteOffset }: Place): number {
+export function textPosition(module: CompiledModule, funcIndex: number, { kind, byteOffset }: Place): number {
   const { bytes, bodyStarts, bodyEnds, importedFuncs } = module.data;
   const body = funcIndex - importedFuncs;
   if (kind === PlaceKind.Before || kind === PlaceKind.Inside) return byteOffset;

@@ -8,8 +8,12 @@ export const PART_BYTES = 512;
 export class Pace {
   #spent = 0;
 
+  add(byteLength: number): void {
+    this.#spent += byteLength;
+  }
+
   /** Whether a step ends with so many bytes more; then another one begins. */
-  isOver(byteLength: number): boolean {
+  isOver(byteLength = 0): boolean {
     this.#spent += byteLength;
     if (this.#spent < STEP_BYTES) return false;
     this.#spent = 0;

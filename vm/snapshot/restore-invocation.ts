@@ -19,8 +19,10 @@ import { decodeValue, slotCount, slotsOf, type Value } from "../runtime/values.t
 import type { Waiter, WaitResult } from "../runtime/waiters.ts";
 import type { FuncType, ValType } from "../types.ts";
 import { ActivationKind, FrameKind } from "./format.ts";
-import { frameTypesAt, type Slot } from "./frame-types.ts";
-import { type Place, PlaceKind, type PlaceMap, placesOf } from "./places.ts";
+import { FrameMaps } from "./frame-maps.ts";
+import type { Slot } from "./frame-types.ts";
+import { PART_BYTES } from "./pace.ts";
+import { type Place, PlaceKind, type PlaceMap } from "./places.ts";
 import { readError } from "./pending-error.ts";
 import { readPlain } from "./plain.ts";
 import { acceptsExterns } from "./references.ts";
@@ -56,16 +58,19 @@ export class InvocationReader {
   readonly #waits = new Map<number, Wait>();
   /** Arrays in the making that an operation has claimed. */
   readonly #claimed = new Set<number>();
+  readonly #maps = new FrameMaps();
 
   constructor(reader: StoreReader) {
     this.#reader = reader;
   }
 
-  read(): { readonly invocations: Invocation[]; readonly hostStates: FrameState[] } {
+  /** In steps of many frames. */
+  *read(): Generator<void, { readonly invocations: Invocation[]; readonly hostStates: FrameState[] }> {
     const { input, memories } = this.#reader;
     for (let left = input.items(); left > 0; left--) {
-      const one = new OneInvocation(this.#reader, this.#claimed);
-      const { invocation, hostState, wait } = one.read();
+      const one = new OneInvocation(this.#reader, this.#claimed, this.#maps);
+      const { invocation, hostState, wait } = yield* one.read();
+      if (this.#maps.pace.isOver(PART_BYTES)) yield;
       if (wait !== null) this.#waits.set(this.#invocations.length, wait);
       this.#invocations.push(invocation);
       this.#hostStates.push(hostState);
@@ -92,6 +97,7 @@ export class InvocationReader {
 class OneInvocation {
   readonly #reader: StoreReader;
   readonly #claimed: Set<number>;
+  readonly #maps: FrameMaps;
   #machine!: Machine;
   #maxWords = 0;
   #entryAddress = 0;
@@ -103,12 +109,16 @@ class OneInvocation {
   /** The results that whatever runs above must leave there. */
   #expected: readonly ValType[] = [];
 
-  constructor(reader: StoreReader, claimed: Set<number>) {
+  constructor(reader: StoreReader, claimed: Set<number>, maps: FrameMaps) {
     this.#reader = reader;
     this.#claimed = claimed;
+    this.#maps = maps;
   }
 
-  read(): { readonly invocation: Invocation; readonly hostState: FrameState; readonly wait: Wait | null } {
+  *read(): Generator<
+    void,
+    { readonly invocation: Invocation; readonly hostState: FrameState; readonly wait: Wait | null }
+  > {
     const { input, store } = this.#reader;
     this.#entryAddress = input.count();
     const type = this.#entryType();
@@ -126,7 +136,10 @@ class OneInvocation {
     const pinned = Array.from({ length: input.items() }, () => this.#object());
     const next: Next = input.u8();
     this.#expected = type.results;
-    for (let left = input.items(); left > 0; left--) this.#activation(left === 1 && next === Next.Return);
+    for (let left = input.items(); left > 0; left--) {
+      yield* this.#activation(left === 1 && next === Next.Return);
+      if (this.#maps.pace.isOver(PART_BYTES)) yield;
+    }
     const top = this.#activations[this.#activations.length - 1];
     if (top === undefined) throw input.invalid("no activation");
     x.argsAt = this.#base;
@@ -138,7 +151,7 @@ class OneInvocation {
     switch (next) {
       case Next.Run:
       case Next.Wait:
-        this.#machineFrames(next);
+        yield* this.#machineFrames(next);
         break;
       case Next.Call:
         x.callee = input.count();
@@ -262,7 +275,7 @@ class OneInvocation {
     }
   }
 
-  #activation(hasReturned: boolean): void {
+  *#activation(hasReturned: boolean): Generator<void> {
     const { input } = this.#reader;
     const kind = input.u8();
     if ((kind === ActivationKind.Entry) !== (this.#activations.length === 0)) throw input.invalid("an entry inside");
@@ -271,7 +284,7 @@ class OneInvocation {
         this.#activations.push({ kind: "entry" });
         return;
       case ActivationKind.Call: {
-        const { instance, fp, pc, place, callTop, results } = this.#frames(false, hasReturned);
+        const { instance, fp, pc, place, callTop, results } = yield* this.#frames(false, hasReturned);
         this.#activations.push({ kind: "call", instance, pc, fp, position: place.fuel });
         this.#base = callTop;
         this.#expected = results;
@@ -308,7 +321,7 @@ class OneInvocation {
   }
 
   /** Reads frames of one instance, outermost first. `isMachine`: the last one runs; else it stands behind a call. */
-  #frames(isMachine: boolean, hasReturned: boolean): Segment {
+  *#frames(isMachine: boolean, hasReturned: boolean): Generator<void, Segment> {
     const { input } = this.#reader;
     const instance = this.#instanceOrNull();
     if (instance === null) throw input.invalid("frames of no instance");
@@ -319,7 +332,7 @@ class OneInvocation {
     for (; left > 0; left--) {
       const isLast = left === 1;
       const fp = this.#base;
-      const { funcIndex, place, places, pc } = this.#position(instance, isMachine && isLast, segment === null);
+      const { funcIndex, isExact, place, places, pc } = this.#position(instance, isMachine && isLast, segment === null);
       if (this.#isInstantiation(instance.funcsAt + funcIndex)) this.#checkResults([]);
       else this.#checkResults(instance.module.funcType(funcIndex).results);
       const head = pc - place.codePosition;
@@ -327,7 +340,13 @@ class OneInvocation {
       const top = fp + instance.code.words[head + Head.FrameWords]!;
       if (top > this.#maxWords) throw input.invalid("more frames than are allowed");
       this.#reserve(top);
-      const { locals, operands, callTop } = frameTypesAt(instance.module, funcIndex, place, places.frame);
+      const { locals, operands, callTop } = this.#maps.typesAt(
+        instance.module,
+        funcIndex,
+        isExact,
+        place,
+        places.frame,
+      );
       const results = operands.slice(operands.length - place.results);
       const isComplete = isLast && (isMachine || hasReturned);
       const live = isComplete ? operands : operands.slice(0, operands.length - place.results);
@@ -341,6 +360,7 @@ class OneInvocation {
       this.#base = fp + callTop;
       this.#expected = results.map(({ type }) => type);
       segment = { instance, fp, pc, place, callTop: this.#base, results: this.#expected };
+      if (this.#maps.pace.isOver()) yield;
     }
     return segment!;
   }
@@ -355,7 +375,13 @@ class OneInvocation {
     instance: Instance,
     isRunning: boolean,
     isFirst: boolean,
-  ): { readonly funcIndex: number; readonly place: Place; readonly places: PlaceMap; readonly pc: number } {
+  ): {
+    readonly funcIndex: number;
+    readonly isExact: boolean;
+    readonly place: Place;
+    readonly places: PlaceMap;
+    readonly pc: number;
+  } {
     const { input } = this.#reader;
     const { module, code, funcsAt } = instance;
     const funcIndex = input.count();
@@ -370,7 +396,7 @@ class OneInvocation {
     const kind = input.u8();
     const byteOffset = input.count();
     const isExact = kind === FrameKind.Boundary || this.#machine.isExact;
-    const places = placesOf(module, funcIndex, isExact);
+    const places = this.#maps.placesOf(module, funcIndex, isExact);
     let place: Place | null | undefined;
     if (kind === FrameKind.SafePoint) place = places.places[input.count()];
     else if (kind === FrameKind.Boundary && isRunning) place = places.boundaryBefore(byteOffset);
@@ -379,13 +405,13 @@ class OneInvocation {
     }
     module.lower(funcIndex, isExact);
     const entry = (isExact ? code.exactEntries : code.entries)[funcIndex]!;
-    return { funcIndex, place, places, pc: entry - Head.Length + place.codePosition };
+    return { funcIndex, isExact, place, places, pc: entry - Head.Length + place.codePosition };
   }
 
-  #machineFrames(next: Next): void {
+  *#machineFrames(next: Next): Generator<void> {
     const { input } = this.#reader;
     const x = this.#machine;
-    const { instance, fp, pc, place } = this.#frames(true, true);
+    const { instance, fp, pc, place } = yield* this.#frames(true, true);
     x.enter(instance);
     x.fp = fp;
     x.pc = pc;

@@ -271,7 +271,7 @@ export class StoreReader {
       retained = yield* this.heap.check(references);
     }
     yield* this.#readContents();
-    const { invocations, hostStates } = new InvocationReader(this).read();
+    const { invocations, hostStates } = yield* new InvocationReader(this).read();
     if (input.remaining > 0) throw input.invalid(`${input.remaining} bytes too many`);
     this.#ledger.close();
     return { store, instances: this.instances, invocations, hostStates, retained, data: this.#data };

@@ -14,9 +14,11 @@ import { encodeValue, slotsOf } from "../runtime/values.ts";
 import { Heap, heapOf, isRefType, type ValType } from "../types.ts";
 import { writeExtern } from "./externs.ts";
 import { ActivationKind, FrameKind } from "./format.ts";
-import { frameTypesAt, type Slot } from "./frame-types.ts";
+import { FrameMaps } from "./frame-maps.ts";
+import type { Slot } from "./frame-types.ts";
 import type { Output } from "./output.ts";
-import { type Place, placesOf } from "./places.ts";
+import { PART_BYTES } from "./pace.ts";
+import type { Place } from "./places.ts";
 import { writeError } from "./pending-error.ts";
 import { writePlain } from "./plain.ts";
 import { acceptsExterns, type References } from "./references.ts";
@@ -26,6 +28,7 @@ import type { TypeNames } from "./types.ts";
 interface Frame {
   readonly funcIndex: number;
   readonly fp: number;
+  readonly isExact: boolean;
   readonly place: Place;
 }
 
@@ -35,6 +38,7 @@ export class InvocationWriter {
   readonly #types: TypeNames;
   readonly #references: References;
   readonly #options: SnapshotOptions;
+  readonly #maps = new FrameMaps();
 
   constructor(store: Store, numbers: Numbers, types: TypeNames, references: References, options: SnapshotOptions) {
     this.#store = store;
@@ -44,9 +48,13 @@ export class InvocationWriter {
     this.#options = options;
   }
 
-  write(out: Output, invocations: readonly Invocation[]): void {
+  /** In steps of many frames. */
+  *write(out: Output, invocations: readonly Invocation[]): Generator<void> {
     out.count(invocations.length);
-    for (const invocation of invocations) this.#invocation(out, invocation, invocation.record!);
+    for (const invocation of invocations) {
+      yield* this.#invocation(out, invocation, invocation.record!);
+      if (this.#maps.pace.isOver(PART_BYTES)) yield;
+    }
     // Who waits at which address, in the order of arrival.
     const waiters = new Map(invocations.map((invocation, index) => [invocation.record!.machine.waiter, index]));
     for (const memory of this.#numbers.memories.keys()) {
@@ -56,7 +64,7 @@ export class InvocationWriter {
     }
   }
 
-  #invocation(out: Output, invocation: Invocation, record: InvocationRecord): void {
+  *#invocation(out: Output, invocation: Invocation, record: InvocationRecord): Generator<void> {
     const { machine: x, activations } = record;
     const next = this.#next(record);
     out.count(record.entryAddress);
@@ -74,14 +82,15 @@ export class InvocationWriter {
     for (const { handle } of record.pinned) out.word(handle);
     out.u8(next);
     out.count(activations.length);
-    activations.forEach((activation, index) => {
-      const isTop = index === activations.length - 1;
-      this.#activation(out, record, activation, isTop && next === Next.Return);
-    });
+    for (const activation of activations) {
+      const isTop = activation === activations[activations.length - 1];
+      yield* this.#activation(out, record, activation, isTop && next === Next.Return);
+      if (this.#maps.pace.isOver(PART_BYTES)) yield;
+    }
     switch (next) {
       case Next.Run:
       case Next.Wait:
-        this.#machineFrames(out, record);
+        yield* this.#machineFrames(out, record);
         break;
       case Next.Call:
         out.count(record.next === Next.Call ? x.callee : record.pending!.host.address);
@@ -116,15 +125,15 @@ export class InvocationWriter {
     return instance === null ? 0 : this.#numbers.instances.get(instance)! + 1;
   }
 
-  #activation(out: Output, record: InvocationRecord, activation: Activation, hasReturned: boolean): void {
+  *#activation(out: Output, record: InvocationRecord, activation: Activation, hasReturned: boolean): Generator<void> {
     switch (activation.kind) {
       case "entry":
         out.u8(ActivationKind.Entry);
         return;
       case "call": {
         out.u8(ActivationKind.Call);
-        const frames = this.#callers(record, activation.instance, activation.fp, activation.pc);
-        this.#frames(out, record, activation.instance, frames, hasReturned);
+        const frames = yield* this.#callers(record, activation.instance, activation.fp, activation.pc);
+        yield* this.#frames(out, record, activation.instance, frames, hasReturned);
         return;
       }
       case "host": {
@@ -143,14 +152,15 @@ export class InvocationWriter {
   }
 
   /** The frame that stands behind a call at `pc` and those below it in the same instance, innermost first. */
-  #callers({ machine: x }: InvocationRecord, instance: Instance, fp: number, pc: number): Frame[] {
+  *#callers({ machine: x }: InvocationRecord, instance: Instance, fp: number, pc: number): Generator<void, Frame[]> {
     const { code, module } = instance;
     const frames: Frame[] = [];
     while (pc !== 0) {
       const { start, funcIndex, isExact } = code.rangeAt(pc);
-      const place = placesOf(module, funcIndex, isExact).returnAt(pc - start);
+      const place = this.#maps.placesOf(module, funcIndex, isExact).returnAt(pc - start);
       if (place === null) throw new InternalError(`no call before ${pc - start} of function ${funcIndex}`);
-      frames.push({ funcIndex, fp, place });
+      frames.push({ funcIndex, fp, isExact, place });
+      if (this.#maps.pace.isOver(PART_BYTES)) yield;
       const link = fp + code.words[start + Head.Link]!;
       pc = x.words[link + Link.ReturnPosition]!;
       fp -= x.words[link + Link.CallerDistance]!;
@@ -158,21 +168,22 @@ export class InvocationWriter {
     return frames;
   }
 
-  #machineFrames(out: Output, record: InvocationRecord): void {
+  *#machineFrames(out: Output, record: InvocationRecord): Generator<void> {
     const { machine: x, isInside } = record;
     const instance = x.instance!;
     const { start, funcIndex, isExact } = instance.code.rangeAt(x.pc);
-    const places = placesOf(instance.module, funcIndex, isExact);
+    const places = this.#maps.placesOf(instance.module, funcIndex, isExact);
     const place = places.safePointAt(x.pc - start, isInside, x.position) ?? places.boundaryAt(x.pc - start);
     if (place === null) throw new InternalError(`no place to pause at ${x.pc - start} of function ${funcIndex}`);
     const link = x.fp + instance.code.words[start + Head.Link]!;
-    const callers = this.#callers(
+    const callers = yield* this.#callers(
       record,
       instance,
       x.fp - x.words[link + Link.CallerDistance]!,
       x.words[link + Link.ReturnPosition]!,
     );
-    this.#frames(out, record, instance, [{ funcIndex, fp: x.fp, place }, ...callers], true);
+    callers.unshift({ funcIndex, fp: x.fp, isExact, place });
+    yield* this.#frames(out, record, instance, callers, true);
     if (!isInside) return;
     out.flag(x.hasCollected);
     out.flag(x.isInsideBulk);
@@ -192,14 +203,20 @@ export class InvocationWriter {
   }
 
   /** `isComplete`: the operands of the innermost frame are all its own; else the topmost are its callee's. */
-  #frames(out: Output, record: InvocationRecord, instance: Instance, frames: readonly Frame[], isComplete: boolean) {
+  *#frames(
+    out: Output,
+    record: InvocationRecord,
+    instance: Instance,
+    frames: readonly Frame[],
+    isComplete: boolean,
+  ): Generator<void> {
     const { machine: x } = record;
     out.count(this.#instanceNumber(instance));
     out.count(frames.length);
     for (let i = frames.length - 1; i >= 0; i--) {
-      const { funcIndex, fp, place } = frames[i]!;
-      const { frame } = placesOf(instance.module, funcIndex, false);
-      const { locals, operands } = frameTypesAt(instance.module, funcIndex, place, frame);
+      const { funcIndex, fp, isExact, place } = frames[i]!;
+      const { frame } = this.#maps.placesOf(instance.module, funcIndex, isExact);
+      const { locals, operands } = this.#maps.typesAt(instance.module, funcIndex, isExact, place, frame);
       out.count(funcIndex);
       out.u8(place.number < 0 ? FrameKind.Boundary : FrameKind.SafePoint);
       out.count(place.byteOffset);
@@ -209,6 +226,7 @@ export class InvocationWriter {
       const write = ({ type, at }: Slot) => this.#references.write(out, type, x.words, fp + at);
       locals.forEach(write);
       operands.slice(0, count).forEach(write);
+      if (this.#maps.pace.isOver()) yield;
     }
   }
 

@@ -205,7 +205,7 @@ class StoreWriter {
     // Answers of host functions may be new values of the host: so this comes before the heap.
     const runs = new Output();
     const writer = new InvocationWriter(this.#store, this.#numbers, this.#types, this.#references, this.#options);
-    writer.write(runs, invocations);
+    yield* writer.write(runs, invocations);
     const contents = new Output();
     yield* this.#contents(contents);
     const heap = new Output();

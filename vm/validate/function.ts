@@ -150,6 +150,11 @@ export class FunctionValidator extends Blocks {
     return type;
   }
 
+  /** Else {@link localsHere} gives the same all over a body. */
+  get mayHaveUnsetLocals(): boolean {
+    return this.locals.hasNonDefaultable;
+  }
+
   /** The type of each local, and whether it may be read here. At most `MAX_LOCALS`. */
   localsHere(): { type: ValType; isSet: boolean }[] {
     return Array.from({ length: this.locals.count }, (_, index) => {

@@ -24,20 +24,46 @@ export interface StackMap {
  * is linear in the distance from the body's start.
  */
 export function stackMapAt(context: ModuleContext, funcIndex: number, position: number): StackMap | null {
+  return stackMapsAt(context, funcIndex, [position], Number.POSITIVE_INFINITY).maps.get(position) ?? null;
+}
+
+/**
+ * As {@link stackMapAt}, of several positions in ascending order, in one pass. It ends early when the maps hold about
+ * `maxTypes` types, which they may have in common; `typeCount` says how many they hold.
+ */
+export function stackMapsAt(
+  context: ModuleContext,
+  funcIndex: number,
+  positions: readonly number[],
+  maxTypes: number,
+): { readonly maps: ReadonlyMap<number, StackMap>; readonly typeCount: number } {
   const { module } = context;
   const body = funcIndex - module.importedFuncs;
   const start = module.bodyStarts[body];
   const end = module.bodyEnds[body];
-  if (start === undefined || end === undefined || position < start || position >= end) return null;
+  const maps = new Map<number, StackMap>();
+  let typeCount = 0;
+  if (start === undefined || end === undefined) return { maps, typeCount };
   const validator = new FunctionValidator(context);
   validator.beginBody(funcIndex);
-  while (validator.reader.position < position) {
-    if (validator.step(position - validator.reader.position)) return null;
+  let locals: StackMap["locals"] | null = null;
+  for (const position of positions) {
+    if (position < start || position >= end || maps.has(position)) continue;
+    if (typeCount >= maxTypes) break;
+    let isEnd = false;
+    while (!isEnd && validator.reader.position < position) {
+      isEnd = validator.step(position - validator.reader.position);
+    }
+    if (isEnd || validator.depth === 0) break;
+    if (validator.reader.position !== position) continue;
+    // All locals with a default are the same everywhere.
+    if (locals === null || validator.mayHaveUnsetLocals) {
+      locals = validator.localsHere();
+      typeCount += locals.length;
+    }
+    const operands = Array.from(validator.types.subarray(0, validator.height));
+    typeCount += operands.length + 1;
+    maps.set(position, { operands, locals, isUnreachable: validator.isUnreachable });
   }
-  if (validator.reader.position !== position || validator.depth === 0) return null;
-  return {
-    operands: Array.from(validator.types.subarray(0, validator.height)),
-    locals: validator.localsHere(),
-    isUnreachable: validator.isUnreachable,
-  };
+  return { maps, typeCount };
 }
