@@ -3,7 +3,7 @@
  * runs; either way nothing is written outside of the memories that the store has got.
  */
 
-import { SnapshotError, Termination, Trap } from "../errors.ts";
+import { GuestExit, SnapshotError, Termination, Trap } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import { LimitAccountant, type MemoryAllocator, type MemoryBlock } from "../runtime/resources.ts";
@@ -96,7 +96,7 @@ export function tryForged(bytes: Uint8Array, options: RestoreOptions): boolean {
   return true;
 }
 
-/** Runs what was restored for a while. Only traps, terminations and exceptions of the guest may come out of it. */
+/** Runs what was restored for a while. Only traps, terminations, exits and exceptions of the guest may come out of it. */
 export function exercise({ invocations, store }: Restored): void {
   for (const invocation of invocations) {
     try {
@@ -108,7 +108,8 @@ export function exercise({ invocations, store }: Restored): void {
         else invocation.resume(answerOf(invocation));
       }
     } catch (error) {
-      if (!(error instanceof Trap || error instanceof Termination || error instanceof GuestException)) throw error;
+      const isOfGuest = error instanceof GuestException || error instanceof GuestExit;
+      if (!(isOfGuest || error instanceof Trap || error instanceof Termination)) throw error;
     }
   }
   store.finishCollection();
