@@ -5,6 +5,8 @@ import type { Cancel, Clock } from "./system.ts";
 import { Timer } from "./timers.ts";
 
 const NS_PER_MS = 1e6;
+/** More than the smallest step of far times as floating-point numbers, so that waiting again makes progress. */
+const AGAIN_MS = 0.0625;
 /** When guests of an executor with a seed believe that it was made: 2001-09-09. */
 const SEEDED_START_NS = 1_000_000_000_000_000_000n;
 
@@ -35,15 +37,17 @@ export class ExecutorClock implements Clock {
       executor.hold();
     };
     const timer = new Timer(() => {
-      if (this.monotonic() < deadline) arm();
+      if (this.monotonic() < deadline) arm(AGAIN_MS);
       else {
         end();
         wake();
       }
     });
-    const arm = (): void => executor.arm(timer, Number(deadline - this.monotonic()) / NS_PER_MS);
+    const arm = (leastMs: number): void => {
+      executor.arm(timer, Math.max(leastMs, Number(deadline - this.monotonic()) / NS_PER_MS));
+    };
     executor.unhold();
-    arm();
+    arm(0);
     return () => {
       if (!isWaiting) return;
       executor.disarm(timer);

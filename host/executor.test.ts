@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { Executor, type TurnSource } from "./executor.ts";
+import { ExecutorClock } from "./executor-clock.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import { Timer } from "./timers.ts";
 
@@ -52,7 +53,11 @@ function start<T extends Task>(executor: Executor, tasks: readonly T[]): readonl
 }
 
 const runFor = (executor: Executor, time: ManualTime, ms: number): void => {
-  for (const end = time.ms + ms; time.ms < end; ) executor.runUntilIdle(100);
+  const end = time.ms + ms;
+  for (let runs = 0; time.ms < end; runs++) {
+    if (runs === 100_000) throw new Error("time stands still");
+    executor.runUntilIdle(100);
+  }
 };
 
 describe("Executor", () => {
@@ -128,5 +133,77 @@ describe("Executor", () => {
     expect(Math.min(...late)).to.be.at.least(0);
     // A sixteenth, and a slice of ten microseconds.
     expect(Math.max(...late)).to.be.below(0.075);
+  });
+
+  it("never fires what is beyond its time, which does not jump there", () => {
+    const executor = new Executor({ seed: 1, source: new ManualTime() });
+    let fired = 0;
+    const timers = [2 ** 48, Number.MAX_VALUE, Number.POSITIVE_INFINITY].map((delayMs) => {
+      const timer = new Timer(() => fired++);
+      executor.arm(timer, delayMs);
+      return timer;
+    });
+    executor.arm(new Timer(() => fired++), 5);
+    expect(executor.armedTimers).to.equal(1);
+    executor.runUntilIdle(100);
+    expect([fired, executor.nowMs()]).to.deep.equal([1, 5]);
+    expect(timers.map((timer) => executor.leftMs(timer))).to.deep.equal(timers.map(() => null));
+    for (const timer of timers) executor.disarm(timer);
+    expect(timers.some(({ isArmed }) => isArmed)).to.equal(false);
+  });
+
+  it("takes a delay that is no number for none", () => {
+    const executor = new Executor({ seed: 1, source: new ManualTime() });
+    let fired = 0;
+    executor.arm(new Timer(() => fired++), Number.NaN);
+    executor.armBackground(new Timer(() => fired++), Number.NaN);
+    executor.runUntilIdle(100);
+    expect([fired, Math.abs(executor.nowMs())]).to.deep.equal([2, 0]);
+  });
+
+  it("goes on to tasks when a timer arms itself for now again and again", () => {
+    const executor = new Executor({ seed: 1, source: new ManualTime() });
+    let fired = 0;
+    const again = new Timer(() => {
+      if (++fired < 1_000_000) executor.arm(again, 0);
+    });
+    executor.arm(again, 0);
+    executor.runUntilIdle(100);
+    expect(fired).to.be.within(50, 100);
+  });
+
+  it("ends the waiting for a clock at any deadline, or does not reach it", () => {
+    for (const deadlineNs of [2n ** 64n - 1n, 2n ** 63n, 17_000_000_000_000_000_123n, 2n ** 53n + 1n, 0n]) {
+      const executor = new Executor({ seed: 1, source: new ManualTime() });
+      const clock = new ExecutorClock(executor);
+      let isOver = false;
+      executor.hold();
+      clock.wakeAt(deadlineNs, () => {
+        isOver = true;
+        executor.unhold();
+      });
+      executor.runUntilIdle(1_000);
+      expect(isOver, String(deadlineNs)).to.equal(deadlineNs < 17_592_186_044_416_000_000n);
+      expect(clock.monotonic() >= deadlineNs).to.equal(isOver);
+    }
+  });
+
+  it("with virtual time lets the event loop go on among timers that wake nobody", () => {
+    for (const delayMs of [() => 1, (i: number) => i]) {
+      let next: (() => void) | null = null;
+      const source = { nowMs: () => 0, nextTurn: (run: () => void) => (next = run), wakeAfter: () => () => {} };
+      const executor = new Executor({ seed: 1, source });
+      let fired = 0;
+      for (let i = 0; i < 10_000; i++) executor.arm(new Timer(() => fired++), delayMs(i));
+      let most = 0;
+      for (let run = next as (() => void) | null; run !== null; run = next) {
+        next = null;
+        const before = fired;
+        run();
+        most = Math.max(most, fired - before);
+      }
+      expect(fired).to.equal(10_000);
+      expect(most).to.be.below(5_000);
+    }
   });
 });

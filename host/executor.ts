@@ -9,7 +9,7 @@ import { eventLoopTurn } from "../vm/index.ts";
 import { DOUBLE_ZERO } from "./run-queue.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
-import { FAR, type Timer, TimerWheel } from "./timers.ts";
+import { type Timer, TimerWheel } from "./timers.ts";
 
 /** What an executor needs of the platform. Times are milliseconds with fractions. */
 export interface TurnSource {
@@ -57,7 +57,6 @@ export interface ExecutorStats {
 const MAX_DELAY_MS = 0x7fff_ffff;
 /** Timers are as fine as a short slice: rounding to milliseconds would be most of a small guest's latency. */
 const TICKS_PER_MS = 16;
-const FAR_MS = FAR / TICKS_PER_MS;
 /** Time that one slice should not exceed: slow code gets less fuel. */
 const SLICE_NS = 400_000;
 /** Turns of less fuel say too little about the speed of a task. */
@@ -85,6 +84,8 @@ const MAX_NATIVE_NS = 4_000_000;
  */
 const PARDON_RATE = 0.05;
 const MAX_PARDON_NS = 100_000_000;
+/** Timers that fire before somebody has a turn; and before the event loop goes on, with the jumps of virtual time to them. */
+const FIRED_AT_ONCE = 1_024;
 
 export class Executor {
   readonly scheduler = new Scheduler();
@@ -108,6 +109,8 @@ export class Executor {
   /** When the last turn ended. */
   #lastMs = DOUBLE_ZERO;
   #holds = 0;
+  /** Timers, and jumps to them, since the event loop went on. */
+  #fired = 0;
   #isScheduled = false;
   #isRunning = false;
   #cancelWake: Cancel | null = null;
@@ -156,9 +159,8 @@ export class Executor {
 
   /** Arms `timer` to fire between turns, not before `delayMs` have passed. */
   arm(timer: Timer, delayMs: number): void {
-    const deadline = Math.min(Math.ceil((this.nowMs() + Math.max(0, delayMs)) * TICKS_PER_MS), FAR);
-    this.#wheel.add(timer, deadline);
-    const deadlineMs = deadline / TICKS_PER_MS;
+    this.#wheel.add(timer, this.#tickAfter(delayMs));
+    const deadlineMs = timer.deadline / TICKS_PER_MS;
     if (deadlineMs >= this.#timersAtMs) return;
     this.#timersAtMs = deadlineMs;
     if (this.#isRunning || this.#isScheduled) return;
@@ -166,6 +168,11 @@ export class Executor {
     this.#cancelWake = null;
     if (this.isVirtual) this.#schedule();
     else this.#sleep();
+  }
+
+  /** What is no number counts as no delay. */
+  #tickAfter(delayMs: number): number {
+    return Math.ceil((this.nowMs() + (delayMs > 0 ? delayMs : 0)) * TICKS_PER_MS);
   }
 
   /** Harmless for a timer that is not armed. */
@@ -180,7 +187,7 @@ export class Executor {
       return;
     }
     this.#background ??= new TimerWheel();
-    this.#background.add(timer, Math.ceil((this.nowMs() + delayMs) * TICKS_PER_MS));
+    this.#background.add(timer, this.#tickAfter(delayMs));
     this.#backgroundAtMs = this.#background.next() / TICKS_PER_MS;
   }
 
@@ -188,12 +195,14 @@ export class Executor {
     (this.isVirtual ? this.#background : this.#wheel)?.cancel(timer);
   }
 
-  /** Milliseconds until a timer is due; null for one that is not armed. */
+  /** Milliseconds until a timer is due; null for one that is not armed or never comes. */
   leftMs(timer: Timer): number | null {
-    return timer.isArmed ? Math.max(0, timer.deadline / TICKS_PER_MS - this.nowMs()) : null;
+    return timer.isArmed && timer.deadline < Number.POSITIVE_INFINITY
+      ? Math.max(0, timer.deadline / TICKS_PER_MS - this.nowMs())
+      : null;
   }
 
-  /** Timers that are armed. */
+  /** Timers that are armed and will come. */
   get armedTimers(): number {
     return this.#wheel.size;
   }
@@ -264,11 +273,17 @@ export class Executor {
     try {
       const endMs = this.nowMs() - this.#jumpedMs + this.#budgetMs;
       this.#chargeNative();
+      this.#fired = 0;
       do {
-        if (this.#turn() || this.#afterIdle()) continue;
-        isIdle = true;
-        break;
-      } while (this.#native === null && this.#lastMs - this.#jumpedMs < endMs);
+        if (this.#turn()) continue;
+        isIdle = !this.#afterIdle();
+        this.#fired++;
+      } while (
+        !isIdle &&
+        this.#native === null &&
+        this.#fired < FIRED_AT_ONCE &&
+        this.#lastMs - this.#jumpedMs < endMs
+      );
     } finally {
       this.#isRunning = false;
       if (isIdle) this.#sleep();
@@ -366,7 +381,10 @@ export class Executor {
 
   #poll(wheel: TimerWheel, nowMs: number): void {
     const now = nowMs * TICKS_PER_MS;
-    for (let timer = wheel.poll(now); timer !== null; timer = wheel.poll(now)) {
+    const mark = wheel.added;
+    for (let fired = 0; fired < FIRED_AT_ONCE; fired++, this.#fired++) {
+      const timer = wheel.poll(now, mark);
+      if (timer === null) return;
       try {
         timer.fire(timer);
       } catch (error) {
@@ -382,7 +400,7 @@ export class Executor {
     if (!this.scheduler.isIdle) return true;
     if (!this.isVirtual || this.#holds > 0) return false;
     const nextMs = this.#wheel.next() / TICKS_PER_MS;
-    if (nextMs >= FAR_MS) return false;
+    if (nextMs === Number.POSITIVE_INFINITY) return false;
     const nowMs = this.nowMs();
     if (nextMs > nowMs) {
       this.#virtualMs += nextMs - nowMs;
@@ -395,7 +413,7 @@ export class Executor {
   #sleep(): void {
     if (this.isVirtual) return;
     this.#timersAtMs = this.#wheel.next() / TICKS_PER_MS;
-    if (this.#timersAtMs >= FAR_MS) return;
+    if (this.#timersAtMs === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.ceil(this.#timersAtMs - this.nowMs());
     this.#cancelWake = this.#source.wakeAfter(Math.min(MAX_DELAY_MS, Math.max(0, delayMs)), this.#run);
   }

@@ -4,7 +4,7 @@
  * tick come out in the order they were added. It reads no clock: its owner says what time it is.
  */
 
-/** From this tick on a deadline counts as never. */
+/** From this tick on a deadline counts as never: its timer is armed, and can be cancelled, but time does not reach it. */
 export const FAR = 2 ** 48;
 
 const SLOT_BITS = 6;
@@ -13,13 +13,18 @@ const LEVELS = 8;
 /** Deadlines are split into two halves of 24 bits, four levels each. */
 const HALF = 2 ** 24;
 const HALF_LEVELS = 4;
+/** Where timers lie that never come: behind all levels, where nobody looks. */
+const NEVER_SLOT = LEVELS * SLOTS;
 
 /** A timer that can be armed again and again. `fire` is called by whoever polls the wheel. */
 export class Timer {
   readonly fire: (timer: Timer) => void;
   /** Called with what `fire` threw: ends its owner, so that nobody else is touched. */
   readonly failed: ((error: unknown) => void) | null;
+  /** Infinity when it never comes. */
   deadline = 0;
+  /** Counts what was armed before it. */
+  order = 0;
   /** Where it lies: the index of its slot, or -1 when it is not armed. */
   slot = -1;
   previous: Timer | null = null;
@@ -37,21 +42,27 @@ export class Timer {
 
 export class TimerWheel {
   /** Level by level, the first and last timer of each slot. */
-  readonly #first: (Timer | null)[] = new Array<Timer | null>(LEVELS * SLOTS).fill(null);
-  readonly #last: (Timer | null)[] = new Array<Timer | null>(LEVELS * SLOTS).fill(null);
+  readonly #first: (Timer | null)[] = new Array<Timer | null>(NEVER_SLOT + 1).fill(null);
+  readonly #last: (Timer | null)[] = new Array<Timer | null>(NEVER_SLOT + 1).fill(null);
   /** A bit for each slot that is not empty: two words a level. */
-  readonly #occupied = new Int32Array(LEVELS * 2);
+  readonly #occupied = new Int32Array(LEVELS * 2 + 1);
   /** Everything before this has been given out. */
   #now: number;
   #size = 0;
+  #added = 0;
 
   constructor(now = 0) {
     this.#now = now;
   }
 
-  /** Timers that are armed. */
+  /** Timers that are armed and will come. */
   get size(): number {
     return this.#size;
+  }
+
+  /** How often timers were armed: what {@link poll} takes for a mark. */
+  get added(): number {
+    return this.#added;
   }
 
   /** The time that {@link poll} has reached. */
@@ -65,7 +76,13 @@ export class TimerWheel {
    */
   add(timer: Timer, deadline: number): void {
     if (timer.slot >= 0) this.cancel(timer);
-    timer.deadline = Math.min(Math.max(Math.ceil(deadline), this.#now), FAR - 1);
+    timer.order = this.#added++;
+    if (deadline >= FAR) {
+      timer.deadline = Number.POSITIVE_INFINITY;
+      this.#append(timer, NEVER_SLOT);
+      return;
+    }
+    timer.deadline = Math.max(Math.ceil(deadline), this.#now);
     this.#size++;
     this.#place(timer);
   }
@@ -73,21 +90,24 @@ export class TimerWheel {
   /** Harmless for a timer that is not armed. */
   cancel(timer: Timer): void {
     if (timer.slot < 0) return;
-    this.#size--;
+    if (timer.slot !== NEVER_SLOT) this.#size--;
     this.#remove(timer);
   }
 
   /**
    * A time not after the earliest deadline, and after which polling makes progress: when to look
-   * again. Infinity when no timer is armed.
+   * again. Infinity when no timer will come.
    */
   next(): number {
     const slot = this.#firstSlot();
     return slot < 0 ? Number.POSITIVE_INFINITY : Math.max(this.#startOf(slot), this.#now);
   }
 
-  /** Takes out the next timer whose deadline is not after `now`, or moves on to `now` and returns null. */
-  poll(now: number): Timer | null {
+  /**
+   * Takes out the next timer whose deadline is not after `now`, or moves on to `now` and returns null. With a mark it
+   * stops before what has been armed since, so that a timer that arms itself for now does not hold its owner.
+   */
+  poll(now: number, mark = Number.POSITIVE_INFINITY): Timer | null {
     const limit = Math.min(Math.floor(now), FAR - 1);
     for (;;) {
       const slot = this.#firstSlot();
@@ -99,6 +119,7 @@ export class TimerWheel {
       if (start > this.#now) this.#now = start;
       if (slot < SLOTS) {
         const timer = this.#first[slot]!;
+        if (timer.order >= mark) return null;
         this.cancel(timer);
         return timer;
       }
@@ -136,7 +157,10 @@ export class TimerWheel {
       level = levelOf(low ^ nowLow);
       digits = low >>> (level * SLOT_BITS);
     }
-    const slot = level * SLOTS + (digits & (SLOTS - 1));
+    this.#append(timer, level * SLOTS + (digits & (SLOTS - 1)));
+  }
+
+  #append(timer: Timer, slot: number): void {
     const last = this.#last[slot]!;
     timer.slot = slot;
     timer.previous = last;
