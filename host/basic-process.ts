@@ -386,7 +386,17 @@ export abstract class BasicProcess extends Task {
     this.runtime.exited(this, reason);
     const listeners = this.#exitListeners;
     this.#exitListeners = null;
-    if (listeners !== null) for (const listener of listeners) listener(reason);
     this.free();
+    if (listeners === null) return;
+    for (const listener of listeners) {
+      try {
+        listener(reason);
+      } catch (error) {
+        // The process has ended, and nobody in its turn is to blame: the embedder hears of it as of any callback.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

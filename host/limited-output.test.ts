@@ -79,4 +79,16 @@ describe("log bytes of a group", () => {
     await runtime.spawn(PRINTER, { entry: "lines", args: [5_000] }).exited;
     expect(stderr.bytes).to.have.length(50_000);
   });
+
+  it("end no process twice when the stream breaks", async () => {
+    const write = (): never => {
+      throw new Error("the pipe is broken");
+    };
+    const stderr = Object.assign(new CollectedOutput(), { write });
+    const { runtime } = printing({ maxLogBytes: 0, services: { stderr } });
+    const ends = [1, 2].map(() => runtime.spawn(PRINTER, { entry: "lines", args: [3] }).exited);
+    expect(await Promise.all(ends)).to.deep.equal([{ kind: "normal" }, { kind: "normal" }]);
+    expect(runtime.group.used(Account.Processes)).to.equal(0);
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
 });

@@ -55,6 +55,10 @@ export class LimitedOutput implements OutputStream {
     this.#group.suppressedLogBytes = 0;
     const text = `\n[${bytes.toLocaleString("en")} bytes of output suppressed]\n`;
     // Nobody waits for it: it is short, and there is about one a second.
-    this.#stream.write(new TextEncoder().encode(text))?.catch(() => {});
+    try {
+      this.#stream.write(new TextEncoder().encode(text))?.catch(() => {});
+    } catch {
+      // Nor does anybody hear of a stream that is broken: whoever writes next does.
+    }
   }
 }

@@ -307,6 +307,25 @@ describe("a guest process", () => {
     expect(executor.armedTimers).to.equal(0);
   });
 
+  it("ends once when a listener of its end throws, and the others hear of it with everything given back", async () => {
+    const { start, executor, runtime } = testRuntime();
+    const handle = start(`(func (export "a") (param i64))`);
+    const heard: unknown[] = [];
+    handle.process.onExit(() => {
+      throw new Error("broken");
+    });
+    handle.process.onExit(({ kind }) => heard.push(kind, runtime.group.used(Account.Memory)));
+    const mochas = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    const thrown = new Promise<Error>((resolve) => process.once("uncaughtException", resolve));
+    executor.runUntilIdle();
+    expect((await thrown).message).to.equal("broken");
+    for (const each of mochas) process.on("uncaughtException", each);
+    expect(heard).to.deep.equal(["normal", 0]);
+    expect(endOf(handle)).to.deep.equal({ kind: "normal" });
+    expect(runtime.group.used(Account.Processes)).to.equal(0);
+  });
+
   it("ends alone when its timer fails", () => {
     const { executor } = testRuntime();
     const failures: unknown[] = [];
