@@ -106,15 +106,17 @@ export async function goOn(
   let end: string;
   let isMoved = false;
   let count = 0;
+  let turnBegan = invocation.fuelUsed;
   try {
     for (;;) {
-      const outcome = invocation.run(turn);
+      const outcome = invocation.run(restOf(turn, invocation.fuelUsed - turnBegan));
       if (outcome.kind === "returned") {
         end = outcome.values.map(valueText).join();
         break;
       }
-      // Code is lowered at different moments in different stores.
+      // Code is lowered at different moments in different stores: the turn goes on.
       if (outcome.kind === "yielded" && outcome.reason === "preparing") continue;
+      turnBegan = outcome.fuelUsed;
       // A wait is no pause, nor is what comes before it: when an answer is there is the world's affair.
       if (outcome.kind === "yielded" && !isAtHost(invocation)) pauses.push(outcome.fuelUsed, placeNumber(invocation));
       if (count++ > MAX_PAUSES) throw new Error(`${program.name} does not end`);
@@ -135,6 +137,11 @@ export async function goOn(
   }
   const { store, fuelUsed } = invocation;
   return { pauses, end, fuelUsed, state: stateOf(store, program), output: world.output?.() ?? null };
+}
+
+/** What is left of a turn that has used so much. */
+function restOf(turn: TurnOptions, fuelUsed: number): TurnOptions {
+  return turn.fuel === undefined || fuelUsed === 0 ? turn : { ...turn, fuel: Math.max(1, turn.fuel - fuelUsed) };
 }
 
 function valueText(value: unknown): string {
