@@ -14,6 +14,7 @@ export class Caller {
   readonly store: Store;
   /** The instance whose code calls; null when the embedder calls the host function itself. */
   readonly instance: Instance | null;
+  /** Null when the call is over, as far as that is known. */
   protected host: HostFunc | null;
   readonly #invocation: Invocation;
 
@@ -29,6 +30,7 @@ export class Caller {
    * none. After an await use only what was copied out before.
    */
   memory(name = "memory"): Memory {
+    if (this.host === null) throw isOver();
     const memory = this.instance?.export(name);
     if (!(memory instanceof Memory)) throw new TypeError(`the caller exports no memory ${JSON.stringify(name)}`);
     return memory;
@@ -36,25 +38,33 @@ export class Caller {
 
   /** The host function that is called. */
   get func(): Func {
-    return this.store.funcAt(this.host!.address);
+    if (this.host === null) throw isOver();
+    return this.store.funcAt(this.host.address);
   }
 
   /** Adds `fuel` to what the guest has used. More than it has left is paid off in later turns. Throws `RangeError`. */
   chargeFuel(fuel: number): void {
+    if (this.host === null) throw isOver();
     this.#invocation.charge(fuel);
   }
 
   /** Lets the guest's turn end when this function returns. */
   giveWay(): void {
+    if (this.host === null) throw isOver();
     this.#invocation.giveWay();
   }
+}
+
+function isOver(): TypeError {
+  return new TypeError("the call of the host function is over");
 }
 
 const TWO_POW_32 = 2 ** 32;
 
 /**
  * The caller of a direct host function, and its arguments by their index: one object for all calls of an
- * invocation, so it is valid until the function returns. The types are not checked again.
+ * invocation, so it is valid until the function returns: then its methods throw `TypeError`, until the next call. The types
+ * are not checked again.
  */
 export class DirectCaller extends Caller {
   override instance: Instance | null = null;
@@ -71,20 +81,28 @@ export class DirectCaller extends Caller {
     this.instance = instance;
   }
 
+  /** The function has returned or thrown. */
+  leave(): void {
+    this.host = null;
+  }
+
   /** An argument of 32 bits, signed. */
   i32(index: number): number {
+    if (this.host === null) throw isOver();
     const { words, argsAt } = this.#machine;
     return words[argsAt + 2 * index]!;
   }
 
   /** An argument of 64 bits, signed. */
   i64(index: number): bigint {
+    if (this.host === null) throw isOver();
     const { words, argsAt } = this.#machine;
     return decodeValue(this.store, Num.I64, words, argsAt + 2 * index) as bigint;
   }
 
   /** An argument of 64 bits as a signed number, rounded where it is no safe integer. */
   i64Number(index: number): number {
+    if (this.host === null) throw isOver();
     const { words, argsAt } = this.#machine;
     const low = words[argsAt + 2 * index]!;
     const high = words[argsAt + 2 * index + 1]!;
@@ -93,6 +111,7 @@ export class DirectCaller extends Caller {
 
   /** As {@link i64Number}, of the same bits without a sign. */
   u64Number(index: number): number {
+    if (this.host === null) throw isOver();
     const { words, argsAt } = this.#machine;
     const low = words[argsAt + 2 * index]!;
     const high = words[argsAt + 2 * index + 1]!;
@@ -101,6 +120,7 @@ export class DirectCaller extends Caller {
 
   /** An f64; a NaN has no payload. */
   f64(index: number): number {
+    if (this.host === null) throw isOver();
     const { words, argsAt } = this.#machine;
     return decodeValue(this.store, Num.F64, words, argsAt + 2 * index) as number;
   }

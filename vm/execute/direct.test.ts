@@ -222,6 +222,46 @@ describe("direct host functions", () => {
     expect(callers.size).to.equal(1);
   });
 
+  it("cannot use their caller when they have returned or thrown", () => {
+    let kept: DirectCaller | null = null;
+    const uses: ((caller: DirectCaller) => unknown)[] = [
+      (caller) => caller.i32(0),
+      (caller) => caller.i64(0),
+      (caller) => caller.i64Number(0),
+      (caller) => caller.u64Number(0),
+      (caller) => caller.f64(0),
+      (caller) => caller.func,
+      (caller) => caller.memory(),
+      (caller) => caller.chargeFuel(1),
+      (caller) => caller.giveWay(),
+    ];
+    const useAll = (): void => {
+      for (const use of uses) expect(() => use(kept!), `${use}`).to.throw(TypeError, "is over");
+    };
+    const first: HostDefinition = {
+      kind: "direct",
+      params: ["i32"],
+      results: [],
+      call(caller) {
+        kept = caller;
+        if (caller.i32(0) === 1) throw new Error("refused");
+      },
+    };
+    const second: HostDefinition = { params: [], results: [], call: useAll };
+    const instance = instanceOf(
+      wat`(module (import "m" "first" (func $first (param i32))) (import "m" "second" (func $second))
+        (memory (export "memory") 1)
+        (func (export "f") (param i32) (call $first (local.get 0)) (call $second)))`,
+      { m: { first, second } },
+    );
+    instance.callSync("f", [0]);
+    useAll();
+    expect(() => instance.callSync("f", [1])).to.throw("refused");
+    useAll();
+    instance.store.callSync(instance.store.hostFunc(first), [0]);
+    useAll();
+  });
+
   it("may collect: what the frames below hold stays alive", () => {
     const store = new Store();
     const f: HostDefinition = {

@@ -745,12 +745,15 @@ export class Invocation implements ImportCaller {
     try {
       if (args === null) {
         this.charge(host.directFuel);
-        result = direct!.call(this.#directCaller(host));
+        const caller = this.#directCaller(host);
+        result = direct!.call(caller);
+        caller.leave();
       } else {
         const call = definition.call as (caller: Caller, ...args: Value[]) => unknown;
         result = call.call(definition, this.#caller(host), ...args);
       }
     } catch (error) {
+      this.#direct?.leave();
       this.#prepaid = 0;
       this.#trapped(error);
       return;
@@ -786,7 +789,9 @@ export class Invocation implements ImportCaller {
     this.#callFuel = host.directFuel;
     this.#debt += host.directFuel;
     try {
-      const result = host.direct.call(this.#directCaller(host));
+      const caller = this.#directCaller(host);
+      const result = host.direct.call(caller);
+      caller.leave();
       if (result !== SUSPEND && this.#debt < left && !this.#gaveWay && this.#ending === null) {
         encodeDirect(this.store, host, result, x.words, x.argsAt);
         x.fuel -= this.#debt;
@@ -797,6 +802,7 @@ export class Invocation implements ImportCaller {
       }
       this.#directEnd = { host, result };
     } catch (error) {
+      this.#direct?.leave();
       this.#directEnd = { error };
     }
     this.#directActivation = null;
