@@ -101,7 +101,7 @@ export abstract class BasicProcess extends Task {
   /** Charges the group for the process. False when it refuses. */
   protected enter(): boolean {
     const { group } = this;
-    if (!group.reserve(Account.Processes, 1)) return false;
+    if (group.isClosed || !group.reserve(Account.Processes, 1)) return false;
     if (group.reserve(Account.Memory, PROCESS_BYTES)) return true;
     group.release(Account.Processes, 1);
     return false;

@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import { compileSync } from "../vm/index.ts";
 import { Account, Group, MAX_GROUP_DEPTH } from "./group.ts";
-import { Runtime } from "./runtime.ts";
+import { Runtime, SpawnError } from "./runtime.ts";
 import { Scheduler } from "./scheduler.ts";
+import { guest, testRuntime } from "./testing.ts";
 
 const scheduler = new Scheduler();
 const root = (options = {}): Group => new Group(scheduler, null, null, options);
@@ -39,5 +41,44 @@ describe("Group", () => {
       expect(greedy.used(account)).to.equal(greedy.limit(account));
       expect(other.reserve(account, greedy.limit(account))).to.equal(true);
     }
+  });
+
+  it("forgets a group by name that has ended, and gives back what it cost", () => {
+    const top = root();
+    const named = top.named(scheduler, { name: "tenant" })!;
+    expect(top.named(scheduler, { name: "tenant" })).to.equal(named);
+    named.named(scheduler, { name: "inside" });
+    named.dispose();
+    expect(top.used(Account.Memory)).to.equal(0);
+    const next = top.named(scheduler, { name: "tenant" })!;
+    expect([next === named, named.isClosed, next.isClosed]).to.deep.equal([false, true, false]);
+    // One of the same name that the embedder has made is none of those.
+    top.child(scheduler, { name: "tenant" }).dispose();
+    expect(top.named(scheduler, { name: "tenant" })).to.equal(next);
+    top.dispose();
+    expect(top.used(Account.Memory)).to.equal(0);
+  });
+
+  it("ends while others try to enter it", async () => {
+    const { runtime, executor } = testRuntime();
+    const group = runtime.createGroup();
+    const inside = group.named(runtime.scheduler, { name: "inside" })!;
+    const module = compileSync(
+      guest(`(func (export "a") (param i64) (drop (call $receive (i64.const 0) (i64.const -1))))`),
+    );
+    const options = { entry: "a", args: [0n] };
+    const handle = runtime.spawn(module, { ...options, group: inside });
+    executor.runUntilIdle();
+    const ended = runtime.endGroup(group);
+    for (const each of [group, inside]) {
+      expect(() => runtime.spawn(module, { ...options, group: each })).to.throw(SpawnError);
+    }
+    expect(group.named(runtime.scheduler, { name: "another" })).to.equal(null);
+    executor.runUntilIdle();
+    expect((await handle.exited).kind).to.equal("killed");
+    expect(() => runtime.spawn(module, { ...options, group })).to.throw(SpawnError);
+    await ended;
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+    expect([...runtime.group.children]).to.deep.equal([]);
   });
 });

@@ -82,6 +82,7 @@ export class Group {
   readonly #children = new Set<Group>();
   #named: Map<string, Group> | null = null;
   #disposed = false;
+  #isClosed = false;
 
   /** Throws `RangeError` for a wrong weight or too deep nesting. Use `Group.child` or `Runtime.group`. */
   constructor(scheduler: Scheduler, parent: Group | null, share: GroupShare | null, options: GroupOptions) {
@@ -127,11 +128,12 @@ export class Group {
   /**
    * The group of this name inside this one, for processes whose creator wants them in one of their
    * own. It is made when it is first asked for and stays, so that what it has used too much is not
-   * forgiven. Null when there are too many, or no memory for another.
+   * forgiven. Null when there are too many, or no memory for another, or this one is ending.
    */
   named(scheduler: Scheduler, options: GroupOptions & { readonly name: string }): Group | null {
     const known = this.#named?.get(options.name);
     if (known !== undefined) return known;
+    if (this.isClosed) return null;
     this.#named ??= new Map();
     if (this.#named.size >= MAX_NAMED_GROUPS || this.depth + 1 >= MAX_GROUP_DEPTH) return null;
     if (!this.reserve(Account.Memory, GROUP_BYTES)) return null;
@@ -239,16 +241,31 @@ export class Group {
     return false;
   }
 
+  /** Whether it or one above is ending or has ended: no process enters it. */
+  get isClosed(): boolean {
+    return this.#isClosed || (this.parent?.isClosed ?? false);
+  }
+
+  /** Lets no process enter any more, for good. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   /** Takes it out of the scheduler. Throws `TypeError` while it has processes or groups. */
   dispose(): void {
     if (this.#disposed) return;
     for (const group of this.#named?.values() ?? []) group.dispose();
     if (this.#used[Account.Processes]! > 0 || this.#children.size > 0) throw new TypeError("the group is in use");
     this.#disposed = true;
+    this.#isClosed = true;
     this.cancelPending();
     this.#metrics?.dispose();
-    this.release(Account.Memory, GROUP_BYTES * (this.#named?.size ?? 0));
     this.share.dispose();
-    if (this.parent !== null) this.parent.#children.delete(this);
+    const { parent } = this;
+    if (parent === null) return;
+    parent.#children.delete(this);
+    if (parent.#named?.get(this.name) !== this) return;
+    parent.#named.delete(this.name);
+    parent.release(Account.Memory, GROUP_BYTES);
   }
 }

@@ -129,9 +129,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /**
    * Kills all processes of a group and of those inside it, waits for their ends, and disposes of the
-   * group: with it go its names, timers and metrics. It must have no groups that the embedder made.
+   * group: with it go its names, timers and metrics. No process enters it any more from the call on. It must have no groups that the embedder made.
    */
   async endGroup(group: Group): Promise<void> {
+    group.close();
     const ends: Promise<unknown>[] = [];
     for (const process of this.#live) {
       if (!process.group.isWithin(group)) continue;
