@@ -326,6 +326,18 @@ describe("a guest process", () => {
     expect(runtime.group.used(Account.Processes)).to.equal(0);
   });
 
+  it("that is killed ends, whoever pauses it then", () => {
+    const { start, executor } = testRuntime();
+    const forever = start(`(func (export "a") (param i64) (loop $again (br $again)))`);
+    executor.runUntilIdle(5);
+    forever.kill();
+    forever.pause();
+    const suicide = `(func (export "a") (param i64) (call $kill (call $self)) (loop $again (br $again)))`;
+    const exhausted = start(suicide, { config: { maxFuel: 1_000, onFuelExhausted: "pause" } });
+    executor.runUntilIdle(100);
+    expect([endOf(forever)?.kind, endOf(exhausted)?.kind]).to.deep.equal(["killed", "killed"]);
+  });
+
   it("ends alone when its timer fails", () => {
     const { executor } = testRuntime();
     const failures: unknown[] = [];

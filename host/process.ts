@@ -653,7 +653,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   // What the embedder may do.
 
   pause(): void {
-    if (this.hasEnded || this.isPaused) return;
+    // Whoever is to end at its next turn has that turn.
+    if (this.hasEnded || this.isPaused || this.killReason !== null) return;
     this.isPaused = true;
     this.runtime.scheduler.suspend(this);
   }
