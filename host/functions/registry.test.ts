@@ -60,6 +60,17 @@ cells("registry::put", {
     host.executor.runUntilIdle();
     expect(host.run(mainOf(put(OLD, 0, 7), DATA), { group }).end).to.equal("normal");
   },
+  "trap: the name of a process that is being started": () => {
+    const host = new TestHost();
+    const owner = host.start(mainOf("", DATA));
+    owner.pause();
+    host.runtime.register("c@1.2.0", owner);
+    const group = host.runtime.createGroup();
+    expect(host.run(mainOf(put(OLD, 0, 7), DATA), { group }).end).to.include("does not see");
+    owner.resume();
+    host.executor.runUntilIdle();
+    expect(host.run(mainOf(put(OLD, 0, 7), DATA), { group }).end).to.equal("normal");
+  },
   "a name of more than 4 KiB traps": () => {
     const long = (length: number) => put(`(i32.const 0) (i32.const ${length})`, 0, 1);
     expect(notesOf(long(MAX_NAME_BYTES))).to.deep.equal([]);

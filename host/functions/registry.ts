@@ -111,7 +111,7 @@ function mayChange({ process }: Guest, name: string): boolean {
   const { registry, environment } = process;
   const known = registry.get(name);
   if (known === undefined || process.seesGroup(registry.groupOf(name)!)) return true;
-  return known.nodeId === 0n && environment.get(Number(known.processId)) === undefined;
+  return known.nodeId === 0n && environment.getStarted(Number(known.processId)) === undefined;
 }
 
 function nameOf(guest: Guest, address: number, byteLength: number): string {
