@@ -57,6 +57,35 @@ describe("metrics for Prometheus", () => {
     expect(await registry.getMetricsAsJSON()).to.have.length(runtime.metrics.length - 1);
   });
 
+  it("of groups with one name, or none, are added up, and no guest writes into a histogram", async () => {
+    await using runtime = new Runtime({ functions: [guestFunctions] });
+    const name = "lunatic.process.messages.data.size_count";
+    const guest = `(module
+      (import "lunatic::metrics" "increment_counter" (func $count (param i32 i32)))
+      (import "lunatic::metrics" "histogram" (func $sample (param i32 i32 f64)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "${name}" "visits" "took" "took_sum")
+      (func (export "_start")
+        (call $count (i32.const 0) (i32.const ${name.length}))
+        (call $count (i32.const ${name.length}) (i32.const 6))
+        (call $sample (i32.const ${name.length + 6}) (i32.const 4) (f64.const 2))
+        (call $sample (i32.const ${name.length + 10}) (i32.const 8) (f64.const 2))))`;
+    const module = await runtime.compile(textToBinary(guest));
+    for (const group of [{}, {}, { name: "same" }, { name: "same" }, { name: "same" }]) {
+      const { exited } = runtime.spawn(module, { group: runtime.createGroup(group) });
+      expect((await exited).kind).to.equal("normal");
+    }
+    const text = await (await prometheusRegistry(runtime)).metrics();
+    expect(text.match(/^visits.*/gm)).to.deep.equal(["visits 2", 'visits{group="same"} 3']);
+    expect(text.match(/^took_(sum|count).*/gm)).to.deep.equal([
+      "took_sum 4",
+      "took_count 2",
+      'took_sum{group="same"} 6',
+      'took_count{group="same"} 3',
+    ]);
+    expect(text.match(/^lunatic_process_messages_data_size_count.*/gm)).to.have.length(1);
+  });
+
   it("messages, links and timers are counted", async () => {
     await using runtime = new Runtime({ functions: [guestFunctions] });
     const receiver = runtime.spawnNative(async ({ receive }) => {

@@ -46,21 +46,48 @@ async function loadClient(): Promise<typeof import("prom-client")> {
   }
 }
 
-/** Metrics whose names become the same are one family; those of another kind than the first are left out. */
+/**
+ * Metrics whose names become the same are one family; those of another kind than the first are left out, and those one
+ * of whose names belongs to another family: a counter "size_count" beside a histogram "size".
+ */
 function families(metrics: readonly GroupMetric[]): readonly Family[] {
   const found = new Map<string, Family>();
-  const seen = new Set<string>();
-  for (const metric of metrics) {
-    const name = prometheusName(metric.name);
-    const help = metric.name.replace(/[^ -~]/g, "?");
-    const family = found.get(name) ?? { name, help, type: metric.kind, aggregator: "sum", values: [] };
-    const series = `${name} ${metric.group}`;
-    if (family.type !== metric.kind || seen.has(series)) continue;
-    seen.add(series);
-    found.set(name, family);
-    family.values.push(...samples(name, metric));
+  const taken = new Set<string>();
+  for (const { name, metric } of seriesOf(metrics)) {
+    let family = found.get(name);
+    if (family === undefined) {
+      const names = metric.kind === "histogram" ? [name, ...HISTOGRAM_PARTS.map((part) => name + part)] : [name];
+      if (names.some((each) => taken.has(each))) continue;
+      for (const each of names) taken.add(each);
+      const help = metric.name.replace(/[^ -~]/g, "?");
+      family = { name, help, type: metric.kind, aggregator: "sum", values: [] };
+      found.set(name, family);
+    }
+    if (family.type === metric.kind) family.values.push(...samples(name, metric));
   }
   return [...found.values()];
+}
+
+/**
+ * One for each name and label. Metrics of several groups with the same name, or none, are added up; of other metrics whose
+ * names become the same the first counts.
+ */
+function seriesOf(metrics: readonly GroupMetric[]): Iterable<{ readonly name: string; readonly metric: GroupMetric }> {
+  const found = new Map<string, { readonly name: string; readonly metric: GroupMetric }>();
+  for (const metric of metrics) {
+    const name = prometheusName(metric.name);
+    const key = `${name} ${metric.group}`;
+    const known = found.get(key)?.metric;
+    if (known === undefined) found.set(key, { name, metric });
+    else if (known.name === metric.name && known.kind === metric.kind)
+      found.set(key, { name, metric: added(known, metric) });
+  }
+  return found.values();
+}
+
+function added(one: GroupMetric, other: GroupMetric): GroupMetric {
+  const buckets = one.buckets.map((count, i) => count + (other.buckets[i] ?? 0));
+  return { ...one, value: one.value + other.value, sum: one.sum + other.sum, buckets };
 }
 
 function samples(name: string, { kind, group, value, buckets, bounds, sum }: GroupMetric): Sample[] {
@@ -77,6 +104,9 @@ function samples(name: string, { kind, group, value, buckets, bounds, sum }: Gro
     { metricName: `${name}_count`, labels, value: count },
   ];
 }
+
+/** What the names of a histogram's series end with. */
+const HISTOGRAM_PARTS = ["_bucket", "_sum", "_count"] as const;
 
 /** A name that Prometheus takes. */
 function prometheusName(name: string): string {
