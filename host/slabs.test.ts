@@ -98,7 +98,11 @@ describe("SlabAllocator", () => {
         throw new Error("after a write");
       });
     expect(fail).to.throw("after a write");
-    expect(memory.readU8(8)).to.equal(0x79);
+    expect(memory.readU8(8)).to.equal(0x61);
+    memory.useBytes(8, 3, () => memory.writeU8(9, 0x7a));
+    expect(memory.readU8(9)).to.equal(0x7a);
+    expect(memory.withBytes(8, 3, () => store.dispose())).to.equal(undefined);
+    expect(memory.byteLength).to.equal(0);
   });
 
   it("cleans when nobody else can run", () => {

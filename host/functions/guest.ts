@@ -84,16 +84,14 @@ export class Guest {
     return this.memory.read(address, byteLength);
   }
 
-  /** Calls `use` with the bytes, which it must have done with when it returns. Charged by their length. */
-  useBytes<T>(address: number, byteLength: number, use: (bytes: Uint8Array) => T): T {
+  /**
+   * Calls `use` with the bytes, which it may overwrite and must have done with when it returns. Charged by their length; they
+   * count as an effect of the call.
+   */
+  changeBytes<T>(address: number, byteLength: number, use: (bytes: Uint8Array) => T): T {
     this.checkRange(address, byteLength);
     this.chargeBytes(byteLength);
-    return this.memory.withBytes(address, byteLength, use);
-  }
-
-  /** As {@link useBytes}, for bytes that `use` may overwrite; they count as an effect of the call. */
-  changeBytes<T>(address: number, byteLength: number, use: (bytes: Uint8Array) => T): T {
-    return this.useBytes(address, byteLength, (bytes) => {
+    return this.memory.withBytes(address, byteLength, (bytes) => {
       const result = use(bytes);
       this.effects?.write(address, bytes);
       return result;
@@ -103,7 +101,7 @@ export class Guest {
   /** Bytes that were written without {@link changeBytes} count as an effect of the call too. */
   changed(address: number, byteLength: number): void {
     if (this.effects === null) return;
-    this.memory.withBytes(address, byteLength, (bytes) => this.effects?.write(address, bytes));
+    this.memory.useBytes(address, byteLength, (bytes) => this.effects?.write(address, bytes));
   }
 
   /** Traps when the text is not UTF-8 or longer than `maxBytes`. */
@@ -112,7 +110,7 @@ export class Guest {
     if (byteLength > maxBytes) throw this.trap(`a text of ${byteLength} bytes, at most ${maxBytes} allowed`);
     this.charge(byteLength >>> 3);
     try {
-      return this.memory.withBytes(address, byteLength, (bytes) => UTF8.decode(bytes));
+      return this.memory.useBytes(address, byteLength, (bytes) => UTF8.decode(bytes));
     } catch {
       throw this.trap(`the text at address ${address} is not UTF-8`);
     }

@@ -8,12 +8,13 @@ import type { WasiState } from "./state.ts";
 
 /**
  * The caller's linear memory. Addresses are unsigned, every access is checked, and a view given by
- * `withBytes` ends with the call.
+ * `useBytes` to read, or by `withBytes` to write too, ends with the call.
  */
 export interface GuestMemory {
   readonly byteLength: number;
   read(address: number, length: number): Uint8Array;
   write(address: number, bytes: Uint8Array): void;
+  useBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T;
   withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T;
   readU8(address: number): number;
   readU32(address: number): number;

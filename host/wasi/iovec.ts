@@ -65,7 +65,7 @@ export function gather(memory: GuestMemory, vector: Vector): Uint8Array {
   let end = 0;
   for (const { address, length } of vector.buffers) {
     const start = end;
-    memory.withBytes(address, length, (part) => bytes.set(part, start));
+    memory.useBytes(address, length, (part) => bytes.set(part, start));
     end += length;
   }
   return bytes;

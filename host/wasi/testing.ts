@@ -33,6 +33,10 @@ export class FakeMemory implements GuestMemory {
     this.#part(address, bytes.length).set(bytes);
   }
 
+  useBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
+    return use(this.#part(address, length));
+  }
+
   withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
     return use(this.#part(address, length));
   }

@@ -303,19 +303,27 @@ export class Memory {
   }
 
   /**
-   * Calls `use` with a view of guest memory that must not outlive the call: the memory may move.
+   * Calls `use` with a view of guest memory to read, which must not outlive the call: the memory may move.
    * For trusted synchronous code only, since `view.buffer` may hold other memories too. Where the
-   * allocator's buffer is a shared one, which platforms do not take everywhere, `use` gets a copy that is written back.
+   * allocator's buffer is a shared one, which platforms do not take everywhere, `use` gets a copy.
+   */
+  useBytes<T>(address: number, length: number, use: (view: Uint8Array) => T): T {
+    const at = this.#at(address, length);
+    const end = at + length;
+    return use(this.bytes.buffer instanceof ArrayBuffer ? this.bytes.subarray(at, end) : this.bytes.slice(at, end));
+  }
+
+  /**
+   * As {@link useBytes}, for bytes that `use` may write. A copy is written back over what else has been written there, but not
+   * when `use` has thrown or the memory has been given back.
    */
   withBytes<T>(address: number, length: number, use: (view: Uint8Array) => T): T {
-    const at = this.#at(address, length);
-    if (this.bytes.buffer instanceof ArrayBuffer) return use(this.bytes.subarray(at, at + length));
-    const copy = this.bytes.slice(at, at + length);
-    try {
-      return use(copy);
-    } finally {
-      this.write(address, copy);
-    }
+    return this.useBytes(address, length, (bytes) => {
+      const isCopy = bytes.buffer !== this.bytes.buffer;
+      const result = use(bytes);
+      if (isCopy && this.bytes !== NO_BYTES) this.write(address, bytes);
+      return result;
+    });
   }
 
   /** An unsigned number of 8 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */
