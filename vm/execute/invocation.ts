@@ -300,6 +300,7 @@ export class Invocation implements ImportCaller {
     const parent = active;
     const usedBefore = this.#usedBefore;
     this.#parent = parent;
+    this.store.turnCount++;
     active = this;
     try {
       if (parent !== null) this.#nestIn(parent);

@@ -71,6 +71,8 @@ export class Store {
   #owners: (Instance | HostFunc)[] = NONE;
   #firstAddresses: number[] = NONE;
   #nextAddress = 1;
+  /** Turns that invocations have begun: a snapshot is of one moment. */
+  turnCount = 0;
   /** The first one, and all others. */
   #module: CompiledModule | null = null;
   #modules: Set<CompiledModule> | null = null;

@@ -197,6 +197,34 @@ describe("bounds of snapshots", () => {
     expect(other!.run()).to.include({ kind: "returned", fuelUsed: finished(invocation) });
   });
 
+  it("large tables and objects are saved and restored in several steps, as they were", () => {
+    const module = compileSync(wat`(module (type $a (array (mut anyref))) (table 1000000 funcref) (memory 40)
+      (elem declare func $f) (global (ref $a) (array.new $a (ref.i31 (i32.const 5)) (i32.const 1000000)))
+      (func $f (table.fill (i32.const 7) (ref.func $f) (i32.const 990000))
+        (memory.fill (i32.const 0) (i32.const 7) (i32.const 2600000))) (start $f))`);
+    const store = new Store();
+    store.instantiateSync(module);
+    const saving = new Saving(store, []);
+    let steps = 0;
+    while (!saving.step()) steps++;
+    expect(steps).to.be.greaterThan(50);
+    const restoration = new Restoration(saving.bytes);
+    restoration.begin({ modules: [module] });
+    for (steps = 0; !restoration.step(); ) steps++;
+    expect(steps).to.be.greaterThan(30);
+    expect(Buffer.compare(restoration.restored.store.snapshot([]), saving.bytes)).to.equal(0);
+  });
+
+  it("a store that runs while it is being saved is refused", () => {
+    const module = compileSync(wat`(module (memory 40) (func (export "f")))`);
+    const store = new Store();
+    const instance = store.instantiateSync(module);
+    const saving = new Saving(store, []);
+    expect(saving.step()).to.equal(false);
+    expect(instance.invoke("f").run().kind).to.equal("returned");
+    expect(() => saving.step()).to.throw(TypeError, "has run while it was being saved");
+  });
+
   it("more activations than a call takes arguments are restored", function () {
     this.timeout(20_000);
     const a = compileSync(wat`(module (import "h" "s" (func $s)) (table (export "t") 2 funcref)

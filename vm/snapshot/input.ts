@@ -133,8 +133,13 @@ export class Input {
   }
 
   sparseWords(words: Int32Array): void {
+    for (const _ of this.sparseWordsSteps(words));
+  }
+
+  /** In steps, as {@link sparseSteps}. */
+  sparseWordsSteps(words: Int32Array): Generator<void> {
     const target = bytesOf(words);
-    this.sparse(target.length, WORDS_BLOCK_BYTES, (offset, bytes) => target.set(bytes, offset));
+    return this.sparseSteps(target.length, WORDS_BLOCK_BYTES, (offset, bytes) => target.set(bytes, offset));
   }
 
   invalid(detail: string): SnapshotError {

@@ -12,30 +12,64 @@ const MAX_SPARE = 16;
 const MAX_SPARE_BYTES = 262_144;
 
 export class Output {
+  /** What comes before `#bytes`, so that growing does not copy all of it again. */
+  #pieces: Uint8Array[] = [];
+  #piecesLength = 0;
   #bytes = spare.pop() ?? new Uint8Array(INITIAL_BYTES);
   #length = 0;
 
   get length(): number {
-    return this.#length;
+    return this.#piecesLength + this.#length;
   }
 
-  /** What was written; valid until more is. */
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+  /** What was written, in order; valid until more is. */
+  get pieces(): readonly Uint8Array[] {
+    return [...this.#pieces, this.#bytes.subarray(0, this.#length)];
   }
 
   /** Nothing more is written or read: gives the buffer to others. */
   end(): void {
     if (spare.length < MAX_SPARE && this.#bytes.length <= MAX_SPARE_BYTES) spare.push(this.#bytes);
+    this.#clear();
+  }
+
+  #clear(): void {
+    this.#pieces = [];
+    this.#piecesLength = 0;
     this.#bytes = NO_BYTES;
+    this.#length = 0;
+  }
+
+  /** Takes over all of another one, which ends. */
+  take(other: Output): void {
+    const { pieces } = other;
+    if (other.length <= MAX_SPARE_BYTES) {
+      for (const piece of pieces) this.raw(piece);
+      other.end();
+      return;
+    }
+    this.#startPiece(INITIAL_BYTES);
+    this.#pieces = this.#pieces.concat(pieces);
+    this.#piecesLength += other.length;
+    other.#clear();
+  }
+
+  #startPiece(byteLength: number): void {
+    this.#pieces.push(this.#bytes.subarray(0, this.#length));
+    this.#piecesLength += this.#length;
+    this.#bytes = new Uint8Array(byteLength);
     this.#length = 0;
   }
 
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
+    if (this.#length >= STEP_BYTES / 2) {
+      this.#startPiece(Math.max(count, STEP_BYTES));
+      return;
+    }
     const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    larger.set(this.bytes);
+    larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
   }
 
@@ -131,7 +165,13 @@ export class Output {
   }
 
   sparseWords(words: Int32Array): void {
-    this.sparse(new Uint8Array(words.buffer, words.byteOffset, words.byteLength), WORDS_BLOCK_BYTES);
+    for (const _ of this.sparseWordsSteps(words));
+  }
+
+  /** In steps, as {@link sparseSteps}; the words stay where they lie. */
+  sparseWordsSteps(words: Int32Array): Generator<void> {
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    return this.sparseSteps(() => bytes, WORDS_BLOCK_BYTES);
   }
 }
 

@@ -5,6 +5,9 @@ import { STEP_BYTES } from "./output.ts";
 /** What a part costs beside its bytes: a memory, a table, a segment, an owner, a frame. */
 export const PART_BYTES = 512;
 
+/** What it costs to look at a reference. */
+export const NOTE_BYTES = 16;
+
 export class Pace {
   #spent = 0;
 

@@ -13,6 +13,7 @@ import type { HeapObject } from "../runtime/heap-object.ts";
 import { MAX_SMALL_WORDS, newWords, PAGE_MASK, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
 import { isRefType, type ValType } from "../types.ts";
 import type { Input } from "./input.ts";
+import { NOTE_BYTES, Pace } from "./pace.ts";
 import type { ReferenceCheck } from "./references.ts";
 import type { TypeNames } from "./types.ts";
 
@@ -38,6 +39,7 @@ export class HeapReader {
   readonly unfinished = new Map<number, number>();
   readonly #retained: (readonly [number, number])[] = [];
   #bytesLeft = 0;
+  readonly #pace = new Pace();
   /** Words of the last page of small objects: another one follows only when an object has not fitted. */
   #lastPageWords = PAGE_WORDS;
 
@@ -68,11 +70,11 @@ export class HeapReader {
     this.#typeWords = Array.from({ length: input.items() }, () => this.#typeWord());
     for (let left = input.items(); left > 0; left--) this.unfinished.set(input.word(), input.count());
     for (let left = input.items(); left > 0; left--) {
-      this.#smallPage();
+      yield* this.#smallPage();
       yield;
     }
     for (let left = input.items(); left > 0; left--) {
-      this.#large();
+      yield* this.#large();
       yield;
     }
     if (this.#bytesLeft !== 0) throw input.invalid(`${this.#bytesLeft} bytes of objects are missing`);
@@ -98,31 +100,31 @@ export class HeapReader {
   }
 
   /** What is allocated is charged: `reservedBytes` has been, and is what `#bytesLeft` began with or more. */
-  #words(min: number, max: number): Int32Array {
+  *#words(min: number, max: number): Generator<void, Int32Array> {
     const length = this.#input.count();
     if (length < min || length > max || length % 2 !== 0) throw this.#input.invalid(`${length} words of objects`);
     this.#bytesLeft -= length * 4;
     if (this.#bytesLeft < 0) throw this.#input.invalid("more objects than their bytes");
     const words = newWords(length);
-    this.#input.sparseWords(words);
+    yield* this.#input.sparseWordsSteps(words);
     return words;
   }
 
-  #smallPage(): void {
+  *#smallPage(): Generator<void> {
     const page = this.#input.count(MAX_HEAP_PAGES - 1);
     // Else pages of one small object each would take far more than what is charged.
     if (this.#lastPageWords <= PAGE_WORDS - MAX_SMALL_WORDS) {
       throw this.#input.invalid(`a page of ${this.#lastPageWords} words before another`);
     }
-    const words = this.#words(2, PAGE_WORDS);
+    const words = yield* this.#words(2, PAGE_WORDS);
     this.#lastPageWords = words.length;
     for (let at = 0; at < words.length; ) at += this.#object(words, at, page);
     if (!this.#heap.pages.restoreSmall(page, words)) throw this.#input.invalid(`page ${page} twice`);
   }
 
-  #large(): void {
+  *#large(): Generator<void> {
     const page = this.#input.count(MAX_HEAP_PAGES - 1);
-    const words = this.#words(MAX_SMALL_WORDS + 2, MAX_HEAP_PAGES * PAGE_WORDS);
+    const words = yield* this.#words(MAX_SMALL_WORDS + 2, MAX_HEAP_PAGES * PAGE_WORDS);
     if (this.#object(words, 0, page) !== words.length) throw this.#input.invalid("a large object of another size");
     if (!this.#heap.pages.restoreLarge(page, words)) throw this.#input.invalid(`page ${page} twice`);
   }
@@ -172,7 +174,7 @@ export class HeapReader {
       }
     }
     for (let i = 0; i < this.#handles.length; i++) {
-      this.#checkObject(this.#handles[i]!, references);
+      yield* this.#checkObject(this.#handles[i]!, references);
       if ((i + 1) % OBJECTS_PER_STEP === 0) yield;
     }
     return this.#retained.map(([handle, count]) => {
@@ -183,7 +185,7 @@ export class HeapReader {
     });
   }
 
-  #checkObject(handle: number, references: ReferenceCheck): void {
+  *#checkObject(handle: number, references: ReferenceCheck): Generator<void> {
     const heap = this.#heap;
     const typeWord = heap.word(handle, 0);
     const { offsets } = heap.layoutOf(typeWord);
@@ -200,15 +202,16 @@ export class HeapReader {
         check(storage, i);
       });
     } else if (comp.kind === "array" && isRefType(comp.field.storage)) {
-      this.#checkElements(handle, comp.field.storage, references);
+      yield* this.#checkElements(handle, comp.field.storage, references);
     }
   }
 
-  #checkElements(handle: number, type: ValType, references: ReferenceCheck): void {
+  *#checkElements(handle: number, type: ValType, references: ReferenceCheck): Generator<void> {
     const length = this.#heap.arrayLength(handle);
     const progress = this.unfinished.get(handle) ?? length;
     for (let i = 0; i < length; i++) {
       references.check(this.#input, this.#heap.word(handle, ARRAY_HEADER_WORDS + i), type, i >= progress);
+      if (this.#pace.isOver(NOTE_BYTES)) yield;
     }
   }
 

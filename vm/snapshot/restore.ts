@@ -36,7 +36,7 @@ import {
 import { Input } from "./input.ts";
 import { MemoryImages } from "./memory-image.ts";
 import { STEP_BYTES } from "./output.ts";
-import { Pace, PART_BYTES } from "./pace.ts";
+import { NOTE_BYTES, Pace, PART_BYTES } from "./pace.ts";
 import { readPlain } from "./plain.ts";
 import { ReferenceCheck } from "./references.ts";
 import { HeapReader } from "./restore-heap.ts";
@@ -260,7 +260,7 @@ export class StoreReader {
   *read(): Generator<void, Restored> {
     const { input, store, references } = this;
     this.#readHostParts();
-    this.#readOwners();
+    yield* this.#readOwners();
     references.isFuncAt = (address) => this.isFuncAt(address);
     let retained: HeapObject[] = [];
     if (input.flag()) {
@@ -338,8 +338,9 @@ export class StoreReader {
     this.#globals[number] = { type, mutable };
   }
 
-  #readOwners(): void {
+  *#readOwners(): Generator<void> {
     const { input, store } = this;
+    const pace = new Pace();
     const planned = input.count();
     const count = input.items();
     if (planned > count) throw input.invalid(`${planned} of ${count} owners are planned`);
@@ -348,11 +349,13 @@ export class StoreReader {
       const kind = input.u8();
       if (kind === OwnerKind.Instance) throw input.invalid("an instance in a plan");
       hosts.push(this.#hostFunc(kind, hosts.length + 1));
+      if (pace.isOver(PART_BYTES)) yield;
     }
     const shared = this.options.plan?.hosts;
     const isShared = shared?.length === planned && hosts.every((host, i) => host === shared[i]);
     if (planned > 0) store.addPlanned(isShared ? shared : hosts);
     for (let i = planned; i < count; i++) {
+      if (pace.isOver(PART_BYTES)) yield;
       const kind = input.u8();
       if (kind === OwnerKind.Instance) this.#readInstance();
       else {
@@ -590,14 +593,19 @@ export class StoreReader {
     }
     for (const table of this.#tables) {
       if (table.imageOf !== null) continue;
-      input.sparseWords(table.items.subarray(0, table.length));
-      for (let i = 0; i < table.length; i++) references.check(input, table.items[i]!, table.element, true);
+      yield* input.sparseWordsSteps(table.items.subarray(0, table.length));
+      for (let i = 0; i < table.length; i++) {
+        references.check(input, table.items[i]!, table.element, true);
+        if (pace.isOver(NOTE_BYTES)) yield;
+      }
+      if (pace.isOver(PART_BYTES)) yield;
     }
     for (let number = 0; number < this.#globalCount; number++) {
       const type = this.#globals[number];
       if (type !== undefined) references.read(input, type.type, store.globalWords, number * GLOBAL_WORDS, true);
     }
     for (const { module, elementItems, droppedElements, droppedData } of this.instances) {
+      if (pace.isOver(PART_BYTES + droppedData.length)) yield;
       for (let i = 0; i < droppedData.length; i++) droppedData[i] = input.flag() ? 1 : 0;
       module.data.elements.forEach(({ type }, i) => {
         droppedElements[i] = input.flag() ? 1 : 0;

@@ -7,14 +7,18 @@ import type { Machine } from "../execute/machine.ts";
 import { ARRAY_HEADER_WORDS, EXCEPTIONS, type Layout } from "../layouts.ts";
 import type { Tag } from "../runtime/global.ts";
 import type { Heap } from "../runtime/heap.ts";
-import { PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
+import { newWords, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
 import type { Store } from "../runtime/store.ts";
 import { Output } from "./output.ts";
+import { NOTE_BYTES, Pace } from "./pace.ts";
 import type { References } from "./references.ts";
 import { unsavable } from "./save.ts";
 import type { TypeNames } from "./types.ts";
 
-/** In steps of a page, or of a large object. */
+/** Words of a large object that are copied in one step. */
+const COPIED_WORDS = 262_144;
+
+/** In steps of a page, or of a part of a large object. */
 export function* saveHeap(
   out: Output,
   store: Store,
@@ -48,8 +52,7 @@ export function* saveHeap(
     out.word(handle);
     out.count(progress);
   }
-  out.raw(objects.bytes);
-  objects.end();
+  out.take(objects);
   out.count(heap.retained.size);
   for (const [object, count] of heap.retained) {
     out.word(object.handle);
@@ -83,6 +86,7 @@ class HeapWriter {
 
   *write(out: Output): Generator<void> {
     const { pages } = this.#heap;
+    const pace = new Pace();
     out.count(pages.spacePages.length);
     for (const page of pages.spacePages) {
       const words = pages.words[page]!.slice(0, pages.tops[page]);
@@ -95,37 +99,46 @@ class HeapWriter {
     out.count(pages.larges.size);
     for (const { firstPage, byteLength } of pages.larges.values()) {
       const first = pages.words[firstPage]!;
-      const words = new Int32Array(first.buffer, first.byteOffset, byteLength / 4).slice();
-      this.#object(words, 0, (firstPage << (PAGE_SHIFT + 1)) >>> 0);
+      const original = new Int32Array(first.buffer, first.byteOffset, byteLength / 4);
+      const words = newWords(original.length);
+      for (let at = 0; at < words.length; at += COPIED_WORDS) {
+        words.set(original.subarray(at, at + COPIED_WORDS), at);
+        yield;
+      }
+      const layout = this.#heap.layoutOf(words[0]!);
+      this.#header(words, 0, words.length, layout, (firstPage << (PAGE_SHIFT + 1)) | 0);
+      const length = layout.hasTracedElements ? words[1]! >>> 0 : 0;
+      for (let i = 0; i < length; i++) {
+        this.#references.note(words[ARRAY_HEADER_WORDS + i]!);
+        if (pace.isOver(NOTE_BYTES)) yield;
+      }
       out.count(firstPage);
       out.count(words.length);
-      out.sparseWords(words);
+      yield* out.sparseWordsSteps(words);
       yield;
     }
   }
 
   /** Replaces the first word of the object at `words[at]` by the number of its type. Returns its words. */
   #object(words: Int32Array, at: number, handle: number): number {
-    const typeWord = words[at]!;
-    const layout = this.#heap.layoutOf(typeWord);
+    const layout = this.#heap.layoutOf(words[at]!);
     const size = this.#heap.wordsOf(handle | 0);
-    for (const offset of layout.references) this.#references.note(words[at + offset]!);
-    if (layout.elementBytes > 0) this.#array(words, at, size, layout, handle | 0);
-    words[at] = this.#number(typeWord);
+    this.#header(words, at, size, layout, handle | 0);
+    const length = layout.hasTracedElements ? words[at + 1]! >>> 0 : 0;
+    for (let i = 0; i < length; i++) this.#references.note(words[at + ARRAY_HEADER_WORDS + i]!);
     return size;
   }
 
-  #array(words: Int32Array, at: number, size: number, layout: Layout, handle: number): void {
-    const first = at + ARRAY_HEADER_WORDS;
-    const progress = this.#unfinished.get(handle);
+  /** All but references in elements. */
+  #header(words: Int32Array, at: number, size: number, layout: Layout, handle: number): void {
+    for (const offset of layout.references) this.#references.note(words[at + offset]!);
+    const progress = layout.elementBytes === 0 ? undefined : this.#unfinished.get(handle);
     // What is not set yet may be anything.
     if (progress !== undefined) {
-      const from = first * 4 + progress * layout.elementBytes;
+      const from = (at + ARRAY_HEADER_WORDS) * 4 + progress * layout.elementBytes;
       new Uint8Array(words.buffer, words.byteOffset).fill(0, from, (at + size) * 4);
     }
-    if (!layout.hasTracedElements) return;
-    const length = words[at + 1]! >>> 0;
-    for (let i = 0; i < length; i++) this.#references.note(words[first + i]!);
+    words[at] = this.#number(words[at]!);
   }
 
   #number(typeWord: number): number {

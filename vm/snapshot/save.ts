@@ -29,13 +29,13 @@ import {
 import { writeExtern } from "./externs.ts";
 import { MemoryImages } from "./memory-image.ts";
 import { Output } from "./output.ts";
-import { Pace, PART_BYTES } from "./pace.ts";
+import { NOTE_BYTES, Pace, PART_BYTES } from "./pace.ts";
 import type { ErrorState } from "./pending-error.ts";
 import { writePlain } from "./plain.ts";
 import { References } from "./references.ts";
 import { InvocationWriter } from "./save-invocation.ts";
 import { saveHeap } from "./save-heap.ts";
-import { sha256 } from "./sha256.ts";
+import { sha256, sha256Steps } from "./sha256.ts";
 import { TypeNames } from "./types.ts";
 
 export interface SnapshotOptions {
@@ -80,6 +80,8 @@ export function saveStore(store: Store, invocations: readonly Invocation[], opti
  */
 export class Saving {
   readonly #steps: Generator<void, Uint8Array>;
+  readonly #store: Store;
+  readonly #turnCount: number;
   #bytes: Uint8Array | null = null;
 
   constructor(store: Store, invocations: readonly Invocation[], options: SnapshotOptions = {}) {
@@ -89,11 +91,14 @@ export class Saving {
     }
     store.finishCollection();
     store.moving?.finishMove();
+    this.#store = store;
+    this.#turnCount = store.turnCount;
     this.#steps = new StoreWriter(store, options).write(invocations);
   }
 
-  /** False when there is more to do. */
+  /** False when there is more to do. Throws `TypeError` when the store has run meanwhile: the snapshot would be of two moments. */
   step(): boolean {
+    if (this.#store.turnCount !== this.#turnCount) throw new TypeError("the store has run while it was being saved");
     const { done, value } = this.#steps.next();
     if (done === true) this.#bytes = value;
     return done === true;
@@ -215,7 +220,7 @@ class StoreWriter {
       yield* saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
       this.#externs(externs);
     }
-    return assemble([data, head, heap, externs, contents, runs], this.#options.withoutHash ?? false);
+    return yield* assemble([data, head, heap, externs, contents, runs], this.#options.withoutHash ?? false);
   }
 
   #head(): Output {
@@ -342,14 +347,21 @@ class StoreWriter {
     for (const table of tables.keys()) {
       if (table.imageOf !== null) continue;
       const items = table.items.subarray(0, table.length);
-      if (this.#references.isTraced(table.element)) for (const handle of items) this.#references.note(handle);
-      out.sparseWords(items);
+      if (this.#references.isTraced(table.element)) {
+        for (const handle of items) {
+          this.#references.note(handle);
+          if (pace.isOver(NOTE_BYTES)) yield;
+        }
+      }
+      yield* out.sparseWordsSteps(items);
+      if (pace.isOver(PART_BYTES + items.byteLength)) yield;
     }
     for (let number = 0; number < this.#store.globalCount; number++) {
       const type = globalTypes[number];
       if (type !== undefined) this.#references.write(out, type.type, this.#store.globalWords, number * GLOBAL_WORDS);
     }
     for (const { module, elementItems, droppedElements, droppedData } of instances.keys()) {
+      if (pace.isOver(PART_BYTES + droppedData.length)) yield;
       for (const flag of droppedData) out.u8(flag);
       module.data.elements.forEach(({ type }, index) => {
         out.u8(droppedElements[index]!);
@@ -386,18 +398,25 @@ class StoreWriter {
   }
 }
 
-function assemble(parts: readonly Output[], withoutHash: boolean): Uint8Array {
+function* assemble(parts: readonly Output[], withoutHash: boolean): Generator<void, Uint8Array> {
+  const pace = new Pace();
   const start = MAGIC.length + 2 + CHECKSUM_BYTES;
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, start));
   let at = start;
   for (const part of parts) {
-    bytes.set(part.bytes, at);
-    at += part.length;
+    for (const piece of part.pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+      if (pace.isOver(piece.length)) yield;
+    }
     part.end();
   }
   bytes.set(MAGIC);
   bytes[MAGIC.length] = VERSION & 0xff;
   bytes[MAGIC.length + 1] = VERSION >> 8;
-  if (!withoutHash) bytes.set(sha256(bytes.subarray(start)).subarray(0, CHECKSUM_BYTES), MAGIC.length + 2);
+  if (!withoutHash) {
+    const hash = yield* sha256Steps(bytes.subarray(start));
+    bytes.set(hash.subarray(0, CHECKSUM_BYTES), MAGIC.length + 2);
+  }
   return bytes;
 }

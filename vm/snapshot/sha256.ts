@@ -18,13 +18,28 @@ fillConstants();
 
 const BLOCK_BYTES = 64;
 
+const STEP_BYTES = 262_144;
+
 /** The 32 bytes of the hash. */
 export function sha256(bytes: Uint8Array): Uint8Array {
+  const steps = sha256Steps(bytes);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** As {@link sha256}, in steps of a millisecond or two. */
+export function* sha256Steps(bytes: Uint8Array): Generator<void, Uint8Array> {
   const state = INITIAL_STATE.slice();
   const schedule = new Int32Array(64);
   const whole = bytes.length - (bytes.length % BLOCK_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at < whole; at += BLOCK_BYTES) compress(state, schedule, view, at);
+  for (let at = 0; at < whole; ) {
+    const end = Math.min(whole, at + STEP_BYTES);
+    for (; at < end; at += BLOCK_BYTES) compress(state, schedule, view, at);
+    if (at < whole) yield;
+  }
   // The rest, a bit that is set, and the length in bits.
   const rest = bytes.length - whole;
   const last = new DataView(new ArrayBuffer(rest < BLOCK_BYTES - 8 ? BLOCK_BYTES : 2 * BLOCK_BYTES));
