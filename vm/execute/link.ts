@@ -87,15 +87,14 @@ function findParts(store: Store, module: CompiledModule, resolve: Resolver, made
     const mismatch = compare(module, type, extern);
     if (mismatch !== null) throw new LinkError("incompatible import type", from, name, mismatch);
     if (extern instanceof Func) funcs.push(extern.address);
-    else if (extern instanceof Table) {
-      extern.own();
-      parts.tables = added(parts.tables, extern);
-    } else if (extern instanceof Memory) {
+    else if (extern instanceof Table) parts.tables = added(parts.tables, extern);
+    else if (extern instanceof Memory) {
       if (extern.addUser(store)) joined.push(extern);
       parts.memories = added(parts.memories, extern);
     } else if (extern instanceof Global) parts.globals = added(parts.globals, extern.at);
     else parts.tags = added(parts.tags, extern);
   }
+  for (const table of parts.tables) table.own();
   parts.importedFuncs = Int32Array.from(funcs);
   return parts;
 }

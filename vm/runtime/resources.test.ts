@@ -449,6 +449,16 @@ describe("an instantiation that is refused", () => {
       expect(memory.byteLength).to.equal(65_536);
     });
 
+    it("leaves the table that it was to import an image", () => {
+      const store = new Store();
+      const owner = wat`(module (table (export "t") 1 funcref) (elem (i32.const 0) $f) (func $f))`;
+      const table = instanceOf(owner, {}, store).export("t") as Table;
+      const needs = wat`(module (import "m" "t" (table 1 funcref)) (import "m" "g" (func)))`;
+      expect(table.imageOf).to.not.equal(null);
+      expect(() => store.instantiateSync(compileSync(needs), { m: { t: table } })).to.throw("unknown import");
+      expect(table.imageOf).to.not.equal(null);
+    });
+
     it("stay where a table got its functions", () => {
       const store = new Store();
       const table = instanceOf(
