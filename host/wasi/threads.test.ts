@@ -14,8 +14,8 @@ import {
 import { wat } from "../../vm/testing.ts";
 import { newProgress, type Progress } from "../drive.ts";
 import { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "../fakes.ts";
-import { NODE_EVENT_LOOP, NodeClock } from "../node/index.ts";
-import type { Clock } from "../system.ts";
+import { NODE_EVENT_LOOP } from "../node/index.ts";
+import type { Cancel, Clock } from "../system.ts";
 import { ProcessExit } from "./proc.ts";
 import { WasiThreads } from "./threads.ts";
 import { Wasi } from "./wasi.ts";
@@ -29,6 +29,23 @@ interface Options {
   readonly accountant?: Accountant;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
+}
+
+/** Jumps to a time that is still waited for after some turns of the event loop, in which all have fallen asleep. */
+class JumpingClock extends FakeClock {
+  override wakeAt(deadline: bigint, wake: () => void): Cancel {
+    let turnsLeft = 50;
+    const tick = (): void => {
+      if (turnsLeft-- > 0) immediate = setImmediate(tick);
+      else this.advance(deadline > this.monotonic() ? deadline - this.monotonic() : 0n);
+    };
+    let immediate = setImmediate(tick);
+    const cancel = super.wakeAt(deadline, wake);
+    return () => {
+      clearImmediate(immediate);
+      cancel();
+    };
+  }
 }
 
 /** A program of threads with a clock that stands still, unless one is given. */
@@ -126,7 +143,7 @@ describe("threads of WASI programs", () => {
   });
 
   it("sleep by the clock, in the order of their times", async () => {
-    const program = new Program("end", ["sleep"], { clock: new NodeClock() });
+    const program = new Program("end", ["sleep"], { clock: new JumpingClock() });
     await program.run();
     expect(program.text).to.equal("slept 10\nslept 30\n");
   });
