@@ -94,7 +94,7 @@ export class ProcessHandle implements AsyncDisposable {
 
   /**
    * Frees the memory of a process that waits for a message or for time, until one comes. Resolves to false when it does not
-   * wait, when something of it cannot be saved, and when it would win nothing.
+   * wait, when something of it cannot be saved, while it is being saved, and when it would win nothing.
    */
   async hibernate(): Promise<boolean> {
     return this.#process instanceof Process && hibernate(this.#process);

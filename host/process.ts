@@ -555,7 +555,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #atPause: (() => boolean)[] | null = null;
 
-  /** Calls `look` at the end of every turn until it returns true; it is called for the last time when the process has ended. */
+  /** Calls `look` at the end of every turn, and of every saving, until it returns true; it is called for the last time when the process has ended. */
   atPause(look: () => boolean): void {
     (this.#atPause ??= []).push(look);
   }
@@ -667,11 +667,24 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #isHeld = false;
 
-  /** It gets no turn while it is being saved, but for its end. */
-  hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
-    if (isHeld) this.runtime.scheduler.suspend(this);
-    else if (!this.isPaused) this.runtime.scheduler.release(this);
+  /** Whether somebody saves it in steps: nobody else may save it or take its store. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** It gets no turn while it is being saved, but for its end. Whoever holds it is the only one. */
+  hold(): void {
+    this.#isHeld = true;
+    this.runtime.scheduler.suspend(this);
+  }
+
+  /** Those who want to save it have their look now; the first of them may hold it again. */
+  unhold(): void {
+    this.#isHeld = false;
+    this.#tellPause();
+    if (this.#isHeld) return;
+    if (!this.isPaused) this.runtime.scheduler.release(this);
+    if (this.#atPause !== null) this.wakeUp();
   }
 
   /** Lets it use so much more fuel; one that has paused for want of it goes on. */

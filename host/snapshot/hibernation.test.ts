@@ -4,15 +4,17 @@ import { runInNewContext } from "node:vm";
 import { compileSync, eventLoopTurn, type HostDefinition, Memory, type MemoryAllocator } from "../../vm/index.ts";
 import { textToBinary } from "../../vm/text/index.ts";
 import type { ConfigOptions } from "../config.ts";
-import { Executor } from "../executor.ts";
+import { Executor, type ExecutorOptions } from "../executor.ts";
 import { compileGuest, type Note, TestHost } from "../functions/testing.ts";
 import { guestFunctions } from "../functions/host-definition.ts";
 import { Account } from "../group.ts";
 import { DataMessage } from "../message.ts";
+import type { ProcessHandle } from "../process-handle.ts";
 import { Process } from "../process.ts";
 import { Runtime } from "../runtime.ts";
 import type { TraceEvent } from "../runtime-core.ts";
 import { reasonText } from "../signal.ts";
+import { Timer } from "../timers.ts";
 
 const EXPORTS = `(memory (export "memory") 2) (data (i32.const 100) "hello")`;
 
@@ -40,6 +42,12 @@ const CLIENT = compileGuest(`${EXPORTS} (func (export "main") (local $i i32)
     (drop (call $message::send (i64.const 1)))
     (call $process::sleep_ms (i64.mul (i64.const 90) (i64.extend_i32_u (local.get $i))))
     (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 10)))))`);
+
+const LARGE_MEMORY = `(memory (export "memory") 400)`;
+const FILL = `(memory.fill (i32.const 65536) (i32.const 7) (i32.const 16000000))`;
+const LARGE = compileGuest(`${LARGE_MEMORY} (func (export "main") ${FILL}
+  (drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const -1)))
+  (call $test::i32 (i32.load8_u (i32.const 15999999))))`);
 
 /** All that can be seen of a run. */
 function traceOf(config: ConfigOptions): { events: unknown[]; notes: Note[]; hibernations: number; fuel: number } {
@@ -264,5 +272,98 @@ describe("hibernation", () => {
     expect(await abandoned).to.equal(false);
     await handle.exited;
     expect(notes).to.deep.equal([7, 7]);
+  });
+
+  /** A process with so much memory that it is saved in many steps. It waits. */
+  async function large(runtime: Runtime, module = LARGE): Promise<ProcessHandle> {
+    const handle = runtime.spawn(module, { entry: "main" });
+    while (handle.stats.state !== "waiting") await eventLoopTurn();
+    return handle;
+  }
+
+  function noting(notes: number[], options: ExecutorOptions = {}): Runtime {
+    const note: HostDefinition = {
+      params: ["i32"],
+      results: [],
+      call(_caller, value: number) {
+        notes.push(value);
+        return [];
+      },
+    };
+    return new Runtime({
+      executor: new Executor(options),
+      functions: [(from) => (from === "test" ? note : undefined), guestFunctions],
+    });
+  }
+
+  it("is refused while the process is saved in steps, and is waited for by whoever saves it meanwhile", async () => {
+    const notes: number[] = [];
+    await using runtime = noting(notes);
+    const handle = await large(runtime);
+    const first = handle.snapshot();
+    const second = handle.snapshot();
+    expect(await handle.hibernate()).to.equal(false);
+    expect(handle.process instanceof Process && handle.process.isHeld).to.equal(true);
+    const copies = [await first, await second];
+    const freezing = handle.hibernate();
+    const third = handle.snapshot();
+    const fourth = handle.snapshot();
+    expect(await freezing).to.equal(true);
+    copies.push(await third, await fourth);
+    expect(handle.process instanceof Process && handle.process.isHeld).to.equal(false);
+    for (const bytes of copies) {
+      const copy = await runtime.restore(bytes, { modules: [LARGE] });
+      await copy.send(Uint8Array.of(1));
+      await copy.exited;
+    }
+    await handle.send(Uint8Array.of(1));
+    await handle.exited;
+    expect(notes).to.deep.equal([7, 7, 7, 7, 7]);
+  });
+
+  it("lets no virtual time go by meanwhile", async () => {
+    const notes: number[] = [];
+    await using runtime = noting(notes, { virtualTime: true });
+    const handle = await large(runtime);
+    let isOver = false;
+    runtime.executor.arm(
+      new Timer(() => {
+        isOver = true;
+      }),
+      5_000,
+    );
+    const freezing = handle.hibernate();
+    expect(runtime.executor.isHeld).to.equal(true);
+    expect([await freezing, isOver, runtime.executor.isHeld]).to.deep.equal([true, false, false]);
+    await handle.send(Uint8Array.of(1));
+    await handle.exited;
+  });
+
+  it("and what arrives, fires or is linked while a process is saved in steps to be stopped is saved, once", async () => {
+    const notes: number[] = [];
+    await using runtime = noting(notes);
+    const module = compileGuest(`${LARGE_MEMORY}
+      (func $timer (param i64) (call $message::create_data (i64.const 4) (i64.const 0))
+        (drop (call $timer::send_after (call $process::process_id) (local.get 0))))
+      (func (export "main") ${FILL}
+        (call $timer (i64.const 0)) (call $timer (i64.const 2000))
+        (drop (call $message::receive (i32.const 8) (i32.const 1) (i64.const -1)))
+        (loop $l
+          (call $test::i32 (i32.wrap_i64 (call $message::get_tag)))
+          (br_if $l (i32.eqz (call $message::receive (i32.const 0) (i32.const 0) (i64.const 50)))))
+        (call $test::i32 (i32.const -1)))
+      (data (i32.const 8) "\\05")`);
+    for (const hasAnswer of [false, true]) {
+      const handle = await large(runtime, module);
+      const saving = handle.snapshot({ stop: true });
+      await handle.send(DataMessage.of(Uint8Array.of(1), 3n));
+      if (hasAnswer) await handle.send(DataMessage.of(Uint8Array.of(1), 5n));
+      const bytes = await saving;
+      await handle.exited;
+      const copy = await runtime.restore(bytes, { modules: [module] });
+      if (!hasAnswer) await copy.send(DataMessage.of(Uint8Array.of(1), 5n));
+      await copy.exited;
+      expect([...notes.splice(0)].sort()).to.deep.equal([-1, 3, 4, 5]);
+    }
   });
 });

@@ -25,7 +25,7 @@ interface HostParts {
 
 /**
  * Frees the memory of a process that waits for a message or for time. False when it does not, when something of it cannot be
- * saved or is held by the embedder, and when nothing would be won.
+ * saved or is held by the embedder, when it is being saved already, and when nothing would be won.
  */
 export function hibernate(process: Process): boolean | Promise<boolean> {
   const found = beginSaving(process);
@@ -40,7 +40,9 @@ export function hibernate(process: Process): boolean | Promise<boolean> {
 
 /** Whoever wakes the process meanwhile has it go on as it was. */
 async function later(process: Process, run: ProcessRun, saving: Saving, parts: HostParts): Promise<boolean> {
-  process.hold(true);
+  const { executor } = process.runtime;
+  executor.hold();
+  process.hold();
   try {
     do {
       await eventLoopTurn();
@@ -48,7 +50,8 @@ async function later(process: Process, run: ProcessRun, saving: Saving, parts: H
     } while (!saving.step());
     return process.freeze(run, new Waking(run, saving.bytes, parts));
   } finally {
-    process.hold(false);
+    process.unhold();
+    executor.unhold();
   }
 }
 
@@ -63,7 +66,7 @@ function isWaiting(process: Process): boolean {
 }
 
 function beginSaving(process: Process): { saving: Saving; run: ProcessRun; parts: HostParts } | null {
-  if (!isWaiting(process) || !process.isVisible) return null;
+  if (process.isHeld || !isWaiting(process) || !process.isVisible) return null;
   const run = process.standing;
   if (run === null) return null;
   const { store, invocation } = run;

@@ -11,7 +11,7 @@ import {
 import { type BasicProcess, Phase } from "../basic-process.ts";
 import { isCompiling } from "../functions/compile.ts";
 import { Process } from "../process.ts";
-import type { ProcessRun } from "../process-run.ts";
+import type { ProcessRun, Waiting } from "../process-run.ts";
 import { NORMAL } from "../signal.ts";
 import { ProcessExit } from "../wasi/proc.ts";
 import { configState } from "./configs.ts";
@@ -44,7 +44,9 @@ export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptio
     /** True when there is nothing more to wait for. */
     const look = (): boolean => {
       try {
-        if (process.hasEnded) throw unsavable(`process ${process.pid} has ended`);
+        if (process.hasEnded) throw ended(process);
+        // One is saved after the other.
+        if (process.isHeld) return false;
         const { standing } = process;
         if (standing === null) return false;
         resolve(finish(process, begin(process, standing, options), options));
@@ -60,46 +62,75 @@ export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptio
   });
 }
 
-function begin(process: Process, run: ProcessRun, options: ProcessSnapshotOptions): Saving {
+function ended(process: Process): SnapshotError {
+  return unsavable(`process ${process.pid} has ended`);
+}
+
+interface Save {
+  readonly saving: Saving;
+  readonly waitsFor: Waiting["kind"];
+  /** Others had their turns meanwhile: what they did to the process belongs to it. */
+  isLate: boolean;
+}
+
+function begin(process: Process, run: ProcessRun, options: ProcessSnapshotOptions, isLate = false): Save {
   const { store, invocation, waiting } = run;
-  const { externName, hostFuncName } = options;
-  return new Saving(store, [invocation], {
+  const { externName, hostFuncName, relations = "require" } = options;
+  const state = processState(process, run, relations);
+  const saving = new Saving(store, [invocation], {
     ...(externName === undefined ? {} : { externName }),
     ...(hostFuncName === undefined ? {} : { hostFuncName }),
     remainingNs: ({ timeoutNs }) =>
       waiting.leftMs === null ? (timeoutNs ?? 0n) : BigInt(Math.ceil(waiting.leftMs * 1e6)),
     errorState: (error) => (error instanceof ProcessExit ? { exitCode: error.code } : undefined),
-    data: processState(process, run, options.relations ?? "require"),
+    // One that goes on here is saved as it was; one that is stopped takes along what came meanwhile.
+    data:
+      options.stop === true
+        ? () => (save.isLate ? processState(process, standingOf(process), relations) : state)
+        : state,
   });
+  const save: Save = { saving, waitsFor: waiting.kind, isLate };
+  return save;
+}
+
+function standingOf(process: Process): ProcessRun {
+  const { standing } = process;
+  if (standing === null) throw ended(process);
+  return standing;
 }
 
 /** The process stands still while it is saved, however many turns of the event loop that takes. */
-function finish(process: Process, saving: Saving, options: ProcessSnapshotOptions): Uint8Array | Promise<Uint8Array> {
+function finish(process: Process, save: Save, options: ProcessSnapshotOptions): Uint8Array | Promise<Uint8Array> {
   const isAtOnce = process.runtime.executor.isDeterministic;
   for (let steps = 0; isAtOnce || steps < STEPS_AT_ONCE; steps++) {
-    if (saving.step()) return ended(process, saving, options);
+    if (save.saving.step()) return done(process, save.saving, options);
   }
-  return finishLater(process, saving, options);
+  return finishLater(process, save, options);
 }
 
-async function finishLater(process: Process, saving: Saving, options: ProcessSnapshotOptions): Promise<Uint8Array> {
+/** What arrives meanwhile at one that is stopped is saved too: all but the store is taken last, and begun anew is what has had its answer. */
+async function finishLater(process: Process, first: Save, options: ProcessSnapshotOptions): Promise<Uint8Array> {
   const { executor } = process.runtime;
+  let save = first;
+  save.isLate = true;
   executor.hold();
-  process.hold(true);
+  process.hold();
   try {
     do {
       await eventLoopTurn();
-      if (process.hasEnded) throw unsavable(`process ${process.pid} has ended`);
-    } while (!saving.step());
-    return ended(process, saving, options);
+      const standing = standingOf(process);
+      // It happens once: what it goes on with then waits for nothing.
+      if (standing.waiting.kind !== save.waitsFor) save = begin(process, standing, options, true);
+    } while (!save.saving.step());
+    return done(process, save.saving, options);
   } finally {
-    process.hold(false);
+    process.unhold();
     executor.unhold();
   }
 }
 
 /** What it takes along is no longer here: its timers, and its number. */
-function ended(process: Process, { bytes }: Saving, { stop = false }: ProcessSnapshotOptions): Uint8Array {
+function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnapshotOptions): Uint8Array {
   if (stop) {
     process.resources.timers.dropAll();
     process.environment.leave(process.pid);

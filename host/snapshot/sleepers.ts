@@ -42,6 +42,10 @@ export class Sleepers {
         nextMs = Math.min(nextMs, leftMs);
         continue;
       }
+      if (process.isHeld) {
+        nextMs = Math.min(nextMs, process.config.hibernateAfterMs);
+        continue;
+      }
       // Whoever goes on is added again when it waits.
       this.#processes.delete(process);
       if (sinceMs === null) continue;

@@ -51,8 +51,8 @@ export interface SnapshotOptions {
   readonly errorState?: ErrorState;
   /** Without the hash that guards it, for bytes that nobody else gets: hashing takes most of the time. Default: false. */
   readonly withoutHash?: boolean;
-  /** Whatever the embedder wants to find again beside the store, before it is restored: plain data. */
-  readonly data?: FrameState;
+  /** Whatever the embedder wants to find again beside the store, before it is restored: plain data, or what gives it in the last step, which is then long. */
+  readonly data?: FrameState | (() => FrameState);
 }
 
 const hashes = new WeakMap<CompiledModule, Uint8Array>();
@@ -204,8 +204,9 @@ class StoreWriter {
   }
 
   *write(invocations: readonly Invocation[]): Generator<void, Uint8Array> {
+    const { data: given = null } = this.#options;
     const data = new Output();
-    writePlain(data, this.#options.data ?? null, "the data of the embedder");
+    if (typeof given !== "function") writePlain(data, given, "the data of the embedder");
     const head = this.#head();
     // Answers of host functions may be new values of the host: so this comes before the heap.
     const runs = new Output();
@@ -220,7 +221,14 @@ class StoreWriter {
       yield* saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
       this.#externs(externs);
     }
-    return yield* assemble([data, head, heap, externs, contents, runs], this.#options.withoutHash ?? false);
+    if (typeof given === "function") writePlain(data, given(), "the data of the embedder");
+    const assembling = assemble([data, head, heap, externs, contents, runs], this.#options.withoutHash ?? false);
+    if (typeof given !== "function") return yield* assembling;
+    // What is given last is of the moment at which all is done.
+    for (;;) {
+      const { done, value } = assembling.next();
+      if (done === true) return value;
+    }
   }
 
   #head(): Output {
