@@ -34,7 +34,7 @@ interface Link {
 }
 
 /** Charged to the group of whoever hears of the end: the entry, and room for the one notice. */
-const WATCH_BYTES = 256;
+export const WATCH_BYTES = 256;
 /** What a process costs besides all that is counted one by one. */
 const PROCESS_BYTES = 1_024;
 /** Links and monitors told in one turn. */

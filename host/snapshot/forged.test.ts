@@ -10,6 +10,7 @@ import {
 import { compileGuest, TestHost } from "../functions/testing.ts";
 import { Account } from "../group.ts";
 import { SpawnError } from "../runtime.ts";
+import { Modules, restoreMessage } from "./messages.ts";
 
 const COUNT = Number(process.env["FORGED_PROCESSES"] ?? 1_500);
 
@@ -70,6 +71,30 @@ function forged(state: FrameState, random: () => number): FrameState {
 }
 
 describe("forged snapshots of processes", () => {
+  it("pay for the notices in a mailbox", () => {
+    const { group } = new TestHost({ maxMemory: 600 }).runtime;
+    const restore = (kind: number) => restoreMessage({ kind, tag: 1n, pid: 3 }, new Modules([]), group);
+    const notices = [restore(1), restore(2)];
+    expect(group.used(Account.Memory)).to.equal(512);
+    expect(() => restore(1)).to.throw(Termination, /a notice/);
+    for (const notice of notices) notice.drop();
+    expect(group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("leave no timer armed when they are refused", async () => {
+    const host = new TestHost();
+    const handle = host.start(MODULE);
+    while (handle.stats.state !== "waiting") host.executor.runUntilIdle(1);
+    const bytes = await handle.snapshot();
+    // The name is the living one's.
+    const outcome = await Promise.all([
+      host.runtime.restore(bytes, { modules: [MODULE] }).catch((error: unknown) => String(error)),
+      Promise.resolve(host.executor.runUntilIdle(1)),
+    ]);
+    expect(outcome[0]).to.include("is registered as");
+    expect([host.runtime.group.used(Account.Timers), host.executor.armedTimers]).to.deep.equal([1, 2]);
+  });
+
   it(`are refused or give a process that runs under its limits: ${COUNT} of them`, async function () {
     this.timeout(120_000 + COUNT * 20);
     const host = new TestHost();

@@ -1,7 +1,8 @@
 /** Messages as data: what they hold of modules is named by hash, other resources are refused by their names. */
 
-import { type CompiledModule, type FrameState, moduleHash } from "../../vm/index.ts";
-import type { Group } from "../group.ts";
+import { type CompiledModule, type FrameState, moduleHash, Termination } from "../../vm/index.ts";
+import { WATCH_BYTES } from "../basic-process.ts";
+import { Account, type Group } from "../group.ts";
 import { DataMessage, LinkDied, type Message, MessageKind, ProcessDied, type Resource } from "../message.ts";
 import { ModuleHandle } from "../modules.ts";
 import { Fields, invalid, mismatch, unsavable } from "./fields.ts";
@@ -59,12 +60,19 @@ export function restoreMessage(state: FrameState, modules: Modules, group: Group
     case MessageKind.Data:
       return restoreData(fields, tag, modules, group);
     case MessageKind.LinkDied:
-      return new LinkDied(tag);
+      return paid(new LinkDied(tag), group);
     case MessageKind.ProcessDied:
-      return new ProcessDied(fields.count("pid"));
+      return paid(new ProcessDied(fields.count("pid")), group);
     default:
       throw invalid("a message of no kind");
   }
+}
+
+/** The room of a notice, which a link or a monitor would have reserved. */
+function paid(notice: Message, group: Group): Message {
+  if (!group.reserve(Account.Memory, WATCH_BYTES)) throw new Termination("memory limit", "a notice");
+  notice.takeOver(group, WATCH_BYTES);
+  return notice;
 }
 
 function restoreData(fields: Fields, tag: bigint, modules: Modules, group: Group): DataMessage {

@@ -139,9 +139,16 @@ class ProcessRestoring implements Restoring {
     this.#messages(process);
     if (fields.has("wasi")) installWasi(fields.record("wasi"), process);
     const relations = this.#options.relations ?? "require";
-    restoreTables(fields.record("tables"), process, this.#modules, (state) => findTarget(process, state, relations));
-    restoreRelations(fields.record("relations"), process, relations);
-    if (!fields.flag("isStarting")) process.comeBack();
+    const isStarting = fields.flag("isStarting");
+    try {
+      restoreTables(fields.record("tables"), process, this.#modules, (state) => findTarget(process, state, relations));
+      restoreRelations(fields.record("relations"), process, relations);
+    } catch (error) {
+      // Those of a process that ends would still fire.
+      process.resources.timers.dropAll();
+      throw error;
+    }
+    if (!isStarting) process.comeBack();
   }
 
   #messages(process: Process): void {
