@@ -207,3 +207,33 @@ describe("Executor", () => {
     }
   });
 });
+
+describe("an executor that sleeps", () => {
+  it("lets go of the platform when nobody waits for a time any more, and sleeps again when somebody does", () => {
+    const delays: number[] = [];
+    let asleep = 0;
+    const source: TurnSource = {
+      nowMs: () => 0,
+      nextTurn: (run) => run(),
+      wakeAfter(delayMs) {
+        delays.push(delayMs);
+        asleep++;
+        return () => asleep--;
+      },
+    };
+    const executor = new Executor({ source });
+    const [soon, late] = [new Timer(() => {}), new Timer(() => {})];
+    executor.arm(soon, 1_000);
+    executor.arm(late, 86_400_000);
+    executor.disarm(soon);
+    expect(asleep).to.equal(1);
+    executor.disarm(late);
+    expect(asleep).to.equal(0);
+    executor.arm(late, 5_000);
+    expect(asleep).to.equal(1);
+    // The wheel knows distant times roughly: it is asked again when they are near.
+    expect(delays).to.have.length(2);
+    expect(delays[0]).to.be.within(1, 1_000);
+    expect(delays[1]).to.be.within(1, 5_000);
+  });
+});

@@ -178,6 +178,11 @@ export class Executor {
   /** Harmless for a timer that is not armed. */
   disarm(timer: Timer): void {
     this.#wheel.cancel(timer);
+    // The platform's timer would keep a program alive that is over.
+    if (this.#cancelWake === null || this.#wheel.size > 0) return;
+    this.#cancelWake();
+    this.#cancelWake = null;
+    this.#timersAtMs = Number.POSITIVE_INFINITY;
   }
 
   /** As {@link arm}, for what nobody waits for: virtual time does not jump to it. */
