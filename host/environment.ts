@@ -26,17 +26,20 @@ export class Environment {
     return this.#nextPid++;
   }
 
-  /** Numbers of processes that were saved and stopped: they may come back. */
-  readonly #away = new Set<Pid>();
+  /** Numbers of processes that were saved and stopped, and the checksums of their snapshots: they may come back. */
+  readonly #away = new Map<Pid, string>();
 
-  /** A process was saved and has ended: its number is its own when it is restored. */
-  leave(pid: Pid): void {
-    if (this.#away.size < MAX_AWAY) this.#away.add(pid);
+  /** A process was saved and has ended: its number is its own when it is restored from that snapshot, and nobody else's. */
+  leave(pid: Pid, checksum: string): void {
+    if (this.#away.size < MAX_AWAY) this.#away.set(pid, checksum);
   }
 
   /** The number for a restored process: the one that it had, unless another process has or had it here. */
-  comeBack(pid: Pid): Pid {
-    if (this.#away.delete(pid)) return pid;
+  comeBack(pid: Pid, checksum: string): Pid {
+    if (this.#away.get(pid) === checksum) {
+      this.#away.delete(pid);
+      return pid;
+    }
     if (pid < this.#nextPid || pid > MAX_PID) return this.takePid();
     this.#nextPid = pid + 1;
     return pid;

@@ -77,6 +77,7 @@ export {
 } from "./runtime/resources.ts";
 export { PROPOSALS, type Proposal } from "./proposals.ts";
 export {
+  checksumOf,
   moduleHash,
   Restoration,
   Saving,

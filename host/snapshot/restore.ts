@@ -4,6 +4,7 @@
  */
 
 import {
+  checksumOf,
   type CompiledModule,
   type FrameState,
   LinkError,
@@ -64,7 +65,7 @@ export function restoreRequest(
     entry: fields.text("entry"),
     args: fields.list("args").map(readArg),
     name: target.name ?? fields.text("name"),
-    pid: target.environment.comeBack(pid),
+    pid: target.environment.comeBack(pid, checksumOf(bytes)),
     restoring,
   };
 }

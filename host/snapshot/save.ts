@@ -1,6 +1,7 @@
 /** Saves a process: the snapshot of its store, and beside it as data what else the process is (docs/snapshot.md). */
 
 import {
+  checksumOf,
   eventLoopTurn,
   type FrameState,
   Saving,
@@ -133,7 +134,7 @@ async function finishLater(process: Process, first: Save, options: ProcessSnapsh
 function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnapshotOptions): Uint8Array {
   if (stop) {
     process.resources.timers.dropAll();
-    process.environment.leave(process.pid);
+    process.environment.leave(process.pid, checksumOf(bytes));
     process.kill(NORMAL);
   }
   return bytes;

@@ -4,6 +4,7 @@ import type { Engine } from "../engine.ts";
 import { INSTRUCTION_BY_NUMBER } from "../opcodes.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
+import { hex } from "./sha256.ts";
 
 /** "PLSNAP" */
 export const MAGIC = Uint8Array.of(0x50, 0x4c, 0x53, 0x4e, 0x41, 0x50);
@@ -11,6 +12,11 @@ export const VERSION = 2;
 /** Of the hash that follows magic and version, over everything behind it. */
 export const CHECKSUM_BYTES = 16;
 export const HASH_BYTES = 32;
+
+/** The checksum that a snapshot begins with, as text: no two snapshots have the same. */
+export function checksumOf(bytes: Uint8Array): string {
+  return hex(bytes.subarray(MAGIC.length + 2, MAGIC.length + 2 + CHECKSUM_BYTES));
+}
 export const DEFAULT_PAGE_SIZE_LOG2 = 16;
 /** Blocks in which linear memories are looked at: those of zeros are left out. */
 export const MEMORY_BLOCK_BYTES = 256;
