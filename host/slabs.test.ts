@@ -15,6 +15,20 @@ function bytesOf({ buffer, base, capacity }: MemoryBlock): Uint8Array {
   return new Uint8Array(buffer, base, capacity);
 }
 
+/** Calls `look` for all that is filled while `use` runs. */
+function withFill(look: (array: Float64Array, start: number, end: number) => void, use: () => void): void {
+  const { fill } = Float64Array.prototype;
+  Float64Array.prototype.fill = function (this: Float64Array, value, start = 0, end = this.length) {
+    look(this, start, end);
+    return fill.call(this, value, start, end);
+  };
+  try {
+    use();
+  } finally {
+    Float64Array.prototype.fill = fill;
+  }
+}
+
 describe("SlabAllocator", () => {
   it("gives zeroed windows that never overlap, whatever is taken, written and given back", () => {
     const command = fc.record({ pages: fc.integer({ min: 0, max: 5 }), free: fc.nat(100), touch: fc.nat(400_000) });
@@ -137,30 +151,66 @@ describe("SlabAllocator", () => {
     for (const block of again) expect(bytesOf(block).every((byte) => byte === 0)).to.equal(true);
   });
 
-  it("overwrites few slots whole, however many are used again at once", () => {
+  it("writes nothing beside what is not zero: a page that was not touched stays so", () => {
+    const allocator = new SlabAllocator({ slabBytes: [400 * PAGE] });
+    const blocks = Array.from({ length: 100 }, () => allocator.allocate(PAGE)!);
+    for (const block of blocks) {
+      const bytes = bytesOf(block);
+      bytes[4_095] = 1;
+      bytes[8_192] = 1;
+      bytes[12_300] = 1;
+      bytes[16_000] = 1;
+    }
+    for (const block of blocks) allocator.free(block);
+    const written = new Set<string>();
+    withFill(
+      ({ byteOffset }, start, end) => {
+        const at = (byteOffset + start * 8) % PAGE;
+        written.add(`${at}-${at + (end - start) * 8}`);
+      },
+      () => {
+        while (allocator.cleanSome(PAGE));
+      },
+    );
+    expect([...written]).to.have.members(["4080-4096", "8192-8208", "12288-16016"]);
+    for (const { buffer, base } of blocks.slice(0, 36)) {
+      expect(new Uint8Array(buffer, base, PAGE).every((byte) => byte === 0)).to.equal(true);
+    }
+  });
+
+  it("has no slabs but the first of each size that a heap of the C library would hold", () => {
+    const allocator = new SlabAllocator();
+    const blocks = Array.from({ length: 600 }, () => allocator.allocate(PAGE)!);
+    const sizes = [...new Set(blocks.map(({ buffer }) => buffer))].map(({ byteLength }) => byteLength);
+    expect(sizes).to.deep.equal([16 * PAGE, 528 * PAGE, 4_096 * PAGE]);
+  });
+
+  it("overwrites few slots whole, and those only that are used again and again", () => {
     const allocator = new SlabAllocator({ slabBytes: [1_000 * PAGE] });
     const whole = new Set<number>();
-    const { fill } = Float64Array.prototype;
-    Float64Array.prototype.fill = function (this: Float64Array, value, start = 0, end = this.length) {
+    const look = (_array: Float64Array, start: number, end: number): void => {
       if (end - start === PAGE / 8) whole.add(start);
-      return fill.call(this, value, start, end);
     };
-    try {
-      const hot = new Set<number>();
-      let kept = Array.from({ length: 300 }, () => allocator.allocate(PAGE)!);
-      for (let round = 0; round < 10; round++) {
-        for (const block of kept) {
+    const rounds = (count: number, live: number): void => {
+      for (let round = 0; round < count; round++) {
+        const blocks = Array.from({ length: live }, () => allocator.allocate(PAGE)!);
+        expect(blocks.every((block) => bytesOf(block)[8] === 0)).to.equal(true);
+        for (const block of blocks) {
           bytesOf(block).fill(7, 8, 16);
           allocator.free(block);
         }
-        kept = Array.from({ length: 300 }, () => allocator.allocate(PAGE)!);
-        for (const block of kept.slice(0, 64)) hot.add(block.base);
-        expect(kept.every((block) => bytesOf(block)[8] === 0)).to.equal(true);
       }
-      expect(hot.size).to.be.greaterThan(200);
-    } finally {
-      Float64Array.prototype.fill = fill;
-    }
+    };
+    withFill(look, () => {
+      rounds(20, 300);
+      expect(whole.size).to.equal(0);
+      rounds(20, 10);
+      expect(whole.size).to.equal(10);
+      for (let kept = 0; kept < 100; kept++) {
+        rounds(6, 1);
+        allocator.allocate(PAGE);
+      }
+    });
     expect(whole.size).to.equal(64);
   });
 

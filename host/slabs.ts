@@ -9,7 +9,7 @@ import type { Executor } from "./executor.ts";
 import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
 
 export interface SlabOptions {
-  /** Sizes of the first slab for a number of pages, the second, and all later ones, in bytes. Default 1, 16 and 256 MiB. */
+  /** Sizes of the first slab for a number of pages, the second, and all later ones, in bytes. Default 1, 33 and 256 MiB. */
   readonly slabBytes?: readonly number[];
   /** Memories of more pages have a buffer of their own. Default 32. */
   readonly maxPages?: number;
@@ -24,6 +24,8 @@ const SYSTEM_PAGE_BYTES = 4_096;
 /** Slots that are used again at once are overwritten whole: up to so many bytes for each size. */
 const HOT_BYTES = 4 * MIB;
 const MAX_HOT = 64;
+/** How often it was used again by then: overwriting touches all of it, which pays only where it goes on. */
+const HOT_REUSES = 3;
 /** Bytes compared in one step of cleaning, and for one unit of charge. */
 const BYTES_PER_CHARGE = 16;
 /** Address space that is left to the platform: V8 ends the whole program when its own heap gets none. */
@@ -34,6 +36,7 @@ const ASKED_FROM_BYTES = 16 * MIB;
  * Memories from the first size on get buffers of at least the second, which the allocators of C libraries map each by itself: its
  * pages are provided when they are touched and are gone with it. Smaller ones, once some were freed, are
  * parts of a heap, overwritten at once and back with the system only when all around them are free.
+ * So no slab but the first of its size is smaller.
  */
 const MAPPED_FROM_BYTES = 8 * MIB;
 const MAPPED_BYTES = 33 * MIB;
@@ -79,6 +82,8 @@ class Slab {
 class Slot implements MemoryBlock {
   readonly slab: Slab;
   readonly index: number;
+  /** How often it was taken again since somebody else's memory lay in between. */
+  #reuses = 0;
 
   constructor(slab: Slab, index: number) {
     this.slab = slab;
@@ -110,7 +115,7 @@ class Slot implements MemoryBlock {
     const { base, capacity, slab, index } = this;
     const { size, overwritten } = slab;
     if (!overwritten.has(index)) {
-      if (size.overwritten >= size.maxHot) {
+      if (this.#reuses++ < HOT_REUSES || size.overwritten >= size.maxHot) {
         clean(slab, index);
         return;
       }
@@ -156,7 +161,7 @@ export class SlabAllocator implements MemoryAllocator {
   });
 
   constructor(options: SlabOptions = {}) {
-    this.#slabBytes = options.slabBytes ?? [MIB, 16 * MIB, 256 * MIB];
+    this.#slabBytes = options.slabBytes ?? [MIB, MAPPED_BYTES, 256 * MIB];
     this.#maxStep = this.#slabBytes.length - 1;
     this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);
     this.#cleaner = options.executor === undefined ? null : new Cleaner(this, options.executor);
@@ -350,29 +355,35 @@ function release(buffer: ArrayBuffer & { transfer?(byteLength: number): ArrayBuf
   closedPort.postMessage(null, [buffer]);
 }
 
-/** Overwrites the system pages of a slot that are not zero; reading the others takes no memory. */
-function clean(slab: Slab, index: number): void {
-  const { words, doubles } = slab;
-  const length = slab.size.byteLength / 4;
+/** Overwrites what is not zero of a slot; reading what was never touched takes no memory. */
+function clean({ words, doubles, size }: Slab, index: number): void {
+  const length = size.byteLength / 4;
   const step = SYSTEM_PAGE_BYTES / 4;
-  const from = index * length;
-  for (let start = from; start < from + length; start += step) {
-    const end = start + step;
-    for (let at = start; at < end; at += 8) {
-      const any =
-        words[at]! |
-        words[at + 1]! |
-        words[at + 2]! |
-        words[at + 3]! |
-        words[at + 4]! |
-        words[at + 5]! |
-        words[at + 6]! |
-        words[at + 7]!;
-      if (any === 0) continue;
-      doubles.fill(0, start / 2, end / 2);
-      break;
-    }
+  const end = (index + 1) * length;
+  for (let start = index * length; start < end; start += step) {
+    const first = firstDirty(words, start, start + step);
+    if (first === start + step) continue;
+    // Allocators put a header before a buffer, so what is a page of it lies in two of the system's: where only one was
+    // touched, the other stays as it is.
+    doubles.fill(0, first / 2, endOfDirty(words, start + step) / 2);
   }
+}
+
+/** The first four words that are not all zero; `end` if there are none. */
+function firstDirty(words: Int32Array, start: number, end: number): number {
+  for (let at = start; at < end; at += 8) {
+    const low = words[at]! | words[at + 1]! | words[at + 2]! | words[at + 3]!;
+    if (low !== 0) return at;
+    const high = words[at + 4]! | words[at + 5]! | words[at + 6]! | words[at + 7]!;
+    if (high !== 0) return at + 4;
+  }
+  return end;
+}
+
+/** The end of the last four words before `end` that are not all zero. There are some. */
+function endOfDirty(words: Int32Array, end: number): number {
+  while ((words[end - 4]! | words[end - 3]! | words[end - 2]! | words[end - 1]!) === 0) end -= 4;
+  return end;
 }
 
 /**

@@ -12,6 +12,8 @@ const [kind = "small", countText = "10000", hibernates = ""] = process.argv.slic
 const count = Number(countText);
 /** What they are about to touch, and what V8 needs for them. */
 const EXPECTED_BYTES = kind === "rust" ? 180_000 : 17_000;
+/** How often all end and are started anew: what grows at the first restart only is not lost. */
+const RESTARTS = count > 100_000 ? 1 : 3;
 const CHUNK_BYTES = 2 ** 26;
 const SYSTEM_PAGE_BYTES = 4_096;
 
@@ -96,9 +98,15 @@ if (hibernates !== "") {
 }
 const endMs = await end();
 const afterEnd = await collected();
-const second = await start();
-const again = await collected();
-process.stdout.write(
-  JSON.stringify({ kind, count, ...first, before, during, endMs, afterEnd, againMs: second.startMs, again }),
-);
+const again: number[] = [];
+let againMs = 0;
+for (let restart = 1; restart <= RESTARTS; restart++) {
+  if (restart > 1) {
+    await end();
+    await collected();
+  }
+  againMs = (await start()).startMs;
+  again.push(await collected());
+}
+process.stdout.write(JSON.stringify({ kind, count, ...first, before, during, endMs, afterEnd, againMs, again }));
 process.exit(0);

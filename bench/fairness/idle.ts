@@ -15,11 +15,11 @@ export interface Idle {
   /** From the first kill until all is cleaned. */
   readonly endMs: number;
   readonly againMs: number;
-  /** Resident bytes: before, with all, after their end, and with all again. */
+  /** Resident bytes: before, with all, after their end, and with all again: once for every time that they were started anew. */
   readonly before: number;
   readonly during: number;
   readonly afterEnd: number;
-  readonly again: number;
+  readonly again: readonly number[];
 }
 
 export async function idle(kind: "small" | "two-pages" | "rust", count: number): Promise<Idle> {
@@ -77,8 +77,8 @@ export function idleText(all: readonly Idle[]): string {
     `${((during - before) / count / 1_024).toFixed(1)} KB`,
     mb(during),
     mb(afterEnd),
-    mb(again),
-    `${((again / during - 1) * 100).toFixed(1)} %`,
+    again.map(mb).join(", "),
+    `${((again[again.length - 1]! / during - 1) * 100).toFixed(1)} %`,
     micros(startMs, count),
     micros(gcMs, count),
     micros(againMs, count),
