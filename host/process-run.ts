@@ -34,6 +34,8 @@ export interface RestoredWasi {
 
 /** What a process is made of when it does not begin anew. */
 export interface Restoring {
+  /** Charge of one step. */
+  readonly stepCharge: number;
   /** Does a bounded part in a turn of the process; true when it has been given all of it. Throws what ends the process. */
   step(process: Process): boolean;
   /** The process has ended before. */

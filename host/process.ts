@@ -283,6 +283,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return this.#memoryBytes;
   }
 
+  /** Of {@link memoryBytes} those of its store. */
+  get storeBytes(): number {
+    return this.#memoryBytes - this.#ownBytes;
+  }
+
   reserve(kind: ResourceKind, byteLength: number): boolean {
     // Its group pays for what processes share.
     if (kind === "module" || kind === "code") return true;
@@ -321,6 +326,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.turnCharge = TURN_CHARGE;
     if (this.hasEnded) return this.goOnEnding();
     if (this.killReason !== null) return this.#fail(this.killReason, null);
+    this.#stopFreezing();
     this.turns++;
     this.#isInTurn = true;
     let end: TurnEnd;
@@ -574,12 +580,14 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#openDirectories();
       return TurnEnd.Waiting;
     }
+    const { isDeterministic } = this.runtime.executor;
+    if (!isDeterministic) this.turnCharge += restoring.stepCharge;
     do {
       if (!restoring.step(this)) continue;
       this.#restoring = null;
       this.#tellDone({ kind: "spawned", process: this });
       return null;
-    } while (this.runtime.executor.isDeterministic);
+    } while (isDeterministic);
     return TurnEnd.Runnable;
   }
 
@@ -622,7 +630,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Gives up its store, which is saved, until its next turn. False when that would win nothing. */
   freeze({ store, invocation }: ProcessRun, frozen: Frozen): boolean {
-    const storeBytes = this.#memoryBytes - this.#ownBytes;
+    const { storeBytes } = this;
     if (frozen.byteLength >= storeBytes) return false;
     this.#frozen = { frozen, call: invocation.waitsIn };
     this.#store = null;
@@ -667,9 +675,30 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #isHeld = false;
 
+  /** Gives up the saving for hibernation that is under way. */
+  #giveUpFreezing: (() => void) | null = null;
+
   /** Whether somebody saves it in steps: nobody else may save it or take its store. */
   get isHeld(): boolean {
-    return this.#isHeld;
+    return this.#isHeld || this.#giveUpFreezing !== null;
+  }
+
+  /** Its store is saved in steps until it goes on or ends: then `giveUp` is called. */
+  beginFreezing(giveUp: () => void): void {
+    this.#giveUpFreezing = giveUp;
+  }
+
+  /** Those who want to save it have their look now. */
+  endFreezing(): void {
+    this.#giveUpFreezing = null;
+    this.#tellPause();
+    if (this.#atPause !== null) this.wakeUp();
+  }
+
+  #stopFreezing(): void {
+    const giveUp = this.#giveUpFreezing;
+    this.#giveUpFreezing = null;
+    giveUp?.();
   }
 
   /** It gets no turn while it is being saved, but for its end. Whoever holds it is the only one. */
@@ -967,6 +996,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   // The end.
 
   protected override close(): void {
+    this.#stopFreezing();
     this.#tellPause();
     this.#restoring?.discard();
     this.#restoring = null;

@@ -397,6 +397,12 @@ export class Scheduler {
     for (let group: GroupShare | null = groupOf(task); group !== null; group = group.above) group.bucket.take(taken);
   }
 
+  /** Ends a task whose turn it is not. */
+  drop(task: Task): void {
+    if (isQueued(task)) this.#takeOut(task);
+    this.#end(task);
+  }
+
   /** Charges a task for what it did outside of its turns. */
   chargeLate(task: Task, charge: number): void {
     if (task.state !== State.Ended) {

@@ -81,6 +81,8 @@ export {
   moduleHash,
   Restoration,
   Saving,
+  STEP_BYTES as SNAPSHOT_STEP_BYTES,
+  type OutputAccount,
   type Restored,
   type RestoreOptions,
   type SnapshotOptions,

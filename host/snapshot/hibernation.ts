@@ -1,21 +1,17 @@
 /**
  * Hibernation: the store of a process that waits is saved, and its memory is free, until a message, a signal or its time comes;
- * then it is restored in turns of the process before it goes on. All else of the process stays as it is: it waits.
+ * then it is restored in turns of the process before it goes on. All else of the process stays as it is: it waits. Saving has
+ * turns too, of a task beside the process: whoever is woken meanwhile goes on at once, and what was saved is forgotten.
  */
 
-import {
-  eventLoopTurn,
-  type HostDefinition,
-  Restoration,
-  type Restored,
-  Saving,
-  SnapshotError,
-  Termination,
-} from "../../vm/index.ts";
+import { type HostDefinition, Restoration, type Restored, Saving, SnapshotError, Termination } from "../../vm/index.ts";
+import { Account } from "../group.ts";
 import type { Process } from "../process.ts";
 import type { ProcessRun, Restoring } from "../process-run.ts";
+import { Task, TurnEnd } from "../scheduler.ts";
+import { chargeOfStep } from "./price.ts";
 import { storeOptions } from "./restore.ts";
-import { instanceNumber, STEPS_AT_ONCE } from "./save.ts";
+import { instanceNumber } from "./save.ts";
 
 /** What of the host a hibernating store refers to, by the names that it has meanwhile. */
 interface HostParts {
@@ -23,35 +19,87 @@ interface HostParts {
   functions: Map<string, HostDefinition> | null;
 }
 
-/**
- * Frees the memory of a process that waits for a message or for time. False when it does not, when something of it cannot be
- * saved or is held by the embedder, when it is being saved already, and when nothing would be won.
- */
-export function hibernate(process: Process): boolean | Promise<boolean> {
-  const found = beginSaving(process);
-  if (found === null) return false;
-  const { saving, run, parts } = found;
-  const isAtOnce = process.runtime.executor.isDeterministic;
-  for (let steps = 0; isAtOnce || steps < STEPS_AT_ONCE; steps++) {
-    if (saving.step()) return process.freeze(run, new Waking(run, saving.bytes, parts));
-  }
-  return later(process, run, saving, parts);
+/** A saving that is under way. */
+interface Work {
+  readonly saving: Saving;
+  readonly run: ProcessRun;
+  readonly parts: HostParts;
 }
 
-/** Whoever wakes the process meanwhile has it go on as it was. */
-async function later(process: Process, run: ProcessRun, saving: Saving, parts: HostParts): Promise<boolean> {
-  const { executor } = process.runtime;
-  executor.hold();
-  process.hold();
+/**
+ * Frees the memory of a process that waits for a message or for time. False when it does not, when something of it cannot be
+ * saved or is held by the embedder, when it is being saved already, when its group has no memory for the snapshot beside the
+ * store, and when nothing would be won.
+ */
+export function hibernate(process: Process): boolean | Promise<boolean> {
+  if (!mayHibernate(process)) return false;
+  const { executor, scheduler } = process.runtime;
+  // With a seed a charge follows from what guests do, and nobody sees who hibernates.
+  if (executor.isDeterministic) return atOnce(process);
+  return new Promise((resolve, reject) => {
+    const freezing = new Freezing(process, resolve, reject);
+    process.beginFreezing(() => freezing.giveUp());
+    scheduler.start(freezing, process.group.share, process);
+  });
+}
+
+function atOnce(process: Process): boolean {
   try {
-    do {
-      await eventLoopTurn();
-      if (!isWaiting(process)) return false;
-    } while (!saving.step());
-    return process.freeze(run, new Waking(run, saving.bytes, parts));
-  } finally {
-    process.unhold();
-    executor.unhold();
+    const work = beginSaving(process);
+    if (work === null) return false;
+    while (!work.saving.step());
+    return freeze(process, work);
+  } catch (error) {
+    if (error instanceof SnapshotError) return false;
+    throw error;
+  }
+}
+
+function freeze(process: Process, { saving, run, parts }: Work): boolean {
+  return process.freeze(run, new Waking(run, saving.bytes, parts, process.storeBytes));
+}
+
+/** Saves a process for hibernation, a step in each turn. It begins where the process is in virtual time, which pays for it. */
+class Freezing extends Task {
+  readonly #process: Process;
+  readonly #resolve: (isFrozen: boolean) => void;
+  readonly #reject: (error: unknown) => void;
+  #work: Work | null = null;
+
+  constructor(process: Process, resolve: (isFrozen: boolean) => void, reject: (error: unknown) => void) {
+    super();
+    this.#process = process;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  override run(): TurnEnd {
+    const process = this.#process;
+    this.turnCharge = chargeOfStep(process.storeBytes);
+    let isFrozen = false;
+    try {
+      const work = isWaiting(process) ? (this.#work ??= beginSaving(process)) : null;
+      if (work !== null) {
+        if (!work.saving.step()) return TurnEnd.Runnable;
+        isFrozen = freeze(process, work);
+      }
+    } catch (error) {
+      if (!(error instanceof SnapshotError)) this.#reject(error);
+    }
+    this.#end(isFrozen);
+    process.endFreezing();
+    return TurnEnd.Ended;
+  }
+
+  /** The process goes on, or ends. */
+  giveUp(): void {
+    this.#process.runtime.scheduler.drop(this);
+    this.#end(false);
+  }
+
+  #end(isFrozen: boolean): void {
+    this.#work?.saving.discard();
+    this.#resolve(isFrozen);
   }
 }
 
@@ -65,8 +113,11 @@ function isWaiting(process: Process): boolean {
   }
 }
 
-function beginSaving(process: Process): { saving: Saving; run: ProcessRun; parts: HostParts } | null {
-  if (process.isHeld || !isWaiting(process) || !process.isVisible) return null;
+function mayHibernate(process: Process): boolean {
+  return !process.isHeld && process.isVisible && isWaiting(process);
+}
+
+function beginSaving(process: Process): Work | null {
   const run = process.standing;
   if (run === null) return null;
   const { store, invocation } = run;
@@ -80,24 +131,26 @@ function beginSaving(process: Process): { saving: Saving; run: ProcessRun; parts
     parts.functions.set(owner.definition.name, owner.definition);
   }
   const externName = (value: unknown): string => String(parts.externs.push(value) - 1);
-  try {
-    return { saving: new Saving(store, [invocation], { externName, withoutHash: true }), run, parts };
-  } catch (error) {
-    if (error instanceof SnapshotError) return null;
-    throw error;
-  }
+  const { group } = process;
+  const account = {
+    reserve: (byteLength: number) => group.reserve(Account.Memory, byteLength),
+    release: (byteLength: number) => group.release(Account.Memory, byteLength),
+  };
+  return { saving: new Saving(store, [invocation], { externName, account, withoutHash: true }), run, parts };
 }
 
 class Waking implements Restoring {
   readonly #bytes: Uint8Array;
   readonly #parts: HostParts;
   readonly #instance: number;
+  readonly stepCharge: number;
   #restoration: Restoration | null = null;
 
-  constructor(run: ProcessRun, bytes: Uint8Array, parts: HostParts) {
+  constructor(run: ProcessRun, bytes: Uint8Array, parts: HostParts, storeBytes: number) {
     this.#bytes = bytes;
     this.#parts = parts;
     this.#instance = instanceNumber(run);
+    this.stepCharge = chargeOfStep(storeBytes);
   }
 
   get byteLength(): number {

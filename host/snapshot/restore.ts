@@ -27,6 +27,7 @@ import type { OpenedDescriptor } from "../wasi/state.ts";
 import { readConfig } from "./configs.ts";
 import { Fields, invalid, mismatch } from "./fields.ts";
 import { Modules, restoreMessage } from "./messages.ts";
+import { chargeOfStep } from "./price.ts";
 import { findTarget, type Relations, restoreRelations } from "./relations.ts";
 import { PROCESS_VERSION } from "./save.ts";
 import { restoreTables } from "./tables.ts";
@@ -86,6 +87,7 @@ function readArg(state: FrameState): Value {
 }
 
 class ProcessRestoring implements Restoring {
+  readonly stepCharge = chargeOfStep(Number.POSITIVE_INFINITY);
   readonly #restoration: Restoration;
   readonly #fields: Fields;
   readonly #modules: Modules;

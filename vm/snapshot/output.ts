@@ -1,9 +1,12 @@
 /** What a snapshot is written with: numbers of variable length, texts, and bytes of which zeros cost nothing. */
 
+import { SnapshotError } from "../errors.ts";
 import type { MemoryImage } from "./memory-image.ts";
 
 const utf8 = new TextEncoder();
 const INITIAL_BYTES = 1_024;
+/** Room in a piece for the counts before a run that fills it. */
+const COUNTS_BYTES = 64;
 const NO_BYTES = new Uint8Array(0);
 
 /** Buffers of outputs that are done: short-lived ones between snapshots that stay would leave gaps in the host's memory. */
@@ -11,12 +14,61 @@ const spare: Uint8Array[] = [];
 const MAX_SPARE = 16;
 const MAX_SPARE_BYTES = 262_144;
 
+/** Who answers for the memory that writing takes. */
+export interface OutputAccount {
+  /** False refuses. */
+  reserve(byteLength: number): boolean;
+  release(byteLength: number): void;
+}
+
+/** What the buffers of one snapshot take, until it is done or given up. */
+export class OutputMemory {
+  readonly #account: OutputAccount | null;
+  #byteLength = 0;
+
+  constructor(account: OutputAccount | null) {
+    this.#account = account;
+  }
+
+  /** Throws `SnapshotError` of kind `unsavable` when there is no memory for so much more. */
+  reserve(byteLength: number): void {
+    if (this.#account === null) return;
+    if (!this.#account.reserve(byteLength)) throw new SnapshotError("unsavable", "no memory to write it");
+    this.#byteLength += byteLength;
+  }
+
+  release(byteLength: number): void {
+    if (this.#account === null) return;
+    this.#account.release(byteLength);
+    this.#byteLength -= byteLength;
+  }
+
+  /** Nothing of it is kept. Harmless when repeated. */
+  end(): void {
+    this.release(this.#byteLength);
+  }
+}
+
 export class Output {
+  readonly #memory: OutputMemory | null;
+  /** Bytes that its buffers have. */
+  #capacity = 0;
   /** What comes before `#bytes`, so that growing does not copy all of it again. */
   #pieces: Uint8Array[] = [];
   #piecesLength = 0;
   #bytes = spare.pop() ?? new Uint8Array(INITIAL_BYTES);
   #length = 0;
+
+  /** Without `memory` nobody pays. */
+  constructor(memory: OutputMemory | null = null) {
+    this.#memory = memory;
+    this.#pay(this.#bytes.length);
+  }
+
+  #pay(byteLength: number): void {
+    this.#memory?.reserve(byteLength);
+    this.#capacity += byteLength;
+  }
 
   get length(): number {
     return this.#piecesLength + this.#length;
@@ -30,6 +82,7 @@ export class Output {
   /** Nothing more is written or read: gives the buffer to others. */
   end(): void {
     if (spare.length < MAX_SPARE && this.#bytes.length <= MAX_SPARE_BYTES) spare.push(this.#bytes);
+    this.#memory?.release(this.#capacity);
     this.#clear();
   }
 
@@ -38,6 +91,7 @@ export class Output {
     this.#piecesLength = 0;
     this.#bytes = NO_BYTES;
     this.#length = 0;
+    this.#capacity = 0;
   }
 
   /** Takes over all of another one, which ends. */
@@ -51,10 +105,12 @@ export class Output {
     this.#startPiece(INITIAL_BYTES);
     this.#pieces = this.#pieces.concat(pieces);
     this.#piecesLength += other.length;
+    this.#capacity += other.#capacity;
     other.#clear();
   }
 
   #startPiece(byteLength: number): void {
+    this.#pay(byteLength);
     this.#pieces.push(this.#bytes.subarray(0, this.#length));
     this.#piecesLength += this.#length;
     this.#bytes = new Uint8Array(byteLength);
@@ -65,10 +121,12 @@ export class Output {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
     if (this.#length >= STEP_BYTES / 2) {
-      this.#startPiece(Math.max(count, STEP_BYTES));
+      this.#startPiece(Math.max(count, STEP_BYTES) + COUNTS_BYTES);
       return;
     }
-    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    const capacity = Math.max(needed, this.#bytes.length * 2);
+    this.#pay(capacity - this.#bytes.length);
+    const larger = new Uint8Array(capacity);
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
   }

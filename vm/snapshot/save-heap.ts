@@ -9,7 +9,7 @@ import type { Tag } from "../runtime/global.ts";
 import type { Heap } from "../runtime/heap.ts";
 import { newWords, PAGE_SHIFT, PAGE_WORDS } from "../runtime/heap-pages.ts";
 import type { Store } from "../runtime/store.ts";
-import { Output } from "./output.ts";
+import { Output, type OutputMemory } from "./output.ts";
 import { NOTE_BYTES, Pace } from "./pace.ts";
 import type { References } from "./references.ts";
 import { unsavable } from "./save.ts";
@@ -25,6 +25,7 @@ export function* saveHeap(
   types: TypeNames,
   references: References,
   tagNumbers: ReadonlyMap<Tag, number>,
+  memory: OutputMemory,
 ): Generator<void> {
   const { heap } = store;
   const { liveBytes, newBytes, objectBytes, reservedBytes } = heap.counters;
@@ -38,7 +39,7 @@ export function* saveHeap(
     out.count(number);
   }
   const writer = new HeapWriter(heap, references, unfinished);
-  const objects = new Output();
+  const objects = new Output(memory);
   yield* writer.write(objects);
   out.count(writer.typeWords.length);
   for (const typeWord of writer.typeWords) {

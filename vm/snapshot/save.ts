@@ -28,7 +28,7 @@ import {
 } from "./format.ts";
 import { writeExtern } from "./externs.ts";
 import { MemoryImages } from "./memory-image.ts";
-import { Output } from "./output.ts";
+import { Output, type OutputAccount, OutputMemory } from "./output.ts";
 import { NOTE_BYTES, Pace, PART_BYTES } from "./pace.ts";
 import type { ErrorState } from "./pending-error.ts";
 import { writePlain } from "./plain.ts";
@@ -51,6 +51,8 @@ export interface SnapshotOptions {
   readonly errorState?: ErrorState;
   /** Without the hash that guards it, for bytes that nobody else gets: hashing takes most of the time. Default: false. */
   readonly withoutHash?: boolean;
+  /** Pays for what is written until it is done: without room, saving is refused. Default: nobody is asked. */
+  readonly account?: OutputAccount;
   /** Whatever the embedder wants to find again beside the store, before it is restored: plain data, or what gives it in the last step, which is then long. */
   readonly data?: FrameState | (() => FrameState);
 }
@@ -82,6 +84,7 @@ export class Saving {
   readonly #steps: Generator<void, Uint8Array>;
   readonly #store: Store;
   readonly #turnCount: number;
+  readonly #memory: OutputMemory;
   #bytes: Uint8Array | null = null;
 
   constructor(store: Store, invocations: readonly Invocation[], options: SnapshotOptions = {}) {
@@ -93,15 +96,27 @@ export class Saving {
     store.moving?.finishMove();
     this.#store = store;
     this.#turnCount = store.turnCount;
-    this.#steps = new StoreWriter(store, options).write(invocations);
+    this.#memory = new OutputMemory(options.account ?? null);
+    this.#steps = new StoreWriter(store, options, this.#memory).write(invocations);
   }
 
   /** False when there is more to do. Throws `TypeError` when the store has run meanwhile: the snapshot would be of two moments. */
   step(): boolean {
     if (this.#store.turnCount !== this.#turnCount) throw new TypeError("the store has run while it was being saved");
-    const { done, value } = this.#steps.next();
-    if (done === true) this.#bytes = value;
-    return done === true;
+    let isOver = true;
+    try {
+      const { done, value } = this.#steps.next();
+      isOver = done === true;
+      if (done === true) this.#bytes = value;
+    } finally {
+      if (isOver) this.discard();
+    }
+    return isOver;
+  }
+
+  /** There will be no more steps: gives back what was paid for while it was written. Harmless when repeated. */
+  discard(): void {
+    this.#memory.end();
   }
 
   /** The snapshot, when all is done. */
@@ -191,13 +206,15 @@ function isNew<T>(seen: Set<T>, value: T): boolean {
 class StoreWriter {
   readonly #store: Store;
   readonly #options: SnapshotOptions;
+  readonly #memory: OutputMemory;
   readonly #numbers: Numbers;
   readonly #types: TypeNames;
   readonly #references: References;
 
-  constructor(store: Store, options: SnapshotOptions) {
+  constructor(store: Store, options: SnapshotOptions, memory: OutputMemory) {
     this.#store = store;
     this.#options = options;
+    this.#memory = memory;
     this.#numbers = new Numbers(store);
     this.#types = new TypeNames(this.#numbers.modules);
     this.#references = new References(store);
@@ -205,24 +222,25 @@ class StoreWriter {
 
   *write(invocations: readonly Invocation[]): Generator<void, Uint8Array> {
     const { data: given = null } = this.#options;
-    const data = new Output();
+    const data = new Output(this.#memory);
     if (typeof given !== "function") writePlain(data, given, "the data of the embedder");
     const head = this.#head();
     // Answers of host functions may be new values of the host: so this comes before the heap.
-    const runs = new Output();
+    const runs = new Output(this.#memory);
     const writer = new InvocationWriter(this.#store, this.#numbers, this.#types, this.#references, this.#options);
     yield* writer.write(runs, invocations);
-    const contents = new Output();
+    const contents = new Output(this.#memory);
     yield* this.#contents(contents);
-    const heap = new Output();
+    const heap = new Output(this.#memory);
     heap.flag(this.#store.hasHeap);
-    const externs = new Output();
+    const externs = new Output(this.#memory);
     if (this.#store.hasHeap) {
-      yield* saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags);
+      yield* saveHeap(heap, this.#store, this.#types, this.#references, this.#numbers.tags, this.#memory);
       this.#externs(externs);
     }
     if (typeof given === "function") writePlain(data, given(), "the data of the embedder");
-    const assembling = assemble([data, head, heap, externs, contents, runs], this.#options.withoutHash ?? false);
+    const parts = [data, head, heap, externs, contents, runs];
+    const assembling = assemble(parts, this.#memory, this.#options.withoutHash ?? false);
     if (typeof given !== "function") return yield* assembling;
     // What is given last is of the moment at which all is done.
     for (;;) {
@@ -232,7 +250,7 @@ class StoreWriter {
   }
 
   #head(): Output {
-    const out = new Output();
+    const out = new Output(this.#memory);
     const store = this.#store;
     const { modules, hostTables, hostMemories, hostTags, hostGlobals, globalTypes } = this.#numbers;
     writePrices(out, store.engine);
@@ -406,10 +424,12 @@ class StoreWriter {
   }
 }
 
-function* assemble(parts: readonly Output[], withoutHash: boolean): Generator<void, Uint8Array> {
+function* assemble(parts: readonly Output[], memory: OutputMemory, withoutHash: boolean): Generator<void, Uint8Array> {
   const pace = new Pace();
   const start = MAGIC.length + 2 + CHECKSUM_BYTES;
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, start));
+  const byteLength = parts.reduce((sum, part) => sum + part.length, start);
+  memory.reserve(byteLength);
+  const bytes = new Uint8Array(byteLength);
   let at = start;
   for (const part of parts) {
     for (const piece of part.pieces) {
