@@ -5,8 +5,7 @@
  * and the seed alone.
  */
 
-import { eventLoopTurn } from "../vm/index.ts";
-import { DOUBLE_ZERO } from "./run-queue.ts";
+import { DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
 import { type Timer, TimerWheel } from "./timers.ts";

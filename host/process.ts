@@ -4,6 +4,7 @@
  */
 
 import {
+  DOUBLE_ZERO,
   FuelExhausted,
   SnapshotError,
   SUSPEND,
@@ -33,7 +34,6 @@ import type { Registry } from "./registry.ts";
 import type { Frozen, ProcessRun, RestoredWasi, Restoring, Waiting } from "./process-run.ts";
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
-import { DOUBLE_ZERO } from "./run-queue.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import { SystemError, type Cancel, type Directory, type OutputStream } from "./system.ts";
@@ -118,7 +118,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #invocation: Invocation | null = null;
   #isInTurn = false;
   /** Fuel used by everything that it ran. */
-  fuelUsed = 0;
+  fuelUsed = DOUBLE_ZERO;
   /** Fuel that it may use in all. */
   #maxFuel: number;
   /** Turns it had. */

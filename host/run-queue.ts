@@ -4,6 +4,8 @@
  * the least runs next. Numbers only: what a task is, and who wakes it, is the scheduler's business.
  */
 
+import { DOUBLE_ZERO } from "../vm/index.ts";
+
 export const DEFAULT_WEIGHT = 100;
 export const MAX_WEIGHT = 1_000;
 
@@ -11,12 +13,6 @@ export const MAX_WEIGHT = 1_000;
 const SCALE = 1_000;
 /** Virtual times are brought back to zero here, long before numbers lose exactness. */
 const RENORMALIZE_AT = 2 ** 40;
-
-/**
- * What numbers begin with that outgrow small integers: as a double. V8 would change the shape of their objects in the
- * middle of a run, and throw away all code that was optimised for the old one.
- */
-export const DOUBLE_ZERO = -0;
 
 /** Something that competes in a share's queue. */
 export abstract class Entity {

@@ -17,7 +17,8 @@
  *     any       suspend                       idle (when the turn is over)
  */
 
-import { DEFAULT_WEIGHT, DOUBLE_ZERO, Entity, Share } from "./run-queue.ts";
+import { DOUBLE_ZERO } from "../vm/index.ts";
+import { DEFAULT_WEIGHT, Entity, Share } from "./run-queue.ts";
 
 /** How a turn of a task ended. */
 export const enum TurnEnd {
@@ -83,9 +84,9 @@ class Bucket {
 /** Something that runs in turns. Belongs to one group and one scheduler. */
 export abstract class Task extends Entity {
   /** What the turn that just ended cost; set by {@link run}. At least the fuel it used. */
-  turnCharge = 0;
+  turnCharge = DOUBLE_ZERO;
   /** Fuel that the turn used; set by {@link run}. */
-  turnFuel = 0;
+  turnFuel = DOUBLE_ZERO;
   /** Running estimate, kept by the executor. */
   nanosecondsPerFuel = DOUBLE_ZERO;
   // The rest is the scheduler's.
@@ -183,14 +184,14 @@ export class Scheduler {
   /** The task whose turn it is, if any. */
   current: Task | null = null;
   /** Fuel of a turn that the next task takes over, 0 if it gets one of its own. */
-  handedFuel = 0;
+  handedFuel = DOUBLE_ZERO;
   /** Called when something becomes runnable while nothing is. */
   onRunnable: () => void = () => {};
   readonly #express = new Lane();
   readonly #hurried = new Lane();
   /** Whether the present turn is one of a hurried task, and what those turns cost since one from the queue. */
   #isHurriedTurn = false;
-  #hurriedCharge = 0;
+  #hurriedCharge = DOUBLE_ZERO;
   /** Woken by the running task, to run in its place when it waits. */
   #handed: Task | null = null;
   /** Whether the running task takes its turn from the credit of its buckets. */

@@ -14,6 +14,7 @@ export {
   type ExternDescriptor,
   type ImportDescriptor,
 } from "./compiled-module.ts";
+export { DOUBLE_ZERO } from "./doubles.ts";
 export { defaultEngine, Engine, type EngineOptions } from "./engine.ts";
 export {
   CompileError,

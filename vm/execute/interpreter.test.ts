@@ -93,6 +93,53 @@ describe("the hot loop", () => {
     expect(status & turboFanned, `status ${status}`).to.not.equal(0);
   });
 
+  it("keeps its optimised code whatever guests do after warmUp()", async function () {
+    this.timeout(60_000);
+    const text = await output(
+      ["--allow-natives-syntax", "--trace-deopt"],
+      `const { warmUp } = await at("./training.js");
+       const pause = () => new Promise((resolve) => setImmediate(resolve));
+       warmUp();
+       for (let i = 0; i < 2000 && (%GetOptimizationStatus(run) & ${1 << 6}) === 0; i++) {
+         call(5);
+         await pause();
+       }
+       console.log("optimised", (%GetOptimizationStatus(run) & ${1 << 6}) !== 0);
+       const { Store } = await at("../index.js");
+       const charges = { params: [], results: [], call: (caller) => { caller.chargeFuel(2 ** 31); return []; } };
+       const guest = wat\`(module
+         (import "h" "direct" (func $direct (param i32) (result i32))) (import "h" "plain" (func $plain))
+         (import "h" "async" (func $async)) (import "h" "charges" (func $charges))
+         (memory 1) (table 1 10 funcref) (elem (i32.const 0) $later) (type $v (func))
+         (func $later) (func $unlowered (param i32) (result i32) local.get 0 i32.const 3 i32.mul)
+         (func $wide (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64
+           i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64))
+         (func (export "f") (param i32) (result i32)
+           call $plain call $async call $wide call $charges
+           i32.const 0 call_indirect (type $v)
+           i32.const 1 memory.grow drop ref.null func i32.const 2 table.grow drop
+           local.get 0 call $unlowered call $direct)
+         (func (export "trap") (param i32) (result i32) local.get 0 i32.load))\`;
+       for (let i = 0; i < 3; i++) {
+         const store = new Store();
+         const { compileSync } = await at("../index.js");
+         const other = store.instantiateSync(compileSync(guest), { h: {
+           direct: { kind: "direct", params: ["i32"], results: ["i32"], call: (caller) => caller.i32(0) + 1 },
+           plain: { params: [], results: [], call: () => [] },
+           async: { kind: "async", params: [], results: [], call: pause },
+           charges } });
+         const [value] = await other.call("f", [7]);
+         try { other.callSync("trap", [-1]); } catch (error) { console.log("value", value, error.message); }
+         call(20);
+       }`,
+    );
+    expect(text).to.include("optimised true");
+    expect(text.match(/value 22 out of bounds memory access/g)).to.have.length(3);
+    // Small functions of the same name have small offsets.
+    const thrownAway = [...text.matchAll(/deoptimizing .*<JSFunction run .*bytecode offset (\d+)/g)];
+    expect(thrownAway.filter(([, offset]) => Number(offset) > LEAST_BYTECODE).map(([line]) => line)).to.deep.equal([]);
+  });
+
   it("marks every statement that only counts fuel, in the source and in what is compiled from it", () => {
     const marked = (path: string): string[] =>
       readFileSync(path, "utf8")

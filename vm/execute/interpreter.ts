@@ -1906,7 +1906,7 @@ export function run(x: Machine): Exit {
           x.position = P;
           x.callee = callee;
           x.argsAt = nfp;
-          if (!x.imports.callImport()) return x.imports.importExit;
+          if (!x.imports!.callImport()) return x.imports!.importExit;
           F = x.fuel;
           // The host may have grown what is cached here, run guest code, and made instances.
           if (module.words !== code || instance.store.globalWords !== G) {

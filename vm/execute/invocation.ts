@@ -28,6 +28,7 @@ import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
 import { WaitResult, type AtomicWait } from "../runtime/waiters.ts";
 import { Num, type FuncType, type ValType } from "../types.ts";
+import { DOUBLE_ZERO } from "../doubles.ts";
 import { addBacktrace, fuelAtTrap } from "./backtrace.ts";
 import { Caller, DirectCaller } from "./caller.ts";
 import { switchCode } from "./exact.ts";
@@ -140,13 +141,13 @@ export class Invocation implements ImportCaller {
   /** Fuel left of this turn; while code runs, the machine's fuel less its position is. */
   #remaining = 0;
   #turnFuel = 0;
-  #usedBefore = 0;
+  #usedBefore = DOUBLE_ZERO;
   /** Fuel charged by host functions and not yet paid. */
-  #debt = 0;
+  #debt = DOUBLE_ZERO;
   /** What the host function that was called last has charged. */
-  #callFuel = 0;
+  #callFuel = DOUBLE_ZERO;
   /** What of it is paid because the call is made again, after a restore. */
-  #prepaid = 0;
+  #prepaid = DOUBLE_ZERO;
   #gaveWay = false;
   /** What ends the run as soon as the host function that is running returns. */
   #ending: Error | null = null;
@@ -260,7 +261,7 @@ export class Invocation implements ImportCaller {
 
   /** Fuel used so far: the price of every instruction that ran, and what host functions charged. */
   get fuelUsed(): number {
-    return this.#usedBefore;
+    return this.#usedBefore + 0;
   }
 
   /** What was called, as it reads arguments and gives results. */
@@ -304,12 +305,13 @@ export class Invocation implements ImportCaller {
     active = this;
     try {
       if (parent !== null) this.#nestIn(parent);
-      return this.#turn(Math.floor(Math.min(fuel, MAX_TURN_FUEL)), exact);
+      // A small integer for V8, whatever the embedder has computed.
+      return this.#turn(Math.min(fuel, MAX_TURN_FUEL) | 0, exact);
     } catch (error) {
       // What the host function that failed has charged counts too.
-      this.#remaining -= this.#debt;
-      this.#debt = 0;
       this.#account();
+      this.#usedBefore += this.#debt;
+      this.#debt = 0;
       this.#end(error);
       throw error;
     } finally {
@@ -462,8 +464,8 @@ export class Invocation implements ImportCaller {
     const paid = Math.min(this.#debt, Math.max(this.#remaining, 0));
     if (paid === 0) return;
     this.#debt -= paid;
-    this.#remaining -= paid;
-    this.#machine.fuel -= paid;
+    this.#remaining = (this.#remaining - paid) | 0;
+    this.#machine.fuel = (this.#machine.fuel - paid) | 0;
   }
 
   #account(): void {
@@ -520,7 +522,7 @@ export class Invocation implements ImportCaller {
     for (;;) {
       let exit: Exit;
       // Until the loop is trained, a long turn is interrupted for that, unseen by the guest.
-      const held = x.isExact ? 0 : Math.max(0, x.fuel - x.position - untrainedFuel);
+      const held = x.isExact ? 0 : Math.max(0, x.fuel - x.position - untrainedFuel) | 0;
       this.#heldFuel = held;
       x.fuel -= held;
       try {
@@ -795,7 +797,7 @@ export class Invocation implements ImportCaller {
       caller.leave();
       if (result !== SUSPEND && this.#debt < left && !this.#gaveWay && this.#ending === null) {
         encodeDirect(this.store, host, result, x.words, x.argsAt);
-        x.fuel -= this.#debt;
+        x.fuel = (x.fuel - this.#debt) | 0;
         this.#debt = 0;
         this.#activations.pop();
         this.#next = Next.Run;

@@ -173,7 +173,8 @@ export class Machine {
   /** The atomic wait at `pc` that is under way, or over and not yet answered. */
   waiter: Waiter | null = null;
 
-  imports: ImportCaller = NOBODY;
+  /** Set by the invocation whose machine it is. */
+  imports: ImportCaller | null = null;
   instance: Instance | null = null;
   module: ModuleCode = NO_CODE;
   entries: Int32Array = NO_CODE.entries;
@@ -234,4 +235,3 @@ export class Machine {
 }
 
 const NO_CODE = new ModuleCode(0);
-const NOBODY: ImportCaller = { callImport: () => false, importExit: Exit.CallImport };
