@@ -22,7 +22,7 @@ export { DataMessage } from "./message.ts";
 export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } from "./native.ts";
 export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
-export type { ProcessHandle, ProcessState, ProcessStats } from "./process-handle.ts";
+export { type ProcessHandle, type ProcessState, type ProcessStats, statsOf } from "./process-handle.ts";
 export {
   type FunctionProvider,
   type RestoreProcessOptions,

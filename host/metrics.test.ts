@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
+import { compileGuest, TestHost } from "./functions/testing.ts";
 import { Account, DEFAULT_LIMITS } from "./group.ts";
 import { Metrics } from "./metrics.ts";
 import { Runtime } from "./runtime.ts";
@@ -61,5 +63,54 @@ describe("Metrics", () => {
     expect(other.metrics.size).to.equal(10);
     for (const each of inner) each.dispose();
     expect(group.used(Account.Series)).to.equal(10);
+  });
+});
+
+describe("metrics of a runtime", () => {
+  it("are all that Lunatic has, and are in the documentation", () => {
+    const names = new Runtime().metrics.map(({ name }) => name);
+    const process = ["signals.send", "signals.received", "messages.send", "messages.outstanding", "links.alive"];
+    const messages = ["data.count", "data.resources.count", "data.size", "link_died.count"];
+    const counted = ["compiled", "dropped", "active", "compiled.duration"];
+    expect(names).to.have.members([
+      ...process.map((name) => `lunatic.process.${name}`),
+      ...messages.map((name) => `lunatic.process.messages.${name}`),
+      ...["process.count", "count"].map((name) => `lunatic.process.environment.${name}`),
+      ...counted.map((name) => `lunatic.process.modules.${name}`),
+      ...["created", "dropped", "active"].map((name) => `lunatic.process.configs.${name}`),
+      ...["started", "completed", "canceled", "active"].map((name) => `lunatic.timers.${name}`),
+      ...["write", "read", "deletion", "registered"].map((name) => `lunatic.registry.${name}`),
+    ]);
+    const path = new URL("../../docs/lunatic-compatibility.md", import.meta.url);
+    const rows = readFileSync(path, "utf8").match(/^\| `lunatic\.(process|timers|registry)\..*?\|/gm) ?? [];
+    const documented = rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+    expect(documented).to.have.members(names);
+  });
+
+  it("configurations and modules that leave a process's tables, by a call or with it, are dropped", () => {
+    const host = new TestHost();
+    const module = compileGuest(`(memory (export "memory") 1) (data (i32.const 0) "\\00asm\\01\\00\\00\\00")
+      (func $both (param i32)
+        (drop (call $process::create_config))
+        (drop (call $process::compile_module (i32.const 0) (i32.const 8) (local.get 0))))
+      (func (export "main")
+        (call $both (i32.const 16)) (call $both (i32.const 24)) (call $both (i32.const 32))
+        (call $process::drop_config (i64.const 1))
+        (call $process::drop_module (i64.load (i32.const 24)))
+        (call $process::sleep_ms (i64.const 10)))`);
+    host.start(module, { config: { canCompileModules: true, canCreateConfigs: true } });
+    const find = (name: string) => host.runtime.metrics.find((each) => each.name === `lunatic.process.${name}`)!.value;
+    const seen = () => ["compiled", "active", "dropped"].map((name) => find(`modules.${name}`));
+    const seenConfigs = () => ["created", "active", "dropped"].map((name) => find(`configs.${name}`));
+    while (find("modules.dropped") === 0) host.executor.runUntilIdle(1);
+    expect([seen(), seenConfigs()]).to.deep.equal([
+      [3, 2, 1],
+      [3, 2, 1],
+    ]);
+    host.executor.runUntilIdle();
+    expect([seen(), seenConfigs()]).to.deep.equal([
+      [3, 0, 3],
+      [3, 0, 3],
+    ]);
   });
 });

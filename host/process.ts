@@ -205,7 +205,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Its tables of configurations, modules, errors and sockets. */
   get resources(): ProcessResources<ConfigDraft> {
-    return (this.#resources ??= new ProcessResources<ConfigDraft>(this));
+    return (this.#resources ??= new ProcessResources<ConfigDraft>(this, this.runtime.counts));
   }
 
   /** Configurations and modules that it has. */

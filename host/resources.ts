@@ -120,9 +120,16 @@ export class ResourceTable<T> {
   }
 }
 
+/** Where entries that leave a table are counted. */
+export interface DropCounts {
+  configsDropped: number;
+  modulesDropped: number;
+}
+
 /** All tables of one process. They are made when they are first used: most processes have none. */
 export class ProcessResources<Config> {
   readonly #account: ByteAccount;
+  readonly #counts: DropCounts;
   #errors: ResourceTable<Uint8Array> | null = null;
   #configs: ResourceTable<Config> | null = null;
   #modules: ResourceTable<ModuleHandle> | null = null;
@@ -131,8 +138,9 @@ export class ProcessResources<Config> {
   #tlsStreams: ResourceTable<Resource> | null = null;
   #udpSockets: ResourceTable<Resource> | null = null;
 
-  constructor(account: ByteAccount) {
+  constructor(account: ByteAccount, counts: DropCounts) {
     this.#account = account;
+    this.#counts = counts;
   }
 
   /** UTF-8 texts of failed calls. */
@@ -141,11 +149,18 @@ export class ProcessResources<Config> {
   }
 
   get configs(): ResourceTable<Config> {
-    return (this.#configs ??= new ResourceTable(this.#account));
+    this.#configs ??= new ResourceTable<Config>(this.#account, () => {
+      this.#counts.configsDropped++;
+    });
+    return this.#configs;
   }
 
   get modules(): ResourceTable<ModuleHandle> {
-    return (this.#modules ??= new ResourceTable<ModuleHandle>(this.#account, close));
+    this.#modules ??= new ResourceTable<ModuleHandle>(this.#account, (module) => {
+      this.#counts.modulesDropped++;
+      module.close();
+    });
+    return this.#modules;
   }
 
   /** Those that have not fired. */

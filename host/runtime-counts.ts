@@ -22,7 +22,10 @@ export class RuntimeCounts {
   modulesCompiled = 0;
   readonly compileDurations = new Float64Array(DURATION_BOUNDS_MS.length + 1);
   compileMs = 0;
+  /** Entries that have left the table of a process, by its call or by its end. */
+  modulesDropped = 0;
   configsCreated = 0;
+  configsDropped = 0;
   timersStarted = 0;
   timersCompleted = 0;
   timersCanceled = 0;

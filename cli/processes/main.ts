@@ -19,11 +19,12 @@ import { type End, endOf, noStart } from "../end.ts";
 import { EXIT_LIMIT, exitCodeOf, Interrupted } from "../exit.ts";
 import type { Interruptions } from "../interruptions.ts";
 import { parseCount } from "../options.ts";
-import { errorLine, errorReport, field } from "../report.ts";
+import { errorLine, errorReport } from "../report.ts";
 import { say } from "../streams.ts";
 import type { RunStats } from "../stats.ts";
 import { CrashLog } from "./crash-log.ts";
 import type { Grants } from "./grants.ts";
+import { waitingLines } from "./waiting.ts";
 
 export interface MainOptions {
   /** The program's, for reports. */
@@ -43,8 +44,6 @@ export interface MainOptions {
 /** How long the processes may take to end after the main one. */
 const END_GRACE_MS = 2_000;
 const KEEP_ALIVE_MS = 0x7fff_ffff;
-/** Waiting processes that a deadlock's report names. */
-const MAX_WAITING = 20;
 
 /** A runtime that tells of every end. */
 export class ReportingRuntime extends Runtime {
@@ -94,7 +93,7 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
     if (!(error instanceof Interrupted)) throw error;
     end = endOf(error);
     if (end.reason !== "closed") say(errorReport(name, error));
-    if (end.reason === "deadlock") say(waitingLines(runtime));
+    if (end.reason === "deadlock") say(waitingLines(runtime.processes, executor.nowMs()));
   } finally {
     stopWatching();
     stopObserving?.();
@@ -153,18 +152,6 @@ function watchDeadlock({ executor, scheduler }: Runtime, interruptions: Interrup
 function keepAlive(): () => void {
   const timer = setInterval(() => {}, KEEP_ALIVE_MS);
   return () => clearInterval(timer);
-}
-
-/** Who waits in which host call for how long. */
-function waitingLines({ processes, executor }: Runtime): string {
-  const nowMs = executor.nowMs();
-  const lines = processes.slice(0, MAX_WAITING).map(({ pid, name, state, mailbox, waiting }) => {
-    const where =
-      waiting === null ? state : `waits in ${field(waiting.call)} for ${Math.round(nowMs - waiting.sinceMs)} ms`;
-    return `    process ${pid} (${field(name, 80)}): ${where}, ${mailbox} messages unread`;
-  });
-  if (processes.length > MAX_WAITING) lines.push(`    … ${processes.length - MAX_WAITING} more`);
-  return lines.join("\n");
 }
 
 /** Rejects with the signal's reason. */

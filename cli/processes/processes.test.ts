@@ -275,6 +275,28 @@ describe("perilune run with processes", function () {
     );
   });
 
+  it("a test that nothing can wake fails, and its processes are named with what they wait in", async () => {
+    const path = file(
+      "waiting.wat",
+      `(module (import "lunatic::message" "receive" (func $receive (param i32 i32 i64) (result i32)))
+        (import "lunatic::process" "spawn" (func $spawn (param i64 i64 i64 i32 i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "child")
+        (func $wait (export "child") (drop (call $receive (i32.const 0) (i32.const 0) (i64.const -1))))
+        (func (export "#lunatic_test_waits")
+          (drop (call $spawn (i64.const 0) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 5) (i32.const 16)
+            (i32.const 0) (i32.const 32)))
+          (call $wait)))`,
+    );
+    const { code, stdout } = await perilune(["test", path]);
+    expect(code).to.equal(1);
+    const waits = /: waits in lunatic::message::receive for \d+ ms, 0 messages unread\n/.source;
+    expect(stdout).to.match(
+      new RegExp(
+        `it waits, and nothing can wake it\n {4}process 1 \\(waits\\)${waits} {4}process 2 \\(child\\)${waits}\n`,
+      ),
+    );
+  });
+
   it("tests run one after the other, or all together; in real time only what is awake goes on", async () => {
     const path = file(
       "slow-and-quick.wat",

@@ -16,10 +16,12 @@ import {
   Runtime,
   type Services,
   reasonText,
+  statsOf,
 } from "../../host/index.ts";
 import { NodeRandom } from "../../host/node/clock.ts";
 import type { CompiledModule } from "../../vm/index.ts";
 import { CompileError, LinkError } from "../../vm/index.ts";
+import { waitingLines } from "../processes/waiting.ts";
 import { field } from "../report.ts";
 import { Capture } from "./capture.ts";
 import type { Selected, TestCase } from "./cases.ts";
@@ -46,6 +48,8 @@ export class TestRun {
   readonly #captures = new Map<Environment, Capture>();
   /** Tests that run. */
   readonly #running = new Set<BasicProcess>();
+  /** Who waited for what in those that nothing could wake. */
+  readonly #waiting = new Map<BasicProcess, string>();
   readonly #finished: Finished[] = [];
 
   constructor(module: CompiledModule, options: TestRunOptions) {
@@ -101,7 +105,9 @@ export class TestRun {
     const { passed, note } = verdict(test, failureOf(reason), capture.textOf(process.pid));
     const output = capture.text;
     const separator = output === "" || output.endsWith("\n") ? "" : "\n";
-    this.#finished.push({ test, passed, output: note === null ? output : `${output}${separator}${note}\n` });
+    const notes = [note, this.#waiting.get(process)].filter((each) => each).map((each) => `${each}\n`);
+    this.#waiting.delete(process);
+    this.#finished.push({ test, passed, output: notes.length === 0 ? output : output + separator + notes.join("") });
     onResult(test, passed ? "ok" : "FAILED");
   }
 
@@ -112,7 +118,13 @@ export class TestRun {
   }
 
   #endWaiting(): void {
-    for (const process of this.#running) process.kill({ kind: "error", error: new Error(DEADLOCK) });
+    const nowMs = this.#runtime.executor.nowMs();
+    for (const process of this.#running) {
+      if (process.hasEnded) continue;
+      const all = [...process.environment.processes()];
+      this.#waiting.set(process, waitingLines(all.map(statsOf), nowMs));
+      process.kill({ kind: "error", error: new Error(DEADLOCK) });
+    }
   }
 }
 
