@@ -73,6 +73,34 @@ describe("perilune resume", function () {
     expect(perilune(["resume", file])).to.deep.include({ code: 41, stderr: "" });
   });
 
+  it("goes on with the input that was taken and not read, and then with its own", () => {
+    const file = join(folder, "run");
+    const program = join(folder, "read.wasm");
+    // Six bytes at a time, and much to think about after the first.
+    writeFileSync(
+      program,
+      textToBinary(`(module (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (local $thoughts i32)
+          (loop $l
+            (i32.store (i32.const 0) (i32.const 400)) (i32.store (i32.const 4) (i32.const 6))
+            (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))
+            (if (i32.eqz (i32.load (i32.const 4))) (then (return)))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (loop $think
+              (br_if $think (i32.lt_u (local.tee $thoughts (i32.add (local.get $thoughts) (i32.const 1)))
+                (i32.const 300000))))
+            (br $l))))`),
+    );
+    const first = perilune(["run", "--snapshot-at", `100_000:${file}`, program], "first second third");
+    expect(first).to.deep.equal({ code: 0, stdout: "first second third", stderr: "" });
+    const later = join(folder, "later");
+    const second = perilune(["resume", "--snapshot-at", `200_000:${later}`, file], " last");
+    expect(second).to.deep.equal({ code: 0, stdout: "second third last", stderr: "" });
+    expect(perilune(["resume", later])).to.deep.equal({ code: 0, stdout: "second third", stderr: "" });
+  });
+
   it("is refused for programs that run as processes, which are not saved unseen", () => {
     const program = join(GUESTS, "lunatic/ping-pong.wasm");
     const { code, stderr } = perilune(["run", "--snapshot-at", `1000:${join(folder, "run")}`, program]);
@@ -110,7 +138,7 @@ describe("perilune resume", function () {
     const cases: readonly (readonly [Uint8Array, string])[] = [
       [bytes.subarray(0, 20), "cut off"],
       [bytes.subarray(0, bytes.length - 1), "cut off"],
-      [bytes.with(bytes.length - 3, bytes.at(-3)! ^ 1), "its bytes have changed"],
+      [bytes.with(bytes.length - 7, bytes.at(-7)! ^ 1), "its bytes have changed"],
       [new TextEncoder().encode("something else"), "no saved run"],
     ];
     for (const [content, message] of cases) {

@@ -25,13 +25,15 @@ export interface SavedRun {
   readonly preopens: readonly string[];
   readonly module: Uint8Array;
   readonly snapshot: Uint8Array;
+  /** What the command had taken from its input, and the program had not read. */
+  readonly input: Uint8Array;
 }
 
-const MAGIC = new TextEncoder().encode("PLRUN\u0001");
+const MAGIC = new TextEncoder().encode("PLRUN\u0002");
 
-/** `file` holds the magic, and three parts with their lengths in four bytes: a JSON text, the module, the snapshot. */
-export async function writeRun(path: string, { module, snapshot, ...head }: SavedRun): Promise<void> {
-  const parts = [new TextEncoder().encode(JSON.stringify(head)), module, snapshot];
+/** `file` holds the magic, and four parts with their lengths in four bytes: a JSON text, the module, the snapshot, the input. */
+export async function writeRun(path: string, { module, snapshot, input, ...head }: SavedRun): Promise<void> {
+  const parts = [new TextEncoder().encode(JSON.stringify(head)), module, snapshot, input];
   const lengths = parts.map(({ length }) => {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setUint32(0, length, true);
@@ -59,10 +61,10 @@ export async function readRun(path: string): Promise<SavedRun> {
     return bytes.subarray(start, at);
   };
   const head = headOf(part());
-  return { ...head, module: part(), snapshot: part() };
+  return { ...head, module: part(), snapshot: part(), input: part() };
 }
 
-function headOf(bytes: Uint8Array): Omit<SavedRun, "module" | "snapshot"> {
+function headOf(bytes: Uint8Array): Omit<SavedRun, "module" | "snapshot" | "input"> {
   let head: unknown;
   try {
     head = JSON.parse(new TextDecoder().decode(bytes));

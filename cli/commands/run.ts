@@ -284,7 +284,7 @@ class LoneRun {
   }
 
   /** Goes on where the command stood. */
-  async #resume({ snapshot, preopens, phase, fuel }: SavedRun): Promise<void> {
+  async #resume({ snapshot, preopens, phase, fuel, input }: SavedRun): Promise<void> {
     const given = this.#wasi.preopenNames();
     if (given.length !== preopens.length || given.some((name, i) => name !== preopens[i])) {
       const wanted = preopens.map((name) => `--dir HOST::${name}`).join(" ");
@@ -302,6 +302,7 @@ class LoneRun {
     if (instance === undefined || invocation === undefined) throw new UsageError("the saved run is damaged");
     const isTime = (time: unknown): time is bigint => typeof time === "bigint" && time >= 0n;
     if (Array.isArray(data) && data.every(isTime)) this.#wasi.resumeTimes(data);
+    standardInput().putBack(input);
     this.#progress.fuel = fuel;
     this.#phase = phase;
     const results = await this.#drive(invocation);
@@ -362,7 +363,8 @@ class LoneRun {
       const preopens = this.#wasi.preopenNames();
       const { data } = this.#module;
       const { fuel } = this.#progress;
-      await writeRun(path, { ...this.#asked, phase: this.#phase, fuel, preopens, module: data.bytes, snapshot });
+      const input = standardInput().unread;
+      await writeRun(path, { ...this.#asked, phase: this.#phase, fuel, preopens, module: data.bytes, snapshot, input });
     } catch (error) {
       say(errorReport(path, error));
     }

@@ -112,6 +112,28 @@ describe("input streams of Node", () => {
     expect(input.available).to.equal(0);
   });
 
+  it("show what nobody has read, and read first what is put back", async () => {
+    const stream = new PassThrough();
+    const input = new NodeInput(() => stream);
+    expect(input.unread).to.have.length(0);
+    expect(stream.listenerCount("readable")).to.equal(0);
+    input.putBack(Buffer.from("put "));
+    expect([input.available, stream.listenerCount("readable")]).to.deep.equal([4, 0]);
+    expect(Buffer.from(await input.read(10)).toString()).to.equal("put ");
+    const first = input.read(3);
+    stream.write("abcdef");
+    stream.write("ghi");
+    await first;
+    const { unread } = input;
+    expect(Buffer.from(unread).toString()).to.equal("defghi");
+    unread.fill(0);
+    input.putBack(Buffer.from("abc"));
+    expect(Buffer.from(await input.read(20)).toString()).to.equal("abcdefghi");
+    const waiting = input.read(5);
+    input.putBack(Buffer.from("again"));
+    expect(Buffer.from(await waiting).toString()).to.equal("again");
+  });
+
   it("wake who waits to read, and forget who gave up", async () => {
     const stream = new PassThrough();
     const input = new NodeInput(() => stream);

@@ -109,6 +109,21 @@ export class NodeInput implements InputStream {
     return () => clearImmediate(immediate);
   }
 
+  /** A copy of what was taken from the platform and nobody has read: a snapshot of its reader may carry it along. */
+  get unread(): Uint8Array {
+    const chunks = [this.#left];
+    let chunk: unknown = this.#stream?.read();
+    for (; chunk instanceof Uint8Array; chunk = this.#stream?.read()) chunks.push(chunk);
+    this.#left = Buffer.concat(chunks);
+    return this.#left.slice();
+  }
+
+  /** Is read before all else. */
+  putBack(bytes: Uint8Array): void {
+    this.#left = Buffer.concat([bytes, this.#left]);
+    if (bytes.length > 0) this.#waiters.wakeAll();
+  }
+
   #take(): void {
     if (this.#left.length > 0 || this.#ended || this.#failure !== null) return;
     const stream = this.#stream ?? this.#start();
