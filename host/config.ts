@@ -6,7 +6,7 @@
 
 import { DEFAULT_MAILBOX, type MailboxLimits } from "./mailbox.ts";
 import type { GroupOptions } from "./group.ts";
-import { ImportPolicy, MAX_INHERITED_PATTERNS, type ImportRules } from "./import-policy.ts";
+import { ImportPolicy, MAX_INHERITED_PATTERNS, type ImportRules, type SavedRules } from "./import-policy.ts";
 import { GrantError, grantThrough, type DirectoryGrant } from "./directory-grants.ts";
 
 /** What happens when `maxFuel` is used up: the process ends, or pauses until `addFuel`. */
@@ -211,7 +211,7 @@ export class Config {
   }
 
   /** Throws `GrantError` for too many patterns. */
-  #least(wanted: Limits, rules: readonly ImportRules[]): Config {
+  #least(wanted: Limits, rules: readonly SavedRules[]): Config {
     return new Config(
       {
         ...wanted,
@@ -242,7 +242,7 @@ export class Config {
   }
 
   /** All policies of a child. Throws `GrantError` when they have too many patterns together. */
-  #narrowed(rules: readonly ImportRules[]): readonly ImportPolicy[] {
+  #narrowed(rules: readonly SavedRules[]): readonly ImportPolicy[] {
     if (rules.length === 0) return this.policies;
     const policies = [...this.policies, ...rules.map((each) => new ImportPolicy(each))];
     if (policies.reduce((sum, { patternCount }) => sum + patternCount, 0) > MAX_INHERITED_PATTERNS) {
@@ -276,7 +276,7 @@ type Limits = Pick<
 /** A configuration as data: directories by name, policies by their rules. */
 export interface SavedConfig extends Omit<Limits, "preopens"> {
   readonly preopens: readonly { readonly name: string; readonly readOnly: boolean }[];
-  readonly rules: readonly ImportRules[];
+  readonly rules: readonly SavedRules[];
 }
 
 /** Instructions in one unit of fuel as guests count it. */

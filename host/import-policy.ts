@@ -15,6 +15,12 @@ export interface ImportRules {
   readonly redirect?: Readonly<Record<string, HostDefinition>> | ReadonlyMap<string, HostDefinition>;
 }
 
+/** Rules of a process that was saved: its embedder's functions were no data. */
+export interface SavedRules extends ImportRules {
+  /** Patterns that were redirected, whatever the other rules say: so they are again where an outer policy redirects them. */
+  readonly redirected?: readonly string[];
+}
+
 export type ImportDecision = "granted" | "denied" | HostDefinition;
 
 /** UTF-16 units of "module::name" that are matched with patterns: longer ones are denied. */
@@ -35,27 +41,36 @@ export class ImportPolicy {
   readonly #allow: readonly Pattern[] | null;
   readonly #deny: readonly Pattern[];
   readonly #redirect: readonly (readonly [pattern: Pattern, definition: HostDefinition])[];
+  readonly #redirected: readonly Pattern[];
   readonly #decisions = new Map<string, ImportDecision>();
 
-  readonly rules: ImportRules;
+  readonly rules: SavedRules;
 
-  constructor(rules: ImportRules) {
-    const { allow, deny = [], redirect = {} } = rules;
+  constructor(rules: SavedRules) {
+    const { allow, deny = [], redirected = [] } = rules;
     this.rules = rules;
     this.#allow = allow?.map((pattern) => new Pattern(pattern)) ?? null;
     this.#deny = deny.map((pattern) => new Pattern(pattern));
-    const redirections = redirect instanceof Map ? [...redirect] : Object.entries(redirect);
-    this.#redirect = redirections.map(([pattern, definition]) => [new Pattern(pattern), definition]);
-    this.byteLength = [...(allow ?? []), ...deny].reduce((sum, { length }) => sum + 160 + length * 4, 64);
+    this.#redirect = redirections(rules).map(([pattern, definition]) => [new Pattern(pattern), definition]);
+    this.#redirected = redirected.map((pattern) => new Pattern(pattern));
+    this.byteLength = [...(allow ?? []), ...deny, ...redirected].reduce(
+      (sum, { length }) => sum + 160 + length * 4,
+      64,
+    );
   }
 
   get patternCount(): number {
-    return (this.#allow?.length ?? 0) + this.#deny.length + this.#redirect.length;
+    return (this.#allow?.length ?? 0) + this.#deny.length + this.#redirect.length + this.#redirected.length;
   }
 
   /** Whether it may grant what nobody else provides. */
   get redirects(): boolean {
     return this.#redirect.length > 0;
+  }
+
+  /** Whether it leaves a name to an outer policy that redirects it. */
+  leaves(name: string): boolean {
+    return this.#redirected.some((pattern) => pattern.matches(name));
   }
 
   decide(name: string): ImportDecision {
@@ -75,6 +90,15 @@ export class ImportPolicy {
   }
 }
 
+function redirections({ redirect = {} }: ImportRules): (readonly [pattern: string, definition: HostDefinition])[] {
+  return redirect instanceof Map ? [...redirect] : Object.entries(redirect);
+}
+
+/** All that a policy has redirected, as a snapshot keeps it. */
+export function redirectedPatterns(rules: SavedRules): string[] {
+  return [...redirections(rules).map(([pattern]) => pattern), ...(rules.redirected ?? [])];
+}
+
 /**
  * What several policies say together, the outermost first: each may deny, the first redirection
  * counts. Names that are too long are denied unseen.
@@ -84,8 +108,8 @@ export function decideImport(all: readonly ImportPolicy[], name: string): Import
   let redirection: HostDefinition | null = null;
   for (const policy of all) {
     const decision = policy.decide(name);
-    if (decision === "denied") return "denied";
-    if (decision !== "granted") redirection ??= decision;
+    if (decision === "denied" && !(redirection !== null && policy.leaves(name))) return "denied";
+    if (typeof decision !== "string") redirection ??= decision;
   }
   return redirection ?? "granted";
 }

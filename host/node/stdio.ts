@@ -115,7 +115,7 @@ export class NodeInput implements InputStream {
     let chunk: unknown = this.#stream?.read();
     for (; chunk instanceof Uint8Array; chunk = this.#stream?.read()) chunks.push(chunk);
     this.#left = Buffer.concat(chunks);
-    return this.#left.slice();
+    return Uint8Array.from(this.#left);
   }
 
   /** Is read before all else. */

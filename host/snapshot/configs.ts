@@ -3,7 +3,7 @@
 import type { FrameState } from "../../vm/index.ts";
 import { type Config, ConfigDraft, type NetworkGrants, type SavedConfig } from "../config.ts";
 import type { GroupOptions } from "../group.ts";
-import type { ImportRules } from "../import-policy.ts";
+import { type ImportRules, redirectedPatterns, type SavedRules } from "../import-policy.ts";
 import { Fields, invalid } from "./fields.ts";
 
 const VISIBILITIES = ["own", "descendants", "all"] as const;
@@ -21,12 +21,18 @@ export function configState(config: Config): FrameState {
     mailbox: { maxMessages: mailbox.maxMessages, maxBytes: mailbox.maxBytes },
     network: { ...network },
     preopens: config.preopens.map(({ name, readOnly }) => ({ name, readOnly })),
-    rules: config.policies.map(({ rules }) => rulesState(rules)),
+    rules: config.policies.map(({ rules }) => ({ ...rulesState(rules), redirected: redirectedPatterns(rules) })),
   };
 }
 
-function rulesState({ allow, deny }: { readonly allow?: readonly string[] | null; readonly deny?: readonly string[] }) {
-  return { allow: allow ?? null, deny: deny ?? [] };
+function rulesState({
+  allow = null,
+  deny = [],
+}: {
+  readonly allow?: readonly string[] | null;
+  readonly deny?: readonly string[];
+}) {
+  return { allow, deny };
 }
 
 export function readConfig(fields: Fields): SavedConfig {
@@ -48,7 +54,7 @@ export function readConfig(fields: Fields): SavedConfig {
     denied: fields.word("denied", DENIED),
     visibility: fields.word("visibility", VISIBILITIES),
     preopens: fields.records("preopens").map((each) => ({ name: each.text("name"), readOnly: each.flag("readOnly") })),
-    rules: fields.records("rules").map(readRules),
+    rules: fields.records("rules").map(readSavedRules),
   };
 }
 
@@ -65,6 +71,10 @@ function readNetwork(fields: Fields): NetworkGrants {
 function readRules(fields: Fields): ImportRules {
   const deny = fields.texts("deny");
   return fields.has("allow") ? { allow: fields.texts("allow"), deny } : { deny };
+}
+
+function readSavedRules(fields: Fields): SavedRules {
+  return { ...readRules(fields), redirected: fields.texts("redirected") };
 }
 
 export function draftState(draft: ConfigDraft): FrameState {

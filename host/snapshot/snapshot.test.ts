@@ -1,9 +1,18 @@
 import { expect } from "chai";
-import { type CompiledModule, compileSync, eventLoopTurn, SnapshotError, Store } from "../../vm/index.ts";
+import {
+  type CompiledModule,
+  compileSync,
+  eventLoopTurn,
+  type HostDefinition,
+  SnapshotError,
+  Store,
+} from "../../vm/index.ts";
+import { Config } from "../config.ts";
 import { Executor } from "../executor.ts";
 import { FakeClock } from "../fakes.ts";
 import { compileGuest, type Note, TestHost } from "../functions/testing.ts";
 import { Account } from "../group.ts";
+import { decideImport, type ImportRules } from "../import-policy.ts";
 import { MemoryDirectory } from "../memory-files.ts";
 import type { ProcessHandle } from "../process-handle.ts";
 import { type RestoreProcessOptions, Runtime } from "../runtime.ts";
@@ -272,6 +281,56 @@ describe("what a saved process takes along", () => {
     expect(await refusal(denied)).to.include("mismatch");
     host.executor.runUntilIdle();
     expect(host.runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("what was redirected is the restorer's again, and denied where it redirects nothing", async () => {
+    const told: unknown[] = [];
+    const tell = (who: string): HostDefinition => ({
+      params: ["i32"],
+      results: [],
+      call(_caller, value: number) {
+        told.push([who, value]);
+        return [];
+      },
+    });
+    const rules = (who: string) => ({ deny: ["test::*"], redirect: { "test::i32": tell(who) } });
+    const module = compileGuest(`${EXPORTS} (func (export "main") (call $test::i32 (i32.const 1))
+      (call $process::sleep_ms (i64.const 10)) (call $test::i32 (i32.const 2)))`);
+    const host = new TestHost();
+    const handle = host.start(module, { config: { imports: rules("first") } });
+    host.executor.runUntilIdle(1);
+    const bytes = await saved(host, handle);
+    const endOf = async (snapshot: Uint8Array, imports?: ImportRules) => {
+      const elsewhere = new TestHost();
+      const config = imports === undefined ? {} : { imports };
+      const copy = await restored(elsewhere, snapshot, [module], { config });
+      // Saved once more, as whatever has moved may move on.
+      const again = await saved(elsewhere, copy);
+      elsewhere.executor.runUntilIdle();
+      return { again, end: reasonText(copy.process.exitReason!), notes: elsewhere.notes };
+    };
+    const second = await endOf(bytes, rules("second"));
+    expect([second.end, told]).to.deep.equal([
+      "normal",
+      [
+        ["first", 1],
+        ["second", 2],
+      ],
+    ]);
+    const third = await endOf(second.again, { redirect: { "test::*": tell("third") } });
+    expect([third.end, told.at(-1)]).to.deep.equal(["normal", ["third", 2]]);
+    // What the restorer denies, or does not redirect, is denied: the usual function it never had.
+    for (const imports of [undefined, {}, { deny: ["test::i32"] }, { redirect: { "test::i64": tell("nobody") } }]) {
+      const { end, notes } = await endOf(second.again, imports);
+      expect(end).to.equal("import denied: test::i32 is not permitted");
+      expect(notes).to.deep.equal([]);
+    }
+    // Rules that narrow a child narrow what its creator's redirect.
+    const child = new Config({ imports: rules("creator") }).restored({
+      ...new Config(),
+      rules: [{ deny: ["test::*"], redirected: ["test::i64"] }],
+    });
+    expect(decideImport(child.policies, "test::i32")).to.equal("denied");
   });
 
   it("the time that is left, and no more", async () => {
