@@ -543,6 +543,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return { store, instance, invocation, waiting: this.#waitsFor(), fuelUsed: this.fuelUsed, maxFuel: this.#maxFuel };
   }
 
+  /** Whether nothing of it will run before it is resumed, and nothing has. */
+  get isPausedUnbegun(): boolean {
+    const hasBegun = this.#invocation !== null || this.#frozen !== null || this.#restoring !== null;
+    return this.isPaused && this.killReason === null && !hasBegun;
+  }
+
   #waitsFor(): Waiting {
     if (this.#sending !== null) {
       throw new SnapshotError("unsavable", `it waits for room in the mailbox of process ${this.sendingTo?.pid}`);
@@ -586,7 +592,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       if (!restoring.step(this)) continue;
       this.#restoring = null;
       this.#tellDone({ kind: "spawned", process: this });
-      return null;
+      if (!this.isPaused) return null;
+      this.runtime.scheduler.suspend(this);
+      return TurnEnd.Runnable;
     } while (isDeterministic);
     return TurnEnd.Runnable;
   }
@@ -653,9 +661,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#invocation = invocation;
   }
 
-  /** Has a turn if it hibernates, and waits on after that with its memory. */
+  /** Gets its memory back if it hibernates, and waits on, or stays paused, with it. */
   wakeUp(): void {
-    if (this.#frozen !== null) this.runtime.scheduler.wake(this);
+    if (this.#frozen === null) return;
+    const { scheduler } = this.runtime;
+    scheduler.wake(this);
+    if (this.isPaused) scheduler.release(this);
   }
 
   // What the embedder may do.
@@ -664,7 +675,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     // Whoever is to end at its next turn has that turn.
     if (this.hasEnded || this.isPaused || this.killReason !== null) return;
     this.isPaused = true;
-    this.runtime.scheduler.suspend(this);
+    // One that is being restored is first given all of it.
+    if (this.#restoring === null) this.runtime.scheduler.suspend(this);
+    if (!this.#isInTurn) this.#tellPause();
   }
 
   resume(): void {

@@ -42,18 +42,28 @@ export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptio
       reject(unsavable(`process ${process.pid} is a native one: what a JavaScript function remembers is no data`));
       return;
     }
-    /** True when there is nothing more to wait for. */
+    /** Whether to wait for the next pause, since it may be possible then. */
+    const waits = (error: unknown): boolean => {
+      if (options.settle === true && error instanceof SnapshotError && !process.hasEnded) return true;
+      reject(error);
+      return false;
+    };
+    /** True when there is nothing more to wait for, or somebody saves it. */
     const look = (): boolean => {
       try {
         if (process.hasEnded) throw ended(process);
         // One is saved after the other.
         if (process.isHeld) return false;
         const { standing } = process;
-        if (standing === null) return false;
-        resolve(finish(process, begin(process, standing, options), options));
+        if (standing === null) {
+          if (process.isPausedUnbegun) throw unsavable(`process ${process.pid} is paused, and has not begun`);
+          return false;
+        }
+        const bytes = finish(process, begin(process, standing, options), options);
+        if (bytes instanceof Uint8Array) resolve(bytes);
+        else bytes.then(resolve, (error: unknown) => waits(error) && process.atPause(look));
       } catch (error) {
-        if (options.settle === true && error instanceof SnapshotError && !process.hasEnded) return false;
-        reject(error);
+        return !waits(error);
       }
       return true;
     };
