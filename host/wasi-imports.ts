@@ -90,18 +90,6 @@ class TracedMemory implements GuestMemory {
     this.effects.write(address, bytes);
   }
 
-  useBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
-    return this.#memory.useBytes(address, length, use);
-  }
-
-  withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
-    return this.#memory.withBytes(address, length, (bytes) => {
-      const result = use(bytes);
-      this.effects.write(address, bytes);
-      return result;
-    });
-  }
-
   readU8(address: number): number {
     return this.#memory.readU8(address);
   }

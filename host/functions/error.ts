@@ -19,7 +19,7 @@ export const ERROR_FUNCTIONS: readonly HostFunction[] = [
     { doc: "Writes the text, without a terminator. The guest has reserved `string_size` bytes." },
     (guest, id, address) => {
       const bytes = errorOf(guest, id);
-      guest.changeBytes(address, bytes.length, (target) => target.set(bytes));
+      guest.writeBytes(address, bytes);
     },
   ),
   define("drop", ["error_id: resource"], { doc: "Frees the error." }, (guest, id) => {

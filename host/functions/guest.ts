@@ -84,24 +84,17 @@ export class Guest {
     return this.memory.read(address, byteLength);
   }
 
-  /**
-   * Calls `use` with the bytes, which it may overwrite and must have done with when it returns. Charged by their length; they
-   * count as an effect of the call.
-   */
-  changeBytes<T>(address: number, byteLength: number, use: (bytes: Uint8Array) => T): T {
-    this.checkRange(address, byteLength);
-    this.chargeBytes(byteLength);
-    return this.memory.withBytes(address, byteLength, (bytes) => {
-      const result = use(bytes);
-      this.effects?.write(address, bytes);
-      return result;
-    });
+  /** Charged by their length; they count as an effect of the call. */
+  writeBytes(address: number, bytes: Uint8Array): void {
+    this.checkRange(address, bytes.length);
+    this.chargeBytes(bytes.length);
+    this.memory.write(address, bytes);
+    this.effects?.write(address, bytes);
   }
 
-  /** Bytes that were written without {@link changeBytes} count as an effect of the call too. */
+  /** Bytes that were written without {@link writeBytes} count as an effect of the call too. */
   changed(address: number, byteLength: number): void {
-    if (this.effects === null) return;
-    this.memory.useBytes(address, byteLength, (bytes) => this.effects?.write(address, bytes));
+    this.effects?.write(address, this.memory.read(address, byteLength));
   }
 
   /** Traps when the text is not UTF-8 or longer than `maxBytes`. */
@@ -110,15 +103,14 @@ export class Guest {
     if (byteLength > maxBytes) throw this.trap(`a text of ${byteLength} bytes, at most ${maxBytes} allowed`);
     this.charge(byteLength >>> 3);
     try {
-      return this.memory.useBytes(address, byteLength, (bytes) => UTF8.decode(bytes));
+      return UTF8.decode(this.memory.read(address, byteLength));
     } catch {
       throw this.trap(`the text at address ${address} is not UTF-8`);
     }
   }
 
   writeText(address: number, text: string): void {
-    const bytes = encoder.encode(text);
-    this.changeBytes(address, bytes.length, (target) => target.set(bytes));
+    this.writeBytes(address, encoder.encode(text));
   }
 
   /** Signed 64-bit integers one after the other, so much fuel each. */

@@ -6,16 +6,11 @@
 import type { Errno } from "./abi.ts";
 import type { WasiState } from "./state.ts";
 
-/**
- * The caller's linear memory. Addresses are unsigned, every access is checked, and a view given by
- * `useBytes` to read, or by `withBytes` to write too, ends with the call.
- */
+/** The caller's linear memory. Addresses are unsigned, every access is checked, and bytes go in and out as copies. */
 export interface GuestMemory {
   readonly byteLength: number;
   read(address: number, length: number): Uint8Array;
   write(address: number, bytes: Uint8Array): void;
-  useBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T;
-  withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T;
   readU8(address: number): number;
   readU32(address: number): number;
   readU64(address: number): bigint;

@@ -64,8 +64,7 @@ export function gather(memory: GuestMemory, vector: Vector): Uint8Array {
   const bytes = new Uint8Array(vector.byteLength);
   let end = 0;
   for (const { address, length } of vector.buffers) {
-    const start = end;
-    memory.useBytes(address, length, (part) => bytes.set(part, start));
+    bytes.set(memory.read(address, length), end);
     end += length;
   }
   return bytes;

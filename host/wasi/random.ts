@@ -13,9 +13,11 @@ const STEP_BYTES = 1_048_576;
 /** Fills in steps: gigabytes would hold up the event loop for seconds. */
 function fill(state: WasiState, memory: GuestMemory, address: number, byteLength: number): Answer {
   const step = Math.min(byteLength, STEP_BYTES);
+  const block = new Uint8Array(Math.min(step, BLOCK_BYTES));
   for (let done = 0; done < step; done += BLOCK_BYTES) {
-    const length = Math.min(BLOCK_BYTES, step - done);
-    memory.withBytes(address + done, length, (bytes) => state.random.fill(bytes));
+    const bytes = block.subarray(0, step - done);
+    state.random.fill(bytes);
+    memory.write(address + done, bytes);
   }
   if (step === byteLength) return Errno.Success;
   return state

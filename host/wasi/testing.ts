@@ -33,14 +33,6 @@ export class FakeMemory implements GuestMemory {
     this.#part(address, bytes.length).set(bytes);
   }
 
-  useBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
-    return use(this.#part(address, length));
-  }
-
-  withBytes<T>(address: number, length: number, use: (bytes: Uint8Array) => T): T {
-    return use(this.#part(address, length));
-  }
-
   readU8(address: number): number {
     return this.#view.getUint8(address);
   }

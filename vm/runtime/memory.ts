@@ -46,9 +46,15 @@ export class Memory {
   readonly #maxPages: number;
   #block: MemoryBlock;
   #move: Move | null = null;
-  /** The engine's view of the whole buffer; addresses in it start at {@link base}. It never leaves `vm`. */
+  /**
+   * The engine's view of the whole buffer, in which other memories lie too; addresses in it start at {@link base}. It never
+   * leaves `vm`: others get copies.
+   * @internal
+   */
   view: DataView;
+  /** @internal */
   bytes: Uint8Array;
+  /** @internal */
   base: number;
   byteLength: number;
   readonly pageBytes: number;
@@ -300,30 +306,6 @@ export class Memory {
     const start = source.#at(from, length);
     if (source === this) this.bytes.copyWithin(at, start, start + length);
     else this.bytes.set(source.bytes.subarray(start, start + length), at);
-  }
-
-  /**
-   * Calls `use` with a view of guest memory to read, which must not outlive the call: the memory may move.
-   * For trusted synchronous code only, since `view.buffer` may hold other memories too. Where the
-   * allocator's buffer is a shared one, which platforms do not take everywhere, `use` gets a copy.
-   */
-  useBytes<T>(address: number, length: number, use: (view: Uint8Array) => T): T {
-    const at = this.#at(address, length);
-    const end = at + length;
-    return use(this.bytes.buffer instanceof ArrayBuffer ? this.bytes.subarray(at, end) : this.bytes.slice(at, end));
-  }
-
-  /**
-   * As {@link useBytes}, for bytes that `use` may write. A copy is written back over what else has been written there, but not
-   * when `use` has thrown or the memory has been given back.
-   */
-  withBytes<T>(address: number, length: number, use: (view: Uint8Array) => T): T {
-    return this.useBytes(address, length, (bytes) => {
-      const isCopy = bytes.buffer !== this.bytes.buffer;
-      const result = use(bytes);
-      if (isCopy && this.bytes !== NO_BYTES) this.write(address, bytes);
-      return result;
-    });
   }
 
   /** An unsigned number of 8 bits, little-endian. Throws `Trap` out of bounds. (spec: embed-mem-read) */
