@@ -186,10 +186,12 @@ export class Executor {
 
   /** As {@link arm}, for what nobody waits for: virtual time does not jump to it. */
   armBackground(timer: Timer, delayMs: number): void {
-    if (!this.isVirtual) {
-      this.arm(timer, delayMs);
-      return;
-    }
+    if (this.isVirtual) this.armUnhurried(timer, delayMs);
+    else this.arm(timer, delayMs);
+  }
+
+  /** For what may be late: it fires with the first turn after its time, and nothing is woken for it. */
+  armUnhurried(timer: Timer, delayMs: number): void {
     this.#background ??= new TimerWheel();
     this.#background.add(timer, this.#tickAfter(delayMs));
     this.#backgroundAtMs = this.#background.next() / TICKS_PER_MS;

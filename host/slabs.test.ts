@@ -133,6 +133,32 @@ describe("SlabAllocator", () => {
     expect(allocator.isDirty).to.equal(false);
   });
 
+  it("drops large slabs that nobody has used for a while, whoever else runs", () => {
+    const executor = new Executor({ seed: 1 });
+    const { scheduler } = executor;
+    const allocator = new SlabAllocator({ executor });
+    const wave = (count: number): void => {
+      for (const block of Array.from({ length: count }, () => allocator.allocate(PAGE)!)) allocator.free(block);
+    };
+    const reserved: number[] = [];
+    class Busy extends Task {
+      turns = 0;
+      override run(): TurnEnd {
+        // Each takes 600 ms of virtual time.
+        this.turnCharge = 600 * 1e6;
+        if (this.turns < 6) wave(700);
+        reserved.push(allocator.reservedBytes / PAGE);
+        return ++this.turns < 12 ? TurnEnd.Runnable : TurnEnd.Ended;
+      }
+    }
+    scheduler.start(new Busy(), new GroupShare(scheduler, scheduler.root), null);
+    executor.runUntilIdle();
+    expect(reserved.slice(0, 8)).to.deep.equal(new Array(8).fill(4_096));
+    expect(reserved.slice(10)).to.deep.equal([0, 0]);
+    wave(10);
+    expect(allocator.reservedBytes).to.equal(16 * PAGE);
+  });
+
   it("cleans in steps, and only the pages that are not zero", () => {
     const allocator = new SlabAllocator({ slabBytes: [400 * PAGE] });
     const blocks = Array.from({ length: 200 }, () => allocator.allocate(PAGE)!);

@@ -7,6 +7,7 @@
 import { SEPARATE_BUFFERS, type MemoryAllocator, type MemoryBlock } from "../vm/index.ts";
 import type { Executor } from "./executor.ts";
 import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
+import { Timer } from "./timers.ts";
 
 export interface SlabOptions {
   /** Sizes of the first slab for a number of pages, the second, and all later ones, in bytes. Default 1, 33 and 256 MiB. */
@@ -42,6 +43,8 @@ const MAPPED_FROM_BYTES = 8 * MIB;
 const MAPPED_BYTES = 33 * MIB;
 /** Address space of which nobody says that there is little: the most that one buffer may reserve. */
 const PLENTY_BYTES = 4_096 * MIB;
+/** A large slab that nobody has used for so long is dropped, between once and twice. */
+const KEPT_MS = 1_000;
 /** Slabs from this size on are shared buffers. */
 const SHARED_FROM_BYTES = 64 * MIB;
 
@@ -56,13 +59,15 @@ class Slab {
   readonly slots: number;
   /** Slots from here on have never been used. */
   fresh = 0;
-  /** Slots that are used, or hot. */
+  /** Slots that are used, or hot; and the latter. */
   live = 0;
+  hot = 0;
+  /** Nobody has used it since somebody looked. */
+  wasEmpty = false;
   readonly clean: number[] = [];
   readonly dirty: number[] = [];
   /** Slots that were overwritten whole. */
   readonly overwritten = new Set<number>();
-  isDropped = false;
 
   constructor(buffer: ArrayBufferLike, size: SizeClass) {
     this.buffer = buffer;
@@ -72,6 +77,11 @@ class Slab {
     this.doubles = new Float64Array(buffer);
     this.size = size;
     this.slots = Math.floor(buffer.byteLength / size.byteLength);
+  }
+
+  /** Whether it is not the least that is kept of its size, and nobody uses it. */
+  get isSpare(): boolean {
+    return this.live === this.hot && this.buffer.byteLength > Math.max(MIB, this.size.byteLength);
   }
 
   get hasRoom(): boolean {
@@ -133,7 +143,7 @@ class SizeClass {
   /** Those that have room, the one to use last. */
   readonly roomy: Slab[] = [];
   /** Slots that were given back last, not cleaned. */
-  readonly hot: Slot[] = [];
+  hot: Slot[] = [];
   readonly maxHot: number;
   /** Slots of all slabs that were overwritten whole: at most {@link maxHot}. */
   overwritten = 0;
@@ -148,6 +158,9 @@ export class SlabAllocator implements MemoryAllocator {
   readonly #slabBytes: readonly number[];
   readonly #classes: (SizeClass | null)[];
   readonly #cleaner: Cleaner | null;
+  readonly #executor: Executor | null;
+  /** Armed while there are large slabs that nobody uses. */
+  readonly #timer = new Timer(() => this.#dropSpare());
   /** Slabs with dirty slots, in the order they got them. */
   readonly #toClean = new Set<Slab>();
   /** Slabs that were refused since the last one was given or dropped. */
@@ -164,6 +177,7 @@ export class SlabAllocator implements MemoryAllocator {
     this.#slabBytes = options.slabBytes ?? [MIB, MAPPED_BYTES, 256 * MIB];
     this.#maxStep = this.#slabBytes.length - 1;
     this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);
+    this.#executor = options.executor ?? null;
     this.#cleaner = options.executor === undefined ? null : new Cleaner(this, options.executor);
   }
 
@@ -180,6 +194,8 @@ export class SlabAllocator implements MemoryAllocator {
     const size = (this.#classes[pages] ??= new SizeClass(pages));
     const hot = size.hot.pop();
     if (hot !== undefined) {
+      hot.slab.hot--;
+      hot.slab.wasEmpty = false;
       hot.zero();
       return hot;
     }
@@ -194,15 +210,36 @@ export class SlabAllocator implements MemoryAllocator {
       }
     }
     slab.live++;
+    slab.wasEmpty = false;
     if (!slab.hasRoom) size.roomy.pop();
     return new Slot(slab, index);
   }
 
   free(block: MemoryBlock): void {
     if (!(block instanceof Slot)) return;
-    const { hot, maxHot } = block.slab.size;
+    const { slab } = block;
+    const { hot, maxHot } = slab.size;
     hot.push(block);
+    slab.hot++;
     if (hot.length > maxHot) this.#retire(hot.shift()!);
+    if (slab.isSpare && !this.#timer.isArmed) this.#executor?.armUnhurried(this.#timer, KEPT_MS);
+  }
+
+  /** Whether large slabs that nobody uses are kept for a while. */
+  get hasSpare(): boolean {
+    return this.#timer.isArmed;
+  }
+
+  /** Drops large slabs that nobody has used since the last look: until then who ends and begins in waves finds them. */
+  #dropSpare(): void {
+    let isLeft = false;
+    for (const size of this.#classes) {
+      for (const slab of size?.slabs.filter(({ isSpare }) => isSpare) ?? []) {
+        if (slab.wasEmpty) this.#drop(slab);
+        else isLeft = slab.wasEmpty = true;
+      }
+    }
+    if (isLeft) this.#executor!.armUnhurried(this.#timer, KEPT_MS);
   }
 
   /** A slot that nobody is going to use soon. */
@@ -210,6 +247,7 @@ export class SlabAllocator implements MemoryAllocator {
     const { size } = slab;
     const hadRoom = slab.hasRoom;
     slab.live--;
+    slab.hot--;
     slab.dirty.push(index);
     if (slab.live === 0 && size.slabs.length > 1) {
       this.#drop(slab);
@@ -222,8 +260,8 @@ export class SlabAllocator implements MemoryAllocator {
   }
 
   #drop(slab: Slab): void {
-    const { slabs, roomy } = slab.size;
-    slab.isDropped = true;
+    const { slabs, roomy, hot } = slab.size;
+    slab.size.hot = hot.filter((slot) => slot.slab !== slab);
     slab.size.overwritten -= slab.overwritten.size;
     this.#refusals = 0;
     this.#maxStep = this.#slabBytes.length - 1;

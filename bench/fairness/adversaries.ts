@@ -9,6 +9,7 @@ import { runInNewContext } from "node:vm";
 import { type Attack, ATTACKS, LIMITS } from "../../host/adversary/attacks.ts";
 import { CollectedOutput, Executor, guestFunctions, QueuedInput, Runtime, SpawnError } from "../../host/index.ts";
 import { compileGuest } from "../../host/functions/testing.ts";
+import { slabsOf } from "../../host/slabs.ts";
 import { compileSync, type HostDefinition } from "../../vm/index.ts";
 import { median, tableText } from "../harness.ts";
 import { HOGS, periodic } from "./guests.ts";
@@ -68,8 +69,9 @@ async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
   const stalled = new CollectedOutput();
   stalled.stalled = true;
   const stdin = new QueuedInput();
+  const executor = new Executor();
   const runtime = new Runtime({
-    executor: new Executor(),
+    executor,
     functions: [(module) => (module === "arena" ? note : undefined), guestFunctions],
     servicesOf: (process) => (process.group.name === "attacker" ? { stdout: stalled, stdin } : { stdout }),
   });
@@ -79,7 +81,7 @@ async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
   const rehearsal = attack === null ? null : begin(runtime, attack);
   await sleep(REHEARSAL_MS);
   await rehearsal?.end();
-  const before = await residentBytes();
+  const before = await residentBytes(executor);
   const attacker = attack === null ? null : begin(runtime, attack);
   await sleep(100);
   const stopProbe = probeLoop();
@@ -91,7 +93,7 @@ async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
   const speed = (loop.stats.fuel - fuelBefore) / seconds / 1e6;
   const loopMs = stopProbe();
   await attacker?.end();
-  const after = await residentBytes();
+  const after = await residentBytes(executor);
   clearInterval(input);
   await runtime.dispose();
   const bytes = Buffer.concat(stdout.chunks);
@@ -122,17 +124,15 @@ function begin(runtime: Runtime, attack: Attack): { starts(): number; end(): Pro
     starts: () => starts,
     async end() {
       isOver = true;
-      for (const { pid } of runtime.processes) {
-        const process = runtime.environment.get(pid);
-        if (process?.group.isWithin(group) === true) process.kill({ kind: "killed", by: null });
-      }
-      await attacking;
+      // Those that are being started have an end too.
       await runtime.endGroup(group);
+      await attacking;
     },
   };
 }
 
-async function residentBytes(): Promise<number> {
+async function residentBytes(executor: Executor): Promise<number> {
+  while (slabsOf(executor).hasSpare) await sleep(100);
   const collect = runInNewContext("gc") as () => void;
   for (let i = 0; i < 4; i++) {
     collect();
