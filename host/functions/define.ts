@@ -105,6 +105,8 @@ export interface FunctionOptions {
   readonly fuelNote?: string;
   /** A frame function: what it may continue with. */
   readonly continuations?: Readonly<Record<string, Continuation>>;
+  /** What a call goes on with that is too long for one step, of a function whose calls mostly are not. */
+  readonly steps?: Readonly<Record<string, Continuation>>;
   /** The call may suspend its process. Only functions that say so can. */
   readonly waits?: true;
   /** Whether its call that waits is data of its process: for messages and for time alone. */
@@ -130,6 +132,7 @@ export interface HostFunction {
   readonly fuel: number;
   readonly fuelNote: string | null;
   readonly continuations: Readonly<Record<string, Continuation>> | null;
+  readonly steps: Readonly<Record<string, Continuation>> | null;
   readonly waits: boolean;
   readonly isResumable: boolean;
   readonly call: (guest: Guest, ...args: Arg[]) => Result;
@@ -160,6 +163,7 @@ export function functionsOf(namespace: string) {
       fuel: options.fuel ?? DEFAULT_FUEL,
       fuelNote: options.fuelNote ?? null,
       continuations: options.continuations ?? null,
+      steps: options.steps ?? null,
       waits: options.waits ?? false,
       isResumable: options.isResumable ?? false,
       call: call as unknown as (guest: Guest, ...args: Arg[]) => Result,

@@ -5,6 +5,7 @@
 
 import type {
   Caller,
+  Continuations,
   DirectDefinition,
   ExternDescriptor,
   FrameState,
@@ -52,6 +53,7 @@ function hostDefinition(fn: HostFunction): HostDefinition {
       name,
       saved: fn.isResumable ? "resumable" : "opaque",
       fuel,
+      ...(fn.steps === null ? {} : { continuations: continuationsOf(fn, fn.steps) }),
       call(caller) {
         const guest = guestOf(caller, name);
         const result = apply(guest, caller);
@@ -59,7 +61,6 @@ function hostDefinition(fn: HostFunction): HostDefinition {
       },
     };
   }
-  const steps = Object.entries(fn.continuations).map(([step, run]) => [step, continuation(fn, run)]);
   return {
     kind: "frame",
     params,
@@ -70,8 +71,12 @@ function hostDefinition(fn: HostFunction): HostDefinition {
       caller.chargeFuel(fuel);
       return finish(fn, guest, apply(guest, new Listed(values))) as HostResult | FrameRequest;
     },
-    continuations: Object.fromEntries(steps),
+    continuations: continuationsOf(fn, fn.continuations),
   };
+}
+
+function continuationsOf(fn: HostFunction, steps: Readonly<Record<string, Continuation>>): Continuations {
+  return Object.fromEntries(Object.entries(steps).map(([name, run]) => [name, continuation(fn, run)]));
 }
 
 function continuation(fn: HostFunction, step: Continuation) {

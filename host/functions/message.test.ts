@@ -2,9 +2,14 @@ import { expect } from "chai";
 import { DataMessage, type Resource } from "../message.ts";
 import type { Process } from "../process.ts";
 import { MAX_RESOURCES, type ResourceTable } from "../resources.ts";
+import { Trap } from "../../vm/index.ts";
+import { reasonText } from "../signal.ts";
+import type { Continuation } from "./define.ts";
+import { HOST_FUNCTIONS } from "./functions.ts";
 import { MAX_MESSAGE_BYTES, MAX_MESSAGE_RESOURCES, MAX_TAGS } from "./message.ts";
 import {
   cells,
+  compileGuest,
   endOf,
   expectOutOfBounds,
   expectTrap,
@@ -55,6 +60,25 @@ cells("message::create_data", {
   },
 });
 
+/** Four and a half megabytes written and read; what lies at the ends of their parts is noted. */
+const LONG_BYTES = 4.5 * 1_048_576;
+const LONG_TRANSFER = `(memory (export "memory") 160) (func (export "main")
+  (memory.fill (i32.const 0) (i32.const 7) (i32.const ${LONG_BYTES}))
+  (i32.store8 (i32.const 3) (i32.const 1)) (i32.store8 (i32.const 1048579) (i32.const 2))
+  (i32.store8 (i32.const ${LONG_BYTES + 2}) (i32.const 3))
+  ${CREATE}
+  (call $test::i32 (call $message::write_data (i32.const 3) (i32.const ${LONG_BYTES})))
+  (call $test::i64 (call $message::data_size))
+  (call $test::i32 (call $message::read_data (i32.const 5000000) (i32.const 5000000)))
+  (call $test::i32 (i32.load8_u (i32.const 5000000))) (call $test::i32 (i32.load8_u (i32.const 6048576)))
+  (call $test::i32 (i32.load8_u (i32.const 6048577))) (call $test::i32 (i32.load8_u (i32.const ${LONG_BYTES + 4_999_999})))
+  (call $test::i32 (i32.load8_u (i32.const ${LONG_BYTES + 5_000_000}))))`;
+const LONG_NOTES = [LONG_BYTES, BigInt(LONG_BYTES), LONG_BYTES, 1, 2, 7, 3, 0];
+
+function findStep(name: string, step: string): Continuation {
+  return HOST_FUNCTIONS.find((each) => each.fullName === `lunatic::message::${name}`)!.steps![step]!;
+}
+
 cells("message::write_data", {
   "success: appends at the end wherever the cursor is, and returns the length": () => {
     const notes = notesOf(
@@ -67,6 +91,38 @@ cells("message::write_data", {
       TEXT,
     );
     expect(notes).to.deep.equal([3, 8n, 8, "helloell"]);
+  },
+  "success: many bytes, in steps, in each of which it may be saved": async () => {
+    const host = new TestHost();
+    const module = compileGuest(LONG_TRANSFER);
+    const handle = host.start(module);
+    const copies: Uint8Array[] = [];
+    while (!handle.process.hasEnded) {
+      host.executor.runUntilIdle(1);
+      if (!handle.process.hasEnded) copies.push(await handle.snapshot());
+    }
+    expect(host.notes).to.deep.equal(LONG_NOTES);
+    // A slice is at most 100,000 fuel: so much for each megabyte of both ways.
+    expect(copies.length).to.be.greaterThan(2 * 5 * 0.5);
+    for (const bytes of copies.filter((_, i) => i % 3 === 1)) {
+      const elsewhere = new TestHost();
+      const restored = elsewhere.runtime.restore(bytes, { modules: [module] });
+      elsewhere.executor.runUntilIdle();
+      const { process, stats } = await restored;
+      expect([reasonText(process.exitReason!), stats.fuel]).to.deep.equal(["normal", handle.stats.fuel]);
+      expect(elsewhere.notes).to.deep.equal(LONG_NOTES.slice(-elsewhere.notes.length));
+    }
+  },
+  "a step of a forged snapshot traps": () => {
+    const host = new TestHost();
+    const { process } = host.start(compileGuest(mainOf(`${CREATE} (call $process::sleep_ms (i64.const -1))`)));
+    host.executor.runUntilIdle();
+    const { guest } = process as Process;
+    const steps = [findStep("write_data", "write"), findStep("read_data", "read")];
+    const states = [null, [0], [0, 10, 20], [-1, 10, 0], ["a", {}, 7], [0, 65_537, 0]];
+    for (const step of steps) {
+      for (const state of states) expect(() => step(guest!, state, null), String(state)).to.throw(Trap);
+    }
   },
   "trap: no data message in the slot": () => {
     expectNeedsData(`(drop (call $message::write_data (i32.const 100) (i32.const 1)))`);

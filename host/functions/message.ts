@@ -7,6 +7,7 @@ import { DataMessage, type Message, ProcessDied, type Resource } from "../messag
 import { ModuleHandle } from "../modules.ts";
 import { TIMED_OUT } from "../process.ts";
 import type { ResourceTable } from "../resources.ts";
+import { continueWith, type FrameRequest, type FrameState } from "../../vm/index.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
 import type { Guest } from "./guest.ts";
@@ -32,6 +33,8 @@ const RECEIVE_FUEL = 100;
 const TRANSFER_FUEL = 200;
 /** Fuel of a tag that is waited for: it becomes a bigint, and is looked up. */
 const TAG_FUEL = 16;
+/** Bytes that one step moves: more of them would hold the event loop. */
+const STEP_BYTES = 1_048_576;
 /** Bytes of a message beyond which its chunks come fresh from the system, and a byte's price is four times as high. */
 const SMALL_MESSAGE_BYTES = 65_536;
 
@@ -52,6 +55,7 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
       result: "i32",
       fuelNote: "in messages above 64 KiB 1 for every 16 bytes",
       traps: [NOT_DATA, TOO_LARGE],
+      steps: { write: writeStep },
       doc: "Appends to the end of the message's data, wherever the cursor is, and returns the length.",
     },
     (guest, address, length) => {
@@ -60,9 +64,11 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
       if (message.byteLength + length > MAX_MESSAGE_BYTES) {
         throw guest.trap(`${TOO_LARGE}: ${message.byteLength} and ${length} bytes`);
       }
-      guest.charge(length >>> (message.byteLength + length > SMALL_MESSAGE_BYTES ? 4 : 6));
-      message.appendFrom(guest.memory, address, length);
-      return length;
+      const isLong = length > STEP_BYTES;
+      const part = isLong ? STEP_BYTES : length;
+      guest.charge(part >>> (message.byteLength + length > SMALL_MESSAGE_BYTES ? 4 : 6));
+      message.appendFrom(guest.memory, address, part);
+      return isLong ? continueWith("write", [address, length, part]) : length;
     },
   ),
   define(
@@ -70,7 +76,9 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
     ["data_ptr: out", "data_len: length"],
     {
       result: "i32",
+      fuelNote: "of more than 64 KiB 1 for every 16 bytes",
       traps: [NOT_DATA, BEYOND_END],
+      steps: { read: readStep },
       doc: "Copies up to `data_len` bytes from the cursor on, moves the cursor, and returns how many. 0 at the end.",
     },
     (guest, address, length) => {
@@ -80,7 +88,8 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
         throw guest.trap(`${BEYOND_END}: ${message.cursor} of ${message.byteLength} bytes`);
       }
       const count = Math.min(length, message.byteLength - message.cursor);
-      guest.chargeBytes(count);
+      if (count > STEP_BYTES) return readStep(guest, [address, count, 0]);
+      guest.charge(count >>> (count > SMALL_MESSAGE_BYTES ? 4 : 6));
       message.takeInto(guest.memory, address, count);
       guest.changed(address, count);
       return count;
@@ -121,6 +130,38 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
     (guest) => dataOf(guest).byteLength,
   ),
 ];
+
+/** The next part of a long `write_data`. Nobody but this call has had the message meanwhile, except in a forged snapshot. */
+function writeStep(guest: Guest, state: FrameState): number | FrameRequest {
+  const { address, length, done } = transferOf(guest, state);
+  const message = dataOf(guest);
+  const part = Math.min(STEP_BYTES, length - done);
+  if (message.byteLength + part > MAX_MESSAGE_BYTES) throw guest.trap(TOO_LARGE);
+  guest.charge(part >>> 4);
+  message.appendFrom(guest.memory, address + done, part);
+  return done + part < length ? continueWith("write", [address, length, done + part]) : length;
+}
+
+/** A part of a long `read_data`. */
+function readStep(guest: Guest, state: FrameState): number | FrameRequest {
+  const { address, length, done } = transferOf(guest, state);
+  const message = dataOf(guest);
+  const part = Math.min(STEP_BYTES, length - done);
+  if (message.cursor + part > message.byteLength) throw guest.trap(BEYOND_END);
+  guest.charge(part >>> 4);
+  message.takeInto(guest.memory, address + done, part);
+  if (done + part < length) return continueWith("read", [address, length, done + part]);
+  guest.changed(address, length);
+  return length;
+}
+
+/** Where a long transfer stands: address and length in all, and what is done. As a snapshot has it, so it is checked. */
+function transferOf(guest: Guest, state: FrameState) {
+  const [address, length, done] = (Array.isArray(state) ? state : []).map((each) => Number(each) >>> 0);
+  if (address === undefined || length === undefined || done === undefined || done > length) throw guest.trap(NOT_DATA);
+  guest.checkRange(address, length);
+  return { address, length, done };
+}
 
 type TransferKind = "module" | "tcp_stream" | "tls_stream" | "udp_socket";
 

@@ -2,7 +2,7 @@
 
 import { expect } from "chai";
 import { GuestExit, Termination, Trap } from "../errors.ts";
-import { callGuest, SUSPEND, type HostDefinition } from "../runtime/func.ts";
+import { callGuest, continueWith, SUSPEND, type FrameState, type HostDefinition } from "../runtime/func.ts";
 import type { Memory } from "../runtime/memory.ts";
 import { Store } from "../runtime/store.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
@@ -95,6 +95,10 @@ function turnsOf(
           },
         }
       : { ...type, kind, fuel: callFuel, call: (caller) => act(caller, caller.i32(0)) };
+  return turnsWith(definition, entry, options);
+}
+
+function turnsWith(definition: HostDefinition, entry: string, options: TurnOptions): readonly Turn[] {
   const contain: HostDefinition = {
     kind: "frame",
     params: [],
@@ -141,6 +145,43 @@ describe("direct host functions", () => {
       }
     });
   }
+
+  it("one that goes on in steps: as a frame function, in every turn at every slice", () => {
+    const step = (caller: Caller, state: FrameState, order: number) => {
+      caller.chargeFuel(order);
+      return Number(state) < 3 ? continueWith("step", Number(state) + 1) : order;
+    };
+    const continuations = { step: (caller: Caller, state: FrameState) => step(caller, state, Number(state) * 3) };
+    const type = { params: ["i32"], results: ["i32"], name: "act", continuations } as const;
+    const definitions: readonly HostDefinition[] = [
+      {
+        ...type,
+        kind: "frame",
+        call(caller: Caller, order: number) {
+          caller.chargeFuel(5);
+          return order % 2 === 0 ? order : step(caller, 0, order);
+        },
+      },
+      {
+        ...type,
+        kind: "direct",
+        fuel: 5,
+        call: (caller) => (caller.i32(0) % 2 === 0 ? caller.i32(0) : step(caller, 0, caller.i32(0))),
+      },
+    ];
+    for (const entry of ["f", "contained"]) {
+      for (const exact of [false, true]) {
+        for (const [, slices] of SLICES) {
+          for (const fuel of slices) {
+            const [frame, direct] = definitions.map((each) => turnsWith(each, entry, { fuel, exact }));
+            expect(direct, `${entry} at ${fuel}`).to.deep.equal(frame);
+          }
+        }
+      }
+    }
+    const lost: HostDefinition = { ...type, kind: "direct", call: () => continueWith("elsewhere", null) };
+    expect(turnsWith(lost, "f", { fuel: 1_000 }).at(-1)!.outcome).to.include('has no continuation "elsewhere"');
+  });
 
   it("read their arguments by index and type, and return integers of both widths", () => {
     const seen: unknown[] = [];

@@ -19,7 +19,14 @@ import {
 import { Head, Link, Reg } from "../lower/code.ts";
 import { RootKind } from "../lower/source.ts";
 import { Op } from "../opcodes.ts";
-import { FrameRequest, SUSPEND, type Func, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
+import {
+  continuationsOf,
+  FrameRequest,
+  SUSPEND,
+  type Func,
+  type GuestOutcome,
+  type HostFunc,
+} from "../runtime/func.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
 import { added, NONE } from "../runtime/lists.ts";
@@ -795,7 +802,8 @@ export class Invocation implements ImportCaller {
       const caller = this.#directCaller(host);
       const result = host.direct.call(caller);
       caller.leave();
-      if (result !== SUSPEND && this.#debt < left && !this.#gaveWay && this.#ending === null) {
+      const hasReturned = result !== SUSPEND && typeof result !== "object";
+      if (hasReturned && this.#debt < left && !this.#gaveWay && this.#ending === null) {
         encodeDirect(this.store, host, result, x.words, x.argsAt);
         x.fuel = (x.fuel - this.#debt) | 0;
         this.#debt = 0;
@@ -857,7 +865,7 @@ export class Invocation implements ImportCaller {
   }
 
   #hostReturned(host: HostFunc, argsAt: number, result: unknown): void {
-    if (typeof result === "object" && result instanceof FrameRequest && host.definition.kind === "frame") {
+    if (typeof result === "object" && result instanceof FrameRequest && continuationsOf(host.definition) !== null) {
       this.#request(host, argsAt, result);
       return;
     }
@@ -953,12 +961,12 @@ export class Invocation implements ImportCaller {
     const activation = this.#activations.pop();
     if (activation?.kind !== "host") throw new InternalError("no frame function to continue");
     const { host, caller, argsAt, continuation, state } = activation;
-    const { definition } = host;
+    const continuations = continuationsOf(host.definition);
     this.#callerInstance = caller;
-    if (definition.kind !== "frame" || !Object.hasOwn(definition.continuations, continuation)) {
+    if (continuations === null || !Object.hasOwn(continuations, continuation)) {
       throw new TypeError(`${hostName(host)} has no continuation ${JSON.stringify(continuation)}`);
     }
-    const step = definition.continuations[continuation]!;
+    const step = continuations[continuation]!;
     this.#hostParams = [];
     this.#hostStep(host, argsAt, () => step(this.#caller(host), state, outcome));
   }

@@ -118,11 +118,18 @@ export interface DirectDefinition extends HostDefinitionBase {
   readonly kind: "direct";
   /** Fuel of every call, besides what it charges itself. Default: 0. */
   readonly fuel?: number;
-  call(caller: DirectCaller): number | bigint | undefined | typeof SUSPEND;
+  /** A call that is too long for one step returns {@link continueWith}: from there on it is as one of a frame function. */
+  readonly continuations?: Continuations;
+  call(caller: DirectCaller): number | bigint | undefined | typeof SUSPEND | FrameRequest;
 }
 
 /** A host function of any kind. */
 export type HostDefinition = PlainDefinition | AsyncDefinition | FrameDefinition | DirectDefinition;
+
+/** The steps after the first; null for one that has none. */
+export function continuationsOf(definition: HostDefinition): Continuations | null {
+  return (definition.kind === "frame" || definition.kind === "direct" ? definition.continuations : null) ?? null;
+}
 
 /** A host function in a store. */
 export interface HostFunc {

@@ -11,7 +11,7 @@ import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
 import { INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
-import type { FrameState, GuestOutcome, HostFunc } from "../runtime/func.ts";
+import { continuationsOf, type FrameState, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
@@ -306,8 +306,9 @@ class OneInvocation {
     this.#checkResults(host.type.results);
     const caller = this.#instanceOrNull();
     const continuation = input.text();
-    const { definition, type } = host;
-    if (definition.kind !== "frame" || !Object.hasOwn(definition.continuations, continuation)) {
+    const { type } = host;
+    const continuations = continuationsOf(host.definition);
+    if (continuations === null || !Object.hasOwn(continuations, continuation)) {
       throw input.invalid(`no continuation ${JSON.stringify(continuation)}`);
     }
     const state = readPlain(input);
