@@ -8,6 +8,7 @@ import type { DirectoryGrant } from "./directory-grants.ts";
 import type { Directory } from "./system.ts";
 import type { ExitReason } from "./signal.ts";
 import { reasonText } from "./signal.ts";
+import { countReachable } from "./node/testing.ts";
 import { guest, testRuntime } from "./testing.ts";
 import type { ProcessHandle } from "./process-handle.ts";
 import { Timer } from "./timers.ts";
@@ -30,6 +31,33 @@ describe("a guest process", () => {
     expect(runtime.processCount).to.equal(0);
     expect(runtime.group.used(Account.Memory)).to.equal(0);
     expect(runtime.group.used(Account.Processes)).to.equal(0);
+  });
+
+  it("does not keep those that made it, however long the chain, nor those that it made", async () => {
+    const { start, executor, runtime, notes } = testRuntime();
+    const all: WeakRef<object>[] = [];
+    const { environment } = runtime;
+    const add = environment.add.bind(environment);
+    environment.add = (process) => {
+      all.push(new WeakRef(process));
+      add(process);
+    };
+    // 3,000 of which each makes the next and ends; then 300 that live together and end from the last to the first but one.
+    start(`
+      (func (export "a") (param $n i64)
+        (drop (call $spawn ${LETTER("b")} (i64.const 3000) (i64.const -1)))
+        (call $sleep (i64.const 100000)))
+      (func (export "b") (param $n i64)
+        (if (i64.eqz (local.get $n)) (then (drop (call $spawn ${LETTER("c")} (i64.const 300) (i64.const -1))) (return)))
+        (drop (call $spawn ${LETTER("b")} (i64.sub (local.get $n) (i64.const 1)) (i64.const -1))))
+      (func (export "c") (param $n i64)
+        (if (i64.eqz (local.get $n)) (then (call $note (i32.const 1)) (call $sleep (i64.const 100000)) (return)))
+        (drop (call $spawn ${LETTER("c")} (i64.sub (local.get $n) (i64.const 1)) (i64.const -1)))
+        (call $sleep (i64.sub (i64.const 1000) (local.get $n))))`);
+    while (notes.length === 0 || runtime.processCount > 2) executor.runUntilIdle(1);
+    expect(runtime.processes.map(({ pid }) => pid)).to.deep.equal([1, 3303]);
+    expect(all.length).to.equal(3_303);
+    expect(await countReachable(all)).to.equal(2);
   });
 
   for (const [name, body, kind, text] of [

@@ -96,6 +96,11 @@ export function processOf(caller: Caller): Process {
   return caller.store.data as Process;
 }
 
+/** What a maker and those that it makes have in common, so that neither keeps the other. */
+interface Offspring {
+  living: number;
+}
+
 /** A host call that waits for something which may be given up. */
 interface Wait {
   cancel: Cancel | null;
@@ -106,7 +111,11 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   readonly entry: string;
   readonly args: readonly Value[];
   /** Null for those that the embedder made. */
-  readonly maker: BasicProcess | null;
+  readonly makerPid: Pid | null;
+  /** Until it is ready or has failed: nobody keeps those that have ended. */
+  #maker: BasicProcess | null;
+  /** Those that its maker has made, itself among them; null for those that no guest made. */
+  readonly #siblings: Offspring | null;
   readonly #linkTag: bigint | null;
   #done: ((result: SpawnResult) => void) | null;
   #store: Store | null = null;
@@ -127,8 +136,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #memoryBytes = 0;
   /** Of them those that are not its store's. */
   #ownBytes = 0;
-  /** Living processes that it made. */
-  children = 0;
+  #offspring: Offspring | null = null;
   /** The message being built or read. */
   scratch: Message | null = null;
   /** What its host functions see of it, from the first call on; null while it has no store. */
@@ -178,7 +186,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.module = request.module;
     this.entry = request.entry;
     this.args = request.args;
-    this.maker = maker;
+    this.makerPid = maker?.pid ?? null;
+    this.#maker = maker;
+    this.#siblings = maker instanceof Process ? (maker.#offspring ??= { living: 0 }) : null;
     this.#linkTag = request.link ?? null;
     this.#done = done;
     this.#maxFuel = request.config.maxFuel;
@@ -188,10 +198,14 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Takes its place among the processes of its group. False when the group refuses. */
   begin(): boolean {
     if (!this.enter()) return false;
-    const { maker } = this;
-    if (maker instanceof Process) maker.children++;
-    this.runtime.scheduler.start(this, this.group.share, maker);
+    if (this.#siblings !== null) this.#siblings.living++;
+    this.runtime.scheduler.start(this, this.group.share, this.#maker);
     return true;
+  }
+
+  /** Living processes that it made. */
+  get children(): number {
+    return this.#offspring?.living ?? 0;
   }
 
   get registry(): Registry {
@@ -495,9 +509,16 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** It is instantiated: others see it, its maker goes on, its entry begins. */
   #ready(): void {
     this.becomeVisible();
-    const { maker, runtime } = this;
-    const creator = maker?.pid ?? null;
-    runtime.trace?.({ kind: "spawn", pid: this.pid, environment: this.environment.id, creator, name: this.name });
+    const { makerPid, runtime } = this;
+    const maker = this.#maker;
+    this.#maker = null;
+    runtime.trace?.({
+      kind: "spawn",
+      pid: this.pid,
+      environment: this.environment.id,
+      creator: makerPid,
+      name: this.name,
+    });
     if (this.#linkTag !== null && maker !== null && !maker.hasEnded) this.link(maker, 0n, this.#linkTag);
     this.#tellDone({ kind: "spawned", process: this });
     const instance = this.#instance!;
@@ -1014,7 +1035,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#restoring?.discard();
     this.#restoring = null;
     this.#frozen = null;
-    if (this.maker instanceof Process) this.maker.children--;
+    this.#maker = null;
+    if (this.#siblings !== null) this.#siblings.living--;
     this.#endExpecting();
     this.#withdraw();
     const wait = this.#wait;

@@ -18,6 +18,7 @@
  */
 
 import { DOUBLE_ZERO } from "../vm/index.ts";
+import { Lineage } from "./lineage.ts";
 import { DEFAULT_WEIGHT, Entity, Share } from "./run-queue.ts";
 
 /** How a turn of a task ended. */
@@ -93,7 +94,8 @@ export abstract class Task extends Entity {
   state: State = State.Idle;
   wasWoken = false;
   isSuspended = false;
-  creator: Task | null = null;
+  /** While it runs, of those that have a creator or have created others. */
+  lineage: Lineage<Task> | null = null;
   bucket: Bucket | null = null;
   previousInLane: Task | null = null;
   nextInLane: Task | null = null;
@@ -229,8 +231,10 @@ export class Scheduler {
     task.virtualTime = members.minimum;
     task.bucket = new Bucket(TASK_RATE, TASK_CREDIT, this.totalCharge);
     if (creator === null) return;
-    creator.creator = livingCreator(creator);
-    task.creator = creator;
+    if (creator.state !== State.Ended) {
+      task.lineage = new Lineage<Task>(task);
+      task.lineage.madeBy((creator.lineage ??= new Lineage<Task>(creator)));
+    }
     if (creator !== this.current) {
       this.#inherit(task, creator);
       return;
@@ -429,9 +433,12 @@ export class Scheduler {
   #end(task: Task): void {
     task.state = State.Ended;
     task.parent!.remove(task);
-    const creator = livingCreator(task);
+    const { lineage } = task;
+    if (lineage === null) return;
+    const creator = lineage.livingMaker;
     if (creator !== null && creator.parent === task.parent) raise(creator, task.virtualTime);
-    task.creator = creator;
+    lineage.end();
+    task.lineage = null;
   }
 
   #enqueue(task: Task): void {
@@ -469,13 +476,6 @@ function isQueued({ state }: Task): boolean {
 
 function groupOf(task: Task): GroupShare {
   return task.parent!.parent as GroupShare;
-}
-
-/** The nearest maker of a task that still runs. Dead ones in between are forgotten, so chains stay short. */
-function livingCreator(task: Task): Task | null {
-  let { creator } = task;
-  while (creator !== null && creator.state === State.Ended) creator = creator.creator;
-  return creator;
 }
 
 /** Nobody's virtual time goes back. */

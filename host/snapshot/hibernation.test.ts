@@ -1,6 +1,4 @@
 import { expect } from "chai";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { compileSync, eventLoopTurn, type HostDefinition, Memory, type MemoryAllocator } from "../../vm/index.ts";
 import { textToBinary } from "../../vm/text/index.ts";
 import type { ConfigOptions } from "../config.ts";
@@ -9,6 +7,7 @@ import { compileGuest, type Note, TestHost } from "../functions/testing.ts";
 import { guestFunctions } from "../functions/host-definition.ts";
 import { Account } from "../group.ts";
 import { DataMessage } from "../message.ts";
+import { collectGarbage } from "../node/testing.ts";
 import type { ProcessHandle } from "../process-handle.ts";
 import { Process } from "../process.ts";
 import { Runtime } from "../runtime.ts";
@@ -64,11 +63,6 @@ function traceOf(config: ConfigOptions): { events: unknown[]; notes: Note[]; hib
     was = is;
   }
   return { events, notes: host.notes, hibernations, fuel: server.stats.fuel };
-}
-
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  (runInNewContext("gc") as () => void)();
 }
 
 describe("hibernation", () => {

@@ -151,9 +151,9 @@ function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnap
 }
 
 function processState(process: Process, run: ProcessRun, relations: Relations): FrameState {
-  const { config, environment, mailbox, maker, phase, scratch } = process;
+  const { config, environment, mailbox, makerPid, phase, scratch } = process;
   const isStarting = phase === Phase.Initialising;
-  if (isStarting && maker !== null) throw unsavable(`it is being started by process ${maker.pid}`);
+  if (isStarting && makerPid !== null) throw unsavable(`it is being started by process ${makerPid}`);
   if (isCompiling(process)) throw unsavable("it is compiling a module");
   const names = new Names(environment);
   const { kind, tags, answersZero, leftMs } = run.waiting;
