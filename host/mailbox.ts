@@ -9,6 +9,7 @@
  */
 
 import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import { TagEntry, TagHash, TagSet, TagTable } from "./tag-table.ts";
 
 export interface MailboxLimits {
   /** Data messages that may wait. */
@@ -21,12 +22,17 @@ export const DEFAULT_MAILBOX: MailboxLimits = { maxMessages: 65_536, maxBytes: 1
 
 /** Senders go on when there is room for so many messages: waking one for each that is taken would cost more than sending. */
 const MAX_SLACK = 1_024;
-/** Up to so many tags are compared one by one. */
-const FEW_TAGS = 8;
 
-interface TagQueue {
+/** Messages of one tag in their order. */
+export class TagQueue extends TagEntry {
   first: Message;
   last: Message;
+
+  constructor(message: Message) {
+    super(message.tag);
+    this.first = message;
+    this.last = message;
+  }
 }
 
 export class Mailbox {
@@ -35,7 +41,8 @@ export class Mailbox {
   #last: Message | null = null;
   /** The first message that no selective receive has passed over; nor has it those behind it. */
   #fresh: Message | null = null;
-  #byTag: Map<bigint, TagQueue> | null = null;
+  #byTag: TagTable<TagQueue> | null = null;
+  readonly #hash: TagHash;
   #size = 0;
   #sequence = 0;
   #dataCount = 0;
@@ -46,8 +53,9 @@ export class Mailbox {
   #sentCount = 0;
   #sentBytes = 0;
 
-  constructor(limits: MailboxLimits = DEFAULT_MAILBOX) {
+  constructor(limits: MailboxLimits = DEFAULT_MAILBOX, hash = TagHash.shared) {
     this.limits = limits;
+    this.#hash = hash;
   }
 
   /** Messages of all kinds. */
@@ -58,6 +66,11 @@ export class Mailbox {
   /** Counted bytes of data messages. */
   get byteLength(): number {
     return this.#dataBytes;
+  }
+
+  /** Entries of the index that look-ups have compared. */
+  get probes(): number {
+    return this.#byTag?.probes ?? 0;
   }
 
   /** Senders that wait for room. */
@@ -113,9 +126,9 @@ export class Mailbox {
   }
 
   /** Takes the oldest message that has one of these tags. Messages without a tag never match. */
-  take(tags: readonly bigint[]): Message | null {
+  take(tags: TagSet): Message | null {
     // What is in the index is older than what is not.
-    const message = this.#oldestIndexed(tags) ?? this.#firstFresh(tags);
+    const message = this.#oldestIndexed(tags.tags) ?? this.#firstFresh(tags);
     if (message !== null) this.#remove(message);
     return message;
   }
@@ -138,21 +151,19 @@ export class Mailbox {
     if (byTag === null || byTag.size === 0) return null;
     let oldest: Message | null = null;
     for (const tag of tags) {
-      const first = byTag.get(tag)?.first;
-      if (first !== undefined && (oldest === null || first.sequence < oldest.sequence)) oldest = first;
+      const first = byTag.get(tag)?.first ?? null;
+      if (first !== null && (oldest === null || first.sequence < oldest.sequence)) oldest = first;
     }
     return oldest;
   }
 
   /** Passes over what does not match, indexing it, up to the first that does. */
-  #firstFresh(tags: readonly bigint[]): Message | null {
+  #firstFresh(tags: TagSet): Message | null {
     let message = this.#fresh;
-    if (message === null) return null;
-    const wanted = tags.length > FEW_TAGS ? new Set(tags) : null;
     while (message !== null) {
       const { tag } = message;
       if (tag !== 0n) {
-        if (wanted === null ? tags.includes(tag) : wanted.has(tag)) break;
+        if (tags.has(tag)) break;
         this.#index(message);
       }
       message = message.next;
@@ -162,15 +173,16 @@ export class Mailbox {
   }
 
   #index(message: Message): void {
-    this.#byTag ??= new Map();
+    this.#byTag ??= new TagTable(this.#hash);
     const queue = this.#byTag.get(message.tag);
-    message.isIndexed = true;
     message.nextOfTag = null;
-    if (queue === undefined) {
+    if (queue === null) {
       message.previousOfTag = null;
-      this.#byTag.set(message.tag, { first: message, last: message });
+      message.queue = new TagQueue(message);
+      this.#byTag.add(message.queue);
       return;
     }
+    message.queue = queue;
     message.previousOfTag = queue.last;
     queue.last.nextOfTag = message;
     queue.last = message;
@@ -190,20 +202,19 @@ export class Mailbox {
     else next.previous = previous;
     message.previous = null;
     message.next = null;
-    if (message.isIndexed) this.#unindex(message);
+    if (message.queue !== null) this.#unindex(message, message.queue);
     if (this.#sentCount > 0) this.#admit(message);
   }
 
-  #unindex(message: Message): void {
-    const { previousOfTag, nextOfTag, tag } = message;
-    message.isIndexed = false;
+  #unindex(message: Message, queue: TagQueue): void {
+    const { previousOfTag, nextOfTag } = message;
+    message.queue = null;
     message.previousOfTag = null;
     message.nextOfTag = null;
     if (previousOfTag === null && nextOfTag === null) {
-      this.#byTag!.delete(tag);
+      this.#byTag!.delete(queue);
       return;
     }
-    const queue = this.#byTag!.get(tag)!;
     if (previousOfTag === null) queue.first = nextOfTag!;
     else previousOfTag.nextOfTag = nextOfTag;
     if (nextOfTag === null) queue.last = previousOfTag!;

@@ -6,6 +6,7 @@
 import { Termination, type Memory } from "../vm/index.ts";
 import { giveChunk, NO_CHUNK, takeChunk, type Chunk } from "./chunks.ts";
 import { Account, type Group } from "./group.ts";
+import type { TagQueue } from "./mailbox.ts";
 
 /** The result of `receive` for each kind. */
 export const enum MessageKind {
@@ -52,7 +53,8 @@ export abstract class Message {
   sequence = 0;
   previous: Message | null = null;
   next: Message | null = null;
-  isIndexed = false;
+  /** Of its tag, once a selective receive has passed over it. */
+  queue: TagQueue | null = null;
   previousOfTag: Message | null = null;
   nextOfTag: Message | null = null;
   /** Who is suspended in `send` until there is room for it. */

@@ -10,6 +10,7 @@ import { deliverWithRoom } from "./process-handle.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
+import { TagSet } from "./tag-table.ts";
 import { Timer } from "./timers.ts";
 
 /** A message as TypeScript sees it. */
@@ -53,7 +54,7 @@ export type NativeFunction = (self: NativeContext) => Promise<unknown>;
 const NATIVE_CHARGE = 2_000;
 
 interface Waiting {
-  readonly tags: readonly bigint[] | null;
+  readonly tags: TagSet | null;
   readonly resolve: (message: NativeMessage | null) => void;
   readonly reject: (error: Error) => void;
 }
@@ -152,7 +153,7 @@ export class NativeProcess extends BasicProcess {
   override takeDirectly(message: Message): boolean {
     const waiting = this.#waiting;
     if (waiting === null || this.#arrived !== null) return false;
-    if (waiting.tags !== null && (message.tag === 0n || !waiting.tags.includes(message.tag))) return false;
+    if (waiting.tags !== null && (message.tag === 0n || !waiting.tags.has(message.tag))) return false;
     message.payBy(this.group);
     this.#arrived = message;
     this.runtime.scheduler.wake(this);
@@ -178,8 +179,9 @@ export class NativeProcess extends BasicProcess {
         alive();
         if (this.#waiting !== null) throw new TypeError("the process receives already");
         return new Promise<NativeMessage | null>((resolve, reject) => {
-          this.#waiting = { tags: tags ?? null, resolve, reject };
-          this.#arrived = tags === undefined ? this.mailbox.shift() : this.mailbox.take(tags);
+          const wanted = tags === undefined ? null : new TagSet(tags);
+          this.#waiting = { tags: wanted, resolve, reject };
+          this.#arrived = wanted === null ? this.mailbox.shift() : this.mailbox.take(wanted);
           this.#comeBack();
           if (this.#arrived !== null) runtime.scheduler.wake(this);
           else if (timeoutMs !== Number.POSITIVE_INFINITY) runtime.executor.arm(this.#timer, timeoutMs);

@@ -37,6 +37,7 @@ import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import { SystemError, type Cancel, type Directory, type OutputStream } from "./system.ts";
+import { TagSet } from "./tag-table.ts";
 import { Timer } from "./timers.ts";
 import { WasiState } from "./wasi/state.ts";
 
@@ -79,8 +80,8 @@ const FREE_START_BYTES = 1_024;
 const TAG_BYTES = 128;
 /** Directories that a process may be given: each holds one of the host's descriptors. */
 const MAX_PREOPENS = 64;
-/** More tags than this are looked up in a set. */
-const FEW_TAGS = 8;
+/** So many tags are in the price of a process. */
+const FREE_TAGS = 8;
 
 const KIND_RESULTS: readonly (readonly Value[])[] = [[0], [1], [2]];
 const ARRIVED_RESULTS: readonly (readonly Value[])[] = [[0], [0], [0]];
@@ -157,8 +158,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #timer: Timer | null = null;
   #atomicWait: AtomicWait | null = null;
   #waitsForMessage = false;
-  #tags: readonly bigint[] | null = null;
-  #tagSet: ReadonlySet<bigint> | null = null;
+  #tags: TagSet | null = null;
   /** Paid for while it waits for many. */
   #tagBytes = 0;
   /** What the call that waits returns for each kind of message. */
@@ -580,7 +580,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     }
     const leftMs = this.#timer === null ? null : this.runtime.executor.leftMs(this.#timer);
     if (this.#waitsForMessage) {
-      return { kind: "message", tags: this.#tags, answersZero: this.#kindResults === ARRIVED_RESULTS, leftMs };
+      return {
+        kind: "message",
+        tags: this.#tags?.tags ?? null,
+        answersZero: this.#kindResults === ARRIVED_RESULTS,
+        leftMs,
+      };
     }
     const kind = this.#isSleeping ? "sleep" : this.#atomicWait !== null ? "atomic" : "nothing";
     return { kind, tags: null, answersZero: false, leftMs };
@@ -630,7 +635,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#maxFuel = maxFuel;
     const leftMs = waiting.leftMs ?? Number.POSITIVE_INFINITY;
     if (waiting.kind === "message") {
-      this.#expect(waiting.tags, leftMs, waiting.answersZero ? ARRIVED_RESULTS : KIND_RESULTS);
+      const tags = waiting.tags === null ? null : new TagSet(waiting.tags);
+      this.#expect(tags, leftMs, waiting.answersZero ? ARRIVED_RESULTS : KIND_RESULTS);
     } else if (waiting.kind === "sleep") this.sleep(leftMs);
   }
 
@@ -834,7 +840,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       return;
     }
     this.#waitsForMessage = false;
-    if (this.#tagSet !== null) this.#forgetTags();
+    if (this.#tagBytes > 0) this.#forgetTags();
     if (this.#sending !== null) this.#hasTimedOut = true;
     else this.#answer(TIMED_OUT_RESULT);
   }
@@ -878,7 +884,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#hasTimedOut = true;
       return SUSPEND;
     }
-    this.#expect(waitTag === null ? null : waitTag === 0n ? [] : [waitTag], timeoutMs, ARRIVED_RESULTS);
+    this.#expect(waitTag === null ? null : new TagSet(waitTag === 0n ? [] : [waitTag]), timeoutMs, ARRIVED_RESULTS);
     try {
       this.#sendTo(target, message);
     } catch (error) {
@@ -890,7 +896,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   /** Takes the oldest message, or the oldest with one of the tags; waits if there is none. */
-  receive(tags: readonly bigint[] | null, timeoutMs: number): number | typeof SUSPEND {
+  receive(list: readonly bigint[] | null, timeoutMs: number): number | typeof SUSPEND {
+    const tags = list === null ? null : new TagSet(list);
     const message = tags === null ? this.mailbox.shift() : this.mailbox.take(tags);
     if (message !== null) {
       this.#accept(message);
@@ -901,31 +908,29 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return SUSPEND;
   }
 
-  #expect(tags: readonly bigint[] | null, timeoutMs: number, results: readonly (readonly Value[])[]): void {
+  #expect(tags: TagSet | null, timeoutMs: number, results: readonly (readonly Value[])[]): void {
     this.#kindResults = results;
-    if (tags !== null && tags.length > FEW_TAGS) this.#keepTags(tags);
+    if (tags !== null && tags.tags.length > FREE_TAGS) this.#payForTags(tags.tags.length);
     this.#waitsForMessage = true;
     this.#tags = tags;
     if (timeoutMs !== Number.POSITIVE_INFINITY) this.#arm(timeoutMs);
   }
 
-  #keepTags(tags: readonly bigint[]): void {
-    const byteLength = tags.length * TAG_BYTES;
-    if (!this.reserveBytes(byteLength)) throw new Termination("memory limit", `${tags.length} tags`);
+  #payForTags(count: number): void {
+    const byteLength = count * TAG_BYTES;
+    if (!this.reserveBytes(byteLength)) throw new Termination("memory limit", `${count} tags`);
     this.#tagBytes = byteLength;
-    this.#tagSet = new Set(tags);
   }
 
   #forgetTags(): void {
     this.#tags = null;
-    this.#tagSet = null;
     this.releaseBytes(this.#tagBytes);
     this.#tagBytes = 0;
   }
 
   #endExpecting(): void {
     this.#waitsForMessage = false;
-    if (this.#tagSet !== null) this.#forgetTags();
+    if (this.#tagBytes > 0) this.#forgetTags();
     if (this.#timer !== null) this.runtime.executor.disarm(this.#timer);
   }
 
@@ -938,10 +943,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   override takeDirectly(message: Message): boolean {
     if (!this.#waitsForMessage) return false;
     const { tag } = message;
-    if (this.#tags !== null) {
-      if (tag === 0n) return false;
-      if (this.#tagSet === null ? !this.#tags.includes(tag) : !this.#tagSet.has(tag)) return false;
-    }
+    if (this.#tags !== null && (tag === 0n || !this.#tags.has(tag))) return false;
     this.#endExpecting();
     this.#accept(message);
     const results = this.#kindResults[message.kind]!;
