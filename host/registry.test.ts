@@ -77,7 +77,9 @@ describe("Registry", () => {
     let woken = 0;
     const second = registry.reserve("a");
     expect(second).to.have.property("pending", first);
-    first.waiting.push(() => woken++);
+    first.waiters.add(() => woken++);
+    first.waiters.add(() => expect.fail("it has given up"))();
+    expect(first.waiters.size).to.equal(1);
     expect(registry.get("a")).to.equal(undefined);
     registry.release(first, process(5), group);
     registry.release(first, process(6), group);

@@ -6,6 +6,7 @@
 
 import { Account, type Group } from "./group.ts";
 import { compareVersions, isInRange, parseVersion, type Version, type VersionRange } from "./versions.ts";
+import { Waiters } from "./waiters.ts";
 
 /** As guests store it: neither number is checked. */
 export interface Registered {
@@ -26,7 +27,8 @@ export class Reservation {
   readonly name: string;
   /** Somebody has put or removed the name since: that is what counts. */
   isOvertaken = false;
-  readonly waiting: (() => void)[] = [];
+  /** Those who want the same name, until it has ended. */
+  readonly waiters = new Waiters();
 
   constructor(name: string) {
     this.name = name;
@@ -151,7 +153,7 @@ export class Registry {
     if (this.#reservations.get(reservation.name) !== reservation) return true;
     this.#reservations.delete(reservation.name);
     const isKept = registered === null || reservation.isOvertaken || this.put(reservation.name, registered, group);
-    for (const wake of reservation.waiting.splice(0)) wake();
+    reservation.waiters.wakeAll();
     return isKept;
   }
 }

@@ -3,20 +3,25 @@
 import type { Cancel } from "./system.ts";
 
 export class Waiters {
-  readonly #waiting = new Set<() => void>();
+  #waiting = new Set<() => void>();
+
+  get size(): number {
+    return this.#waiting.size;
+  }
 
   add(wake: () => void): Cancel {
     // A callback of its own, so that the same function may wait twice.
     const entry = () => wake();
-    this.#waiting.add(entry);
+    const waiting = this.#waiting;
+    waiting.add(entry);
     return () => {
-      this.#waiting.delete(entry);
+      waiting.delete(entry);
     };
   }
 
   wakeAll(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
     for (const wake of waiting) wake();
   }
 }

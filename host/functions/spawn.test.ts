@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { Account } from "../group.ts";
-import { cells, NOT_UTF8, type Note, TestHost } from "./testing.ts";
+import { cells, compileGuest, NOT_UTF8, type Note, TestHost } from "./testing.ts";
 
 const DATA = `(data (i32.const 0) "child") (data (i32.const 16) "name")
   (data (i32.const 32) "\\7f\\07\\00\\00\\00\\aa\\aa\\aa\\aa\\00\\00\\00\\00\\00\\00\\00\\00\\7e\\08\\00\\00\\00\\00\\00\\00\\80\\00\\00\\00\\00\\00\\00\\00\\00")
@@ -255,13 +255,40 @@ describe("lunatic::process::get_or_spawn", () => {
     expect(host.runtime.processCount).to.equal(1);
   });
 
-  it("one that is killed while it spawns leaves the name to the next", () => {
-    const host = new TestHost();
-    const endless = `(data (i32.const 200) "\\00asm\\01\\00\\00\\00\\01\\04\\01\\60\\00\\00\\03\\02\\01\\00\\08\\01\\00\\0a\\09\\01\\07\\00\\03\\40\\0c\\00\\0b\\0b")`;
+  /** One that spawns for the name a process which is never ready. */
+  const endless = (host: TestHost) => {
+    const module = `(data (i32.const 200) "\\00asm\\01\\00\\00\\00\\01\\04\\01\\60\\00\\00\\03\\02\\01\\00\\08\\01\\00\\0a\\09\\01\\07\\00\\03\\40\\0c\\00\\0b\\0b")`;
     const first = host.start(`(func (export "main")
       (drop (call $process::compile_module (i32.const 200) (i32.const 32) ${ID}))
-      (drop ${spawnCall("get_or_spawn", { module: "0" })}) (call $test::i32 (i32.const 1))) ${DATA} ${endless}`);
+      (drop ${spawnCall("get_or_spawn", { module: "0" })}) (call $test::i32 (i32.const 1))) ${DATA} ${module}`);
     host.executor.runUntilIdle(200);
+    return first;
+  };
+
+  it("keeps nothing of those that are killed while they wait for the process of somebody else", () => {
+    const host = new TestHost();
+    const first = endless(host);
+    const reserved = host.runtime.environment.registry.reserve("name");
+    if (!("pending" in reserved)) throw new Error("nobody spawns");
+    const waiter = compileGuest(`(func (export "main") (call $test::i32 ${call})) (func (export "child")) ${DATA}`);
+    for (let i = 0; i < 50; i++) {
+      const handle = host.runtime.spawn(waiter, { entry: "main" });
+      host.executor.runUntilIdle(5);
+      expect(reserved.pending.waiters.size).to.equal(1);
+      handle.kill();
+      host.executor.runUntilIdle(5);
+      expect(reserved.pending.waiters.size).to.equal(0);
+    }
+    host.runtime.spawn(waiter, { entry: "main" });
+    host.executor.runUntilIdle(5);
+    first.kill();
+    host.executor.runUntilIdle();
+    expect(host.notes).to.deep.equal([0]);
+  });
+
+  it("one that is killed while it spawns leaves the name to the next", () => {
+    const host = new TestHost();
+    const first = endless(host);
     host.start(`(func (export "main") (call $test::i32 ${call})) (func (export "child")) ${DATA}`);
     host.executor.runUntilIdle(200);
     expect(host.notes).to.deep.equal([]);

@@ -124,10 +124,9 @@ function getOrSpawn(
 ): Cancel {
   const { registry, group, runtime } = process;
   let own: Reservation | null = null;
-  let cancelSpawn: Cancel | null = null;
-  let isOver = false;
+  /** Gives up the process that is being started, or the wait for somebody else's. */
+  let cancel: Cancel | null = null;
   const attempt = (): void => {
-    if (isOver) return;
     const known = registry.get(name);
     if (known !== undefined) {
       done(known);
@@ -135,11 +134,11 @@ function getOrSpawn(
     }
     const reserved = registry.reserve(name);
     if ("pending" in reserved) {
-      reserved.pending.waiting.push(attempt);
+      cancel = reserved.pending.waiters.add(attempt);
       return;
     }
     own = reserved.reservation;
-    cancelSpawn = runtime.startProcess(request, process, (result) => {
+    cancel = runtime.startProcess(request, process, (result) => {
       const registered = result.kind === "spawned" ? { nodeId: 0n, processId: BigInt(result.process.pid) } : null;
       registry.release(reserved.reservation, registered, group);
       done(result);
@@ -147,8 +146,7 @@ function getOrSpawn(
   };
   attempt();
   return () => {
-    isOver = true;
-    cancelSpawn?.();
+    cancel?.();
     if (own !== null) registry.release(own, null, group);
   };
 }
