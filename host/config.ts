@@ -25,7 +25,7 @@ export interface NetworkGrants {
 export interface ConfigOptions {
   /** Bytes of linear memory. All kinds together may exceed it by 1 MiB. Default: no limit. */
   readonly maxMemory?: number;
-  /** Fuel of the whole life. Default: no limit. */
+  /** Fuel of the whole life, rounded down. Default: no limit. */
   readonly maxFuel?: number;
   /** Processes that it has made itself and that live. Default: no limit. */
   readonly maxProcesses?: number;
@@ -119,7 +119,7 @@ export class Config {
   constructor(options: ConfigOptions = {}, policies: readonly ImportPolicy[] = [], creator: Config | null = null) {
     this.#interned = creator === null ? new Interned() : creator.#interned;
     this.maxMemory = options.maxMemory ?? NO_LIMIT;
-    this.maxFuel = options.maxFuel ?? NO_LIMIT;
+    this.maxFuel = Math.floor(options.maxFuel ?? NO_LIMIT);
     this.maxProcesses = options.maxProcesses ?? NO_LIMIT;
     this.mailbox = { ...DEFAULT_MAILBOX, ...options.mailbox };
     this.onFullMailbox = options.onFullMailbox ?? "suspend";

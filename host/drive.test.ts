@@ -42,6 +42,19 @@ describe("drive", () => {
     expect(progress.fuel).to.be.within(50_000, 51_000);
   });
 
+  it("rounds fuel down, and wants numbers", async () => {
+    for (const limits of [{ maxFuel: 1_000.5 }, { maxFuel: 1_000, slice: 10.5 }]) {
+      const progress = newProgress();
+      const end = drive(instance().invoke("endless", []), { ...services, ...limits }, progress);
+      expect(await end.catch((reason: unknown) => reason)).to.be.instanceOf(FuelExhausted);
+      expect(progress.fuel).to.be.within(1_000, 1_100);
+    }
+    for (const limits of [{ maxFuel: Number.NaN }, { slice: 0 }, { slice: 0.5 }, { slice: -1 }]) {
+      const end = drive(instance().invoke("endless", []), { ...services, ...limits });
+      expect(await end.catch((reason: unknown) => reason)).to.be.instanceOf(RangeError);
+    }
+  });
+
   it("passes a trap on", async () => {
     const error = await drive(instance().invoke("trap", []), services).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(Trap);

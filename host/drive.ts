@@ -4,7 +4,7 @@
  */
 
 import type { AtomicWait, Invocation, Outcome, Value } from "../vm/index.ts";
-import { FuelExhausted } from "../vm/index.ts";
+import { amountFrom, check, FuelExhausted, wholeFuel } from "../vm/index.ts";
 import type { Cancel, Clock, EventLoop } from "./system.ts";
 
 /** Fuel of one slice: some tenths of a millisecond. */
@@ -15,7 +15,7 @@ export const TURN_NS = 4_000_000n;
 export interface DriveOptions {
   readonly clock: Clock;
   readonly eventLoop: EventLoop;
-  /** Fuel of one slice. */
+  /** Fuel of one slice: at least 1, rounded down. */
   readonly slice?: number;
   /** Fuel that the progress may reach; then the run ends with {@link FuelExhausted}. */
   readonly maxFuel?: number;
@@ -51,7 +51,8 @@ export async function drive(
   options: DriveOptions,
   progress: Progress = newProgress(),
 ): Promise<readonly Value[]> {
-  const { clock, eventLoop, slice = DEFAULT_SLICE_FUEL, maxFuel = Number.POSITIVE_INFINITY, signal } = options;
+  const { clock, eventLoop, signal } = options;
+  const { slice, maxFuel } = fuelLimits(options);
   const before = progress.fuel - invocation.fuelUsed;
   let { checkpoint } = options;
   let turnEnd = clock.monotonic() + TURN_NS;
@@ -88,6 +89,15 @@ export async function drive(
     await eventLoop.nextTurn();
     turnEnd = clock.monotonic() + TURN_NS;
   }
+}
+
+const SLICE = amountFrom(1, "fuel");
+
+/** Both as whole numbers. Throws `TypeError` or `RangeError` for what is none. */
+export function fuelLimits(options: Pick<DriveOptions, "maxFuel" | "slice">): { slice: number; maxFuel: number } {
+  const { slice = DEFAULT_SLICE_FUEL, maxFuel = Number.POSITIVE_INFINITY } = options;
+  check("slice of a drive", slice, SLICE);
+  return { slice: Math.floor(slice), maxFuel: wholeFuel("maxFuel of a drive", maxFuel) };
 }
 
 /** Ends an atomic wait when its time is over. The result ends the waiting for that, if there is any. */

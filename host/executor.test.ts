@@ -77,6 +77,12 @@ describe("Executor", () => {
     expect(Math.max(...hogs.map(({ longestMs }) => longestMs))).to.be.below(0.41);
   });
 
+  it("gives slices of at least one unit of fuel, rounded down", () => {
+    expect(new Executor({ sliceFuel: 1.5 }).sliceFuel).to.equal(1);
+    for (const sliceFuel of [0, -5, 0.5, Number.NaN]) expect(() => new Executor({ sliceFuel })).to.throw(RangeError);
+    expect(() => new Executor({ sliceFuel: "9" as unknown as number })).to.throw(TypeError, 'got "9"');
+  });
+
   it("with a seed shares fuel, whatever time it takes", () => {
     const time = new ManualTime();
     const executor = new Executor({ seed: 1, source: time });

@@ -5,7 +5,7 @@
  * and the seed alone.
  */
 
-import { DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
+import { amountFrom, check, DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
 import { type Timer, TimerWheel } from "./timers.ts";
@@ -35,7 +35,7 @@ export const PLATFORM_TURNS: TurnSource = {
 export interface ExecutorOptions {
   /** Milliseconds of turns before the event loop goes on. Default 4. */
   readonly budgetMs?: number;
-  /** The most fuel of one turn. Default 100,000. */
+  /** The most fuel of one turn: at least 1, rounded down. Default 100,000. */
   readonly sliceFuel?: number;
   /** Makes turns, slices and time follow from this number alone: time is the charge, and jumps when nothing can run. */
   readonly seed?: number;
@@ -86,6 +86,8 @@ const MAX_PARDON_NS = 100_000_000;
 /** Timers that fire before somebody has a turn; and before the event loop goes on, with the jumps of virtual time to them. */
 const FIRED_AT_ONCE = 1_024;
 
+const SLICE_FUEL = amountFrom(1, "fuel");
+
 export class Executor {
   readonly scheduler = new Scheduler();
   readonly sliceFuel: number;
@@ -131,7 +133,9 @@ export class Executor {
   }
 
   constructor(options: ExecutorOptions = {}) {
-    this.sliceFuel = options.sliceFuel ?? 100_000;
+    const sliceFuel = options.sliceFuel ?? 100_000;
+    check("sliceFuel of Executor", sliceFuel, SLICE_FUEL);
+    this.sliceFuel = Math.floor(sliceFuel);
     this.#budgetMs = options.budgetMs ?? 4;
     this.isDeterministic = options.seed !== undefined;
     this.isVirtual = options.virtualTime ?? this.isDeterministic;

@@ -29,6 +29,7 @@ const GROUP_BYTES = 2_048;
 
 /** The most of each kind, of a group and all below it. Default: no limit but those of {@link DEFAULT_LIMITS}. */
 export interface GroupLimits {
+  /** Rounded down. */
   readonly maxFuel?: number;
   /** Bytes: memories, tables, frames, unread messages sent, modules held. */
   readonly maxMemory?: number;
@@ -94,7 +95,7 @@ export class Group {
     const none = Number.POSITIVE_INFINITY;
     const defaults = parent === null ? DEFAULT_RUNTIME_LIMITS : DEFAULT_LIMITS;
     this.#limits = Float64Array.of(
-      options.maxFuel ?? none,
+      Math.floor(options.maxFuel ?? none),
       options.maxMemory ?? none,
       options.maxProcesses ?? none,
       options.maxTimers ?? defaults.maxTimers,
@@ -171,7 +172,7 @@ export class Group {
   }
 
   setLimit(account: Account, limit: number): void {
-    this.#limits[account] = limit;
+    this.#limits[account] = Math.floor(limit);
   }
 
   /** What may still be charged here and in all groups above. */

@@ -78,7 +78,7 @@ export class ProcessHandle implements AsyncDisposable {
     if (this.#process instanceof Process) this.#process.resume();
   }
 
-  /** More fuel than its configuration gave it. One that paused for want of fuel goes on. */
+  /** More fuel than its configuration gave it, rounded down. One that paused for want of fuel goes on. */
   addFuel(fuel: number): void {
     if (this.#process instanceof Process) this.#process.addFuel(fuel);
   }

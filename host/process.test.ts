@@ -401,6 +401,36 @@ describe("a guest process", () => {
     expect(endOf(paused)).to.deep.equal({ kind: "killed", by: null });
   });
 
+  it("stops where a limit of fuel has a fraction, which is rounded down", () => {
+    const loop = `(func (export "a") (param i64) (loop $again (br $again)))`;
+    const { start, executor, runtime } = testRuntime();
+    const ended = start(loop, { config: { maxFuel: 1_000.5 } });
+    const group = runtime.createGroup({ maxFuel: 1_000.5 });
+    const grouped = start(loop, { group });
+    const paused = start(loop, { config: { maxFuel: 1_000, onFuelExhausted: "pause" } });
+    executor.runUntilIdle();
+    expect(endOf(ended)).to.include({ kind: "limit", limit: "fuel exhausted" });
+    expect(endOf(grouped)).to.include({ kind: "limit", limit: "fuel exhausted" });
+    group.setLimit(Account.Fuel, group.used(Account.Fuel) + 100.5);
+    const second = start(loop, { group });
+    paused.addFuel(50.5);
+    executor.runUntilIdle();
+    expect(second.stats.fuel).to.be.within(100, 200);
+    expect(paused.stats).to.include({ state: "paused" });
+    for (const [fuel, kind] of [
+      [Number.NaN, RangeError],
+      [-1e6, RangeError],
+      ["1000", TypeError],
+    ] as const) {
+      expect(() => paused.addFuel(fuel as number)).to.throw(kind, "fuel that is added: expected fuel");
+    }
+    paused.addFuel(0.5);
+    executor.runUntilIdle();
+    expect(paused.stats.fuel).to.be.within(1_050, 1_150);
+    paused.kill();
+    executor.runUntilIdle();
+  });
+
   it("uses the same fuel with every slice and beside any neighbour", () => {
     const totals = new Set<number>();
     for (const seed of [1, 2, 3]) {

@@ -11,6 +11,7 @@ import {
   Store,
   Termination,
   Trap,
+  wholeFuel,
   type Accountant,
   type AtomicWait,
   type Caller,
@@ -372,7 +373,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (invocation === null) return TurnEnd.Waiting;
     for (;;) {
       const left = Math.min(this.#maxFuel - this.fuelUsed, this.group.available(Account.Fuel));
-      if (left <= 0) return this.#exhausted();
+      if (left < 1) return this.#exhausted();
       const rest = fuel - this.turnFuel;
       if (rest <= 0) return TurnEnd.Runnable;
       const end = this.#runInvocation(this.#invocation!, Math.min(rest, left));
@@ -758,7 +759,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** Lets it use so much more fuel; one that has paused for want of it goes on. */
   addFuel(fuel: number): void {
-    this.#maxFuel += fuel;
+    this.#maxFuel += wholeFuel("fuel that is added", fuel);
     if (this.#maxFuel > this.fuelUsed) this.resume();
   }
 

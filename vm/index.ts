@@ -76,6 +76,24 @@ export {
   type MemoryBlock,
   type ResourceKind,
 } from "./runtime/resources.ts";
+export {
+  amountFrom,
+  ANY_NUMBER,
+  check,
+  checkOptions,
+  FLAG,
+  FUNCTION,
+  objectThat,
+  oneOf,
+  SIGNAL,
+  TEXT,
+  TEXTS,
+  valueText,
+  wholeFuel,
+  wholeNumber,
+  type Expected,
+  type ExpectedOptions,
+} from "./options.ts";
 export { PROPOSALS, type Proposal } from "./proposals.ts";
 export {
   checksumOf,

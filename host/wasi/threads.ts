@@ -31,8 +31,8 @@ import {
 } from "../../vm/index.ts";
 import {
   asError,
-  DEFAULT_SLICE_FUEL,
   type DriveOptions,
+  fuelLimits,
   newProgress,
   type Progress,
   timeOutLater,
@@ -84,6 +84,7 @@ const enum Turn {
 
 export class WasiThreads {
   readonly #options: ThreadOptions;
+  readonly #limits: ReturnType<typeof fuelLimits>;
   readonly #progress: Progress;
   readonly #memories = new Map<string, Memory>();
   readonly #threads = new Map<number, Thread>();
@@ -97,6 +98,7 @@ export class WasiThreads {
   /** Counts in `progress`. Throws `Termination` when a limit refuses the shared memory. */
   constructor(options: ThreadOptions, progress: Progress = newProgress()) {
     this.#options = options;
+    this.#limits = fuelLimits(options);
     this.#progress = progress;
     for (const { module, name, type } of options.module.imports) {
       if (type.kind !== "memory" || !type.type.shared) continue;
@@ -174,7 +176,7 @@ export class WasiThreads {
 
   /** Lets a thread use its slice; how code is prepared meanwhile must not be seen in the schedule. */
   #turn(thread: Thread): Turn {
-    const { slice = DEFAULT_SLICE_FUEL, maxFuel = Number.POSITIVE_INFINITY } = this.#options;
+    const { slice, maxFuel } = this.#limits;
     let rest = slice;
     while (rest > 0) {
       const left = maxFuel - this.#progress.fuel;

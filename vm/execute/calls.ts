@@ -2,13 +2,14 @@
 
 import { FuelExhausted, SuspendError } from "../errors.ts";
 import { REENTRY_GRANT_FUEL } from "../limits.ts";
+import { wholeFuel } from "../options.ts";
 import type { Value } from "../runtime/values.ts";
 import type { AtomicWait } from "../runtime/waiters.ts";
 import { Invocation } from "./invocation.ts";
 
 /** Options of a call that is run to its end. */
 export interface CallOptions {
-  /** Fuel of the whole call; when it is gone `FuelExhausted` is thrown. Default: no limit. */
+  /** Fuel of the whole call, rounded down; when it is gone `FuelExhausted` is thrown. Default: no limit. */
   readonly fuel?: number;
   /** Ends the call with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -23,12 +24,11 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Runs an invocation to its end, waiting for host functions and giving the event loop its turn.
- * Throws what ended the guest, `FuelExhausted`, or the signal's reason.
+ * Throws what ended the guest, `FuelExhausted`, or the signal's reason; `RangeError` or `TypeError` for wrong fuel.
  */
-export async function finish(
-  invocation: Invocation,
-  { fuel = Number.POSITIVE_INFINITY, signal }: CallOptions,
-): Promise<Value[]> {
+export async function finish(invocation: Invocation, options: CallOptions): Promise<Value[]> {
+  const fuel = fuelOf(invocation, options);
+  const { signal } = options;
   let turnStart = performance.now();
   for (;;) {
     if (signal?.aborted) invocation.terminate(asError(signal.reason));
@@ -55,10 +55,8 @@ export async function finish(
  * `FuelExhausted`, or `SuspendError` when a host function has to wait. Called by a host function, it
  * gets at most the fuel that its caller's turn has left and a grant.
  */
-export function finishSync(
-  invocation: Invocation,
-  { fuel = Number.POSITIVE_INFINITY }: Pick<CallOptions, "fuel">,
-): Value[] {
+export function finishSync(invocation: Invocation, options: Pick<CallOptions, "fuel">): Value[] {
+  const fuel = fuelOf(invocation, options);
   const parent = Invocation.current;
   const limit = parent === null ? fuel : Math.min(fuel, parent.remainingFuel + REENTRY_GRANT_FUEL);
   for (;;) {
@@ -69,6 +67,16 @@ export function finishSync(
       throw suspended(invocation, `${what} has to wait, which a synchronous call cannot`);
     }
     if (outcome.fuelUsed >= limit) throw exhausted(invocation, limit);
+  }
+}
+
+function fuelOf(invocation: Invocation, { fuel }: CallOptions): number {
+  if (fuel === undefined) return Number.POSITIVE_INFINITY;
+  try {
+    return wholeFuel("fuel of a call", fuel);
+  } catch (error) {
+    invocation.terminate(error as Error);
+    throw error;
   }
 }
 

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileSync } from "../compiled-module.ts";
 import { Engine } from "../engine.ts";
-import { Termination } from "../errors.ts";
+import { FuelExhausted, Termination } from "../errors.ts";
 import { MAX_TURN_FUEL } from "../limits.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { Store } from "../runtime/store.ts";
@@ -310,6 +310,34 @@ describe("endless code", () => {
         expect(() => invocation.run(), body).to.throw(Termination, "killed");
       }
     }
+  });
+
+  it("ends where fuel has a fraction, which is rounded down", async () => {
+    const instance = instanceOf(wat`(module (func (export "f") loop br 0 end))`);
+    const invocation = instance.invoke("f");
+    expect(invocation.run({ fuel: 0.5 }).fuelUsed).to.equal(0);
+    expect(invocation.run({ fuel: 2.5 }).fuelUsed).to.be.within(1, 3);
+    for (const fuel of [1_000.5, 0.5]) {
+      expect(() => instance.callSync("f", [], { fuel })).to.throw(FuelExhausted);
+      expect(await instance.call("f", [], { fuel }).catch((error: unknown) => error)).to.be.instanceOf(FuelExhausted);
+    }
+  });
+
+  it("is not begun with fuel that is no number", async () => {
+    const instance = instanceOf(wat`(module (func (export "f") loop br 0 end))`);
+    for (const [fuel, kind, got] of [
+      [Number.NaN, RangeError, "got NaN"],
+      [-1, RangeError, "got -1"],
+      ["1e3", TypeError, 'got "1e3"'],
+      [null, TypeError, "got null"],
+    ] as const) {
+      const options = { fuel: fuel as number };
+      expect(() => instance.callSync("f", [], options)).to.throw(kind, `fuel of a call: expected fuel as a number`);
+      expect(() => instance.callSync("f", [], options)).to.throw(kind, got);
+      expect(await instance.call("f", [], options).catch((error: unknown) => error)).to.be.instanceOf(kind);
+      expect(() => instance.invoke("f").run(options)).to.throw(RangeError, "fuel");
+    }
+    expect(instance.store.invocations.filter((each) => each.fuelUsed > 0)).to.deep.equal([]);
   });
 
   it("in a start function leaves the instantiation pausable", () => {

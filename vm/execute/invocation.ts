@@ -19,6 +19,7 @@ import {
 import { Head, Link, Reg } from "../lower/code.ts";
 import { RootKind } from "../lower/source.ts";
 import { Op } from "../opcodes.ts";
+import { valueText } from "../options.ts";
 import {
   continuationsOf,
   FrameRequest,
@@ -299,10 +300,11 @@ export class Invocation implements ImportCaller {
    * Runs until the fuel is gone, a host function has to wait, or the end. Throws what ended the
    * guest: `Trap`, `Termination`, or what a host function threw. After the end every `run` gives
    * the same again. Throws `TypeError` when called from inside itself, `RangeError` for fuel that is
-   * negative or not a number.
+   * negative or not a number. Fractions of fuel are rounded down.
    */
   run({ fuel = MAX_TURN_FUEL, exact = false }: TurnOptions = {}): Outcome {
-    if (!(fuel >= 0)) throw new RangeError(`fuel ${fuel} is not a positive number`);
+    if (!(typeof fuel === "number" && fuel >= 0))
+      throw new RangeError(`fuel ${valueText(fuel)} is not a positive number`);
     if (this.#isRunning()) throw new TypeError("the invocation is running");
     if (this.#next === Next.Done) return this.#ended();
     const parent = active;
@@ -377,7 +379,9 @@ export class Invocation implements ImportCaller {
 
   /** Adds to the fuel used; what exceeds the turn is paid in later turns, before anything else. Throws `RangeError`. */
   charge(fuel: number): void {
-    if (!(fuel >= 0 && fuel <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`fuel ${fuel} is not a positive number`);
+    if (!(typeof fuel === "number" && fuel >= 0 && fuel <= Number.MAX_SAFE_INTEGER)) {
+      throw new RangeError(`fuel ${valueText(fuel)} is not a positive number`);
+    }
     let charged = Math.ceil(fuel);
     if (this.#next === Next.Host) {
       this.#callFuel += charged;
