@@ -204,6 +204,7 @@ const VM_LAYERS: readonly (readonly string[])[] = [
     "layouts",
     "errors",
     "limits",
+    "options",
     "type-registry",
     "engine",
   ],

@@ -82,14 +82,19 @@ export const TEXTS: Expected = objectThat(
   "an array of strings",
   (value) => Array.isArray(value) && value.every((text) => typeof text === "string"),
 );
+/** Any text. */
 export const TEXT: Expected = { text: "a string", type: "string", accepts: () => true };
+/** A boolean. */
 export const FLAG: Expected = { text: "true or false", type: "boolean", accepts: () => true };
+/** Something to call. */
 export const FUNCTION: Expected = { text: "a function", type: "function", accepts: () => true };
+/** A number with neither limit nor unit. */
 export const ANY_NUMBER: Expected = {
   text: "a number that is finite",
   type: "number",
   accepts: (value: number) => Number.isFinite(value),
 };
+/** What can be aborted. */
 export const SIGNAL: Expected = objectThat(
   "an AbortSignal",
   (value) => "aborted" in value && "addEventListener" in value,
