@@ -205,6 +205,7 @@ const VM_LAYERS: readonly (readonly string[])[] = [
     "errors",
     "limits",
     "options",
+    "doubles",
     "type-registry",
     "engine",
   ],
