@@ -1,5 +1,12 @@
 import { expect } from "chai";
-import { compileSync, eventLoopTurn, type HostDefinition, Memory, type MemoryAllocator } from "../../vm/index.ts";
+import {
+  compileSync,
+  eventLoopTurn,
+  type HostDefinition,
+  Memory,
+  type MemoryAllocator,
+  Store,
+} from "../../vm/index.ts";
 import { textToBinary } from "../../vm/text/index.ts";
 import type { ConfigOptions } from "../config.ts";
 import { Executor, type ExecutorOptions } from "../executor.ts";
@@ -95,6 +102,29 @@ describe("hibernation", () => {
     handle.kill();
     host.executor.runUntilIdle();
     expect(group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("gives back what is no larger than before: what instances share stays shared, and no function becomes an object", async () => {
+    const host = new TestHost();
+    const handle = host.start(SERVER);
+    host.executor.runUntilIdle(1);
+    const process = handle.process as Process;
+    const { globalsAt } = process.instance!;
+    const { funcAt } = Store.prototype;
+    let objects = 0;
+    Store.prototype.funcAt = function (address) {
+      objects++;
+      return funcAt.call(this, address);
+    };
+    try {
+      expect(await handle.hibernate()).to.equal(true);
+      process.wakeUp();
+      host.executor.runUntilIdle(1);
+    } finally {
+      Store.prototype.funcAt = funcAt;
+    }
+    expect(process.instance!.globalsAt).to.equal(globalsAt);
+    expect(objects).to.equal(0);
   });
 
   it("leaves no buffer of the memory behind, nor does the end of a process whose handle is kept", async () => {

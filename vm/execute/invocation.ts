@@ -133,7 +133,7 @@ export class Invocation implements ImportCaller {
   readonly #entryAddress: number;
   readonly #bits: boolean;
   /** Where control goes when callees return, outermost first. */
-  readonly #activations = firstActivations();
+  #activations = firstActivations();
   #next: Next = Next.Call;
   /** The host function that has been called and not answered; its results go to `argsAt`. */
   #pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
@@ -234,9 +234,7 @@ export class Invocation implements ImportCaller {
     invocation.#machine = record.machine;
     invocation.#machine.imports = invocation;
     invocation.#type = record.type;
-    invocation.#activations.length = 0;
-    // There may be more of them than a call takes arguments.
-    for (const activation of record.activations) invocation.#activations.push(activation);
+    invocation.#activations = [...record.activations];
     invocation.#next = record.next;
     invocation.#pending = record.pending;
     invocation.#answer = record.answer;
@@ -248,7 +246,7 @@ export class Invocation implements ImportCaller {
     invocation.#outcome = record.outcome;
     invocation.#callerInstance = record.callerInstance;
     invocation.#maxWords = record.maxWords;
-    invocation.#pinned = [...record.pinned];
+    invocation.#pinned = record.pinned.length === 0 ? NONE : [...record.pinned];
     invocation.#prepaid = record.prepaid;
     return invocation;
   }
@@ -1089,7 +1087,7 @@ export class Invocation implements ImportCaller {
       case Next.Call: {
         const { callee } = this.#machine;
         const isEntry = this.#activations.length === 1 && callee === this.#entryAddress;
-        return isEntry ? this.#type.params : this.store.funcAt(callee).type.params;
+        return isEntry ? this.#type.params : this.store.typeAt(callee).params;
       }
       case Next.Host:
       case Next.Answer:

@@ -211,7 +211,11 @@ function asExtern(store: Store, value: ImportValue, name: string, made: Func[]):
 }
 
 /** Why an external value does not match the import's type (spec: match-externtype), or null. */
-export function compare(module: CompiledModule, expected: ExternType, actual: Extern): string | null {
+export function compare(
+  module: CompiledModule,
+  expected: ExternType,
+  actual: Exclude<Extern, Func> | Pick<Func, "kind" | "typeId">,
+): string | null {
   if (expected.kind !== actual.kind) return `expected a ${expected.kind}, got a ${actual.kind}`;
   switch (expected.kind) {
     case "func":

@@ -171,7 +171,7 @@ export class Func {
 
   /** In the engine's types. */
   get type(): FuncType {
-    return this.store.engine.types.funcType(this.typeId);
+    return this.store.typeAt(this.address);
   }
 
   /** The engine's id of the type. */

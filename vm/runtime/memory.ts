@@ -59,11 +59,11 @@ export class Memory {
   byteLength: number;
   readonly pageBytes: number;
 
-  /** Throws `Termination` when the accountant or the host cannot give the minimum. */
-  constructor(store: Store, type: MemType) {
+  /** Of the minimum, or of so many pages. Throws `Termination` when the accountant or the host cannot give them. */
+  constructor(store: Store, type: MemType, min = type.limits.min) {
     this.store = store;
     this.#type = type;
-    const { min, max } = type.limits;
+    const { max } = type.limits;
     this.pageBytes = pageBytesOf(type);
     const mostPages = Math.floor((MAX_MEMORY_PAGES * PAGE_BYTES) / this.pageBytes);
     if (min > BigInt(mostPages)) {

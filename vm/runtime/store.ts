@@ -6,7 +6,7 @@
 
 import { InternalError, Termination } from "../errors.ts";
 import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
-import { FUNCREF, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
+import { FUNCREF, type FuncType, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
 import { defaultEngine, type Engine } from "../engine.ts";
 import { EXCEPTIONS, exceptionLayout } from "../layouts.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
@@ -245,6 +245,11 @@ export class Store {
   typeIdOf(address: number): number {
     const owner = this.ownerOf(address);
     return "definition" in owner ? owner.typeId : owner.module.funcTypeIds[address - owner.funcsAt]!;
+  }
+
+  /** The type of the function at an address, in the engine's types. */
+  typeAt(address: number): FuncType {
+    return this.engine.types.funcType(this.typeIdOf(address));
   }
 
   /** Whether an address is that of a function, and not of an import's place among an instance's. */

@@ -220,7 +220,7 @@ class OneInvocation {
     const { input, store } = this.#reader;
     if (this.#isInstantiation(this.#entryAddress)) return NO_TYPE;
     if (!this.#reader.isFuncAt(this.#entryAddress)) throw input.invalid(`function ${this.#entryAddress}`);
-    return store.funcAt(this.#entryAddress).type;
+    return store.typeAt(this.#entryAddress);
   }
 
   /** Whether an address is that of the synthetic function that instantiates a module. */
@@ -481,7 +481,7 @@ class OneInvocation {
     const { callee } = this.#machine;
     const isEntry = top.kind === "entry" && callee === this.#entryAddress;
     if (!isEntry && !this.#reader.isFuncAt(callee)) throw input.invalid(`function ${callee}`);
-    const { params, results } = isEntry ? type : store.funcAt(callee).type;
+    const { params, results } = isEntry ? type : store.typeAt(callee);
     this.#checkResults(results);
     this.#reserve(this.#base + 2 * slotCount(results));
     return params;

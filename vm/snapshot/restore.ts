@@ -14,8 +14,8 @@ import { GLOBAL_WORDS } from "../lower/source.ts";
 import { hostFuncAt, type FrameState, type HostDefinition, type HostFunc } from "../runtime/func.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
-import { type Extern, Instance } from "../runtime/instance.ts";
-import { added } from "../runtime/lists.ts";
+import { Instance } from "../runtime/instance.ts";
+import { added, NONE } from "../runtime/lists.ts";
 import { Memory } from "../runtime/memory.ts";
 import { type Accountant, type ResourceKind, UNLIMITED } from "../runtime/resources.ts";
 import { Store, type StoreOptions } from "../runtime/store.ts";
@@ -190,6 +190,15 @@ class Ledger implements Accountant {
   close(): void {
     this.#taken = null;
   }
+}
+
+/** What an instance imports, in its order. */
+interface Imported {
+  readonly funcs: readonly number[];
+  readonly tables: readonly Table[];
+  readonly memories: readonly Memory[];
+  readonly globals: readonly Global[];
+  readonly tags: readonly Tag[];
 }
 
 /** The first module that imports a function of some name, and as what. */
@@ -437,7 +446,7 @@ export class StoreReader {
     const memories = this.#imported(data.importedMemories, this.memories, "memory");
     const globals = Array.from({ length: data.importedGlobals }, () => this.#importedGlobal());
     const tags = this.#imported(data.importedTags, this.#tags, "tag");
-    this.#compare(module, funcs, tables, memories, globals, tags);
+    this.#compare(module, { funcs, tables, memories, globals, tags });
     for (const table of tables) table.own();
     store.addModule(module);
     store.reserve("segments", bytesOfSegments(module));
@@ -455,7 +464,7 @@ export class StoreReader {
     }
     for (let i = data.importedMemories; i < data.memories.length; i++) {
       const type = data.memories[i]!;
-      const memory = new Memory(store, { ...type, limits: { ...type.limits, min: this.#size(type.limits) } });
+      const memory = new Memory(store, type, this.#size(type.limits));
       memories.push(memory);
       this.memories.push(memory);
       this.#makers.set(memory, { module, index: i });
@@ -475,10 +484,10 @@ export class StoreReader {
     }
     const parts = {
       importedFuncs: this.#addresses(funcs),
-      tables,
-      memories,
-      globalsAt: Int32Array.from(globalsAt),
-      tags,
+      tables: exactly(tables),
+      memories: exactly(memories),
+      globalsAt: same(module.firstGlobals, globalsAt) ?? Int32Array.from(globalsAt),
+      tags: exactly(tags),
     };
     const instance = new Instance(store, module, parts);
     for (const table of images) table.share(instance);
@@ -487,9 +496,7 @@ export class StoreReader {
 
   /** Those of the plan where they are the same. */
   #addresses(funcs: readonly number[]): Int32Array {
-    const shared = this.options.plan?.addresses;
-    const isShared = shared?.length === funcs.length && funcs.every((address, i) => address === shared[i]);
-    return isShared ? shared : Int32Array.from(funcs);
+    return same(this.options.plan?.addresses, funcs) ?? Int32Array.from(funcs);
   }
 
   /** At least the declared minimum. */
@@ -511,25 +518,17 @@ export class StoreReader {
   }
 
   /** As linking does. */
-  #compare(
-    module: CompiledModule,
-    funcs: readonly number[],
-    tables: readonly Table[],
-    memories: readonly Memory[],
-    globals: readonly Global[],
-    tags: readonly Tag[],
-  ): void {
+  #compare(module: CompiledModule, { funcs, ...externs }: Imported): void {
+    const { store } = this;
+    const { tables, memories, globals, tags } = externs;
     const next = { func: 0, table: 0, memory: 0, global: 0, tag: 0 };
-    const all: { [kind: string]: (index: number) => Extern | undefined } = {
-      func: (index) => this.store.funcAt(funcs[index]!),
-      table: (index) => tables[index],
-      memory: (index) => memories[index],
-      global: (index) => globals[index],
-      tag: (index) => tags[index],
-    };
+    const all = { table: tables, memory: memories, global: globals, tag: tags };
     for (const { module: from, name, type } of module.data.imports) {
-      const extern = all[type.kind]!(next[type.kind]++)!;
-      const mismatch = compare(module, type, extern);
+      const at = next[type.kind]++;
+      // A `Func` of each would stay with the store.
+      const actual =
+        type.kind === "func" ? { kind: "func" as const, typeId: store.typeIdOf(funcs[at]!) } : all[type.kind][at]!;
+      const mismatch = compare(module, type, actual);
       if (mismatch !== null) throw this.input.invalid(`import ${from}.${name}: ${mismatch}`);
     }
   }
@@ -618,6 +617,16 @@ export class StoreReader {
       });
     }
   }
+}
+
+/** `shared`, if it has just these numbers. */
+function same(shared: Int32Array | undefined, numbers: readonly number[]): Int32Array | null {
+  return shared?.length === numbers.length && numbers.every((each, i) => each === shared[i]) ? shared : null;
+}
+
+/** As long as it is: lists that grew have room for more, which each instance would keep. */
+function exactly<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list.slice();
 }
 
 function isSameType(a: FuncType, b: FuncType): boolean {

@@ -240,7 +240,7 @@ export class InvocationWriter {
   #paramsOf({ machine: x, next, type, entryAddress, pending, activations }: InvocationRecord): readonly ValType[] {
     if (next === Next.Answer) return pending!.host.type.params;
     if (activations.length === 1 && x.callee === entryAddress) return type.params;
-    return this.#store.funcAt(x.callee).type.params;
+    return this.#store.typeAt(x.callee).params;
   }
 
   /** Types of results that belong to no frame. */
