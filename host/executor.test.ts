@@ -7,7 +7,9 @@ import { Timer } from "./timers.ts";
 /** Time passes only by what tasks do. */
 class ManualTime implements TurnSource {
   ms = 0;
+  readingMs = 0;
   nowMs(): number {
+    this.ms += this.readingMs;
     return this.ms;
   }
   nextTurn(): void {}
@@ -19,7 +21,7 @@ class ManualTime implements TurnSource {
 /** Uses whole slices, each fuel so many nanoseconds; every so often a turn has a pause besides. */
 class Hog extends Task {
   readonly #time: ManualTime;
-  readonly #nsPerFuel: number;
+  nsPerFuel: number;
   readonly #pauses: { readonly every: number; readonly ms: number };
   turns = 0;
   fuel = 0;
@@ -29,20 +31,42 @@ class Hog extends Task {
   constructor(time: ManualTime, nsPerFuel: number, pauses = { every: Number.POSITIVE_INFINITY, ms: 0 }) {
     super();
     this.#time = time;
-    this.#nsPerFuel = nsPerFuel;
+    this.nsPerFuel = nsPerFuel;
     this.#pauses = pauses;
   }
 
   override run(fuel: number): TurnEnd {
     this.turns++;
     this.fuel += fuel;
-    const ms = (fuel * this.#nsPerFuel) / 1e6 + (this.turns % this.#pauses.every === 0 ? this.#pauses.ms : 0);
+    const ms = (fuel * this.nsPerFuel) / 1e6 + (this.turns % this.#pauses.every === 0 ? this.#pauses.ms : 0);
     this.#time.ms += ms;
     this.ms += ms;
     this.longestMs = Math.max(this.longestMs, ms);
     this.turnFuel = fuel;
     this.turnCharge = fuel;
     return TurnEnd.Runnable;
+  }
+}
+
+/** Does little, sleeps for no time, and again. */
+class Sleeper extends Task {
+  readonly #time: ManualTime;
+  readonly #sleep: () => void;
+  turns = 0;
+
+  constructor(time: ManualTime, sleep: () => void) {
+    super();
+    this.#time = time;
+    this.#sleep = sleep;
+  }
+
+  override run(): TurnEnd {
+    this.turns++;
+    this.#time.ms += 0.001;
+    this.turnFuel = 100;
+    this.turnCharge = 100;
+    this.#sleep();
+    return TurnEnd.Waiting;
   }
 }
 
@@ -81,6 +105,48 @@ describe("Executor", () => {
     expect(new Executor({ sliceFuel: 1.5 }).sliceFuel).to.equal(1);
     for (const sliceFuel of [0, -5, 0.5, Number.NaN]) expect(() => new Executor({ sliceFuel })).to.throw(RangeError);
     expect(() => new Executor({ sliceFuel: "9" as unknown as number })).to.throw(TypeError, 'got "9"');
+  });
+
+  it("gives a task whose fuel nobody knows a short first turn, and one whose fuel became dear at once a short one", () => {
+    const time = new ManualTime();
+    const executor = new Executor({ source: time });
+    const [dear] = start(executor, [new Hog(time, 50)]);
+    executor.runUntilIdle(1);
+    expect(dear!.fuel).to.equal(16_000);
+    executor.runUntilIdle(1);
+    expect(dear!.fuel).to.equal(24_000);
+    dear!.nsPerFuel = 1;
+    executor.runUntilIdle(10);
+    expect(dear!.sliceFuel).to.equal(100_000);
+    dear!.nsPerFuel = 40;
+    executor.runUntilIdle(1);
+    dear!.longestMs = 0;
+    executor.runUntilIdle(5);
+    expect(dear!.longestMs).to.be.at.most(0.4);
+  });
+
+  it("charges those who armed timers for their firing, and many short turns for what lies between them", () => {
+    const time = new ManualTime();
+    // The clock is read before and after everything: each reading stands for what the executor does meanwhile.
+    time.readingMs = 0.000_5;
+    const executor = new Executor({ source: time });
+    const group = executor.join();
+    const sleepers = Array.from({ length: 50 }, () => {
+      const sleeper: Sleeper = new Sleeper(time, () => executor.arm(timer, 0));
+      const timer = new Timer(() => {
+        time.ms += 0.01;
+        executor.scheduler.wake(sleeper);
+      }, sleeper);
+      executor.scheduler.start(sleeper, group, null);
+      return sleeper;
+    });
+    const [hog] = start(executor, [new Hog(time, 1)]);
+    runFor(executor, time, 200);
+    const before = { ms: time.ms, hog: hog!.ms };
+    runFor(executor, time, 2_000);
+    const share = (hog!.ms - before.hog) / (time.ms - before.ms);
+    expect(share).to.be.above(0.47);
+    expect(sleepers.every(({ turns }) => turns > 10)).to.equal(true);
   });
 
   it("with a seed shares fuel, whatever time it takes", () => {

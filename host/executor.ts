@@ -6,6 +6,7 @@
  */
 
 import { amountFrom, check, DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
+import type { Entity } from "./run-queue.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
 import { type Timer, TimerWheel } from "./timers.ts";
@@ -62,6 +63,8 @@ const SLICE_NS = 400_000;
 const MEASURED_FUEL = 2_000;
 /** More than that, or a task that was slow once would never be measured again. */
 const MIN_SLICE_FUEL = 4_000;
+/** Of a task's first turn, when nobody knows how dear its fuel is. */
+const FIRST_SLICE_FUEL = 16_000;
 /** Speed that is assumed before anything has been measured: code that V8 has not optimised yet. */
 const COLD_NS_PER_FUEL = 20;
 /** What a turn takes beyond so many times what its fuel usually does is a pause of the host, or code that V8 compiles. */
@@ -75,6 +78,8 @@ const MIN_EXPRESS_PART = 0.25;
 const MIN_NS_PER_FUEL = 0.25;
 /** What a turn may take besides its fuel. */
 const FREE_NS = 10_000;
+/** What firing a timer may take before it counts as a pause. */
+const FIRE_NS = 20_000;
 /** What native code may take between two turns before it counts as a pause. */
 const MAX_NATIVE_NS = 4_000_000;
 /**
@@ -107,8 +112,10 @@ export class Executor {
   #jumpedMs = DOUBLE_ZERO;
   /** When the turn under way, or the last one, began: of several that were handed on, the first. */
   turnMs = DOUBLE_ZERO;
-  /** When the last turn ended. */
+  /** Until when time has been charged: the end of the last turn, or of what was fired after it. */
   #lastMs = DOUBLE_ZERO;
+  /** Who pays for the timers that are being fired. */
+  readonly #payers: Entity[] = [];
   #holds = 0;
   /** Timers, and jumps to them, since the event loop went on. */
   #fired = 0;
@@ -255,6 +262,7 @@ export class Executor {
   runUntilIdle(maxTurns = Number.POSITIVE_INFINITY): void {
     if (this.#isRunning) throw new TypeError("the executor is running");
     this.#isRunning = true;
+    this.#lastMs = this.nowMs();
     try {
       for (let turns = 0; turns < maxTurns; turns++) {
         if (this.#turn() || this.#afterIdle()) continue;
@@ -281,8 +289,9 @@ export class Executor {
     this.#isRunning = true;
     let isIdle = false;
     try {
-      const endMs = this.nowMs() - this.#jumpedMs + this.#budgetMs;
       this.#chargeNative();
+      this.#lastMs = this.nowMs();
+      const endMs = this.#lastMs - this.#jumpedMs + this.#budgetMs;
       this.#fired = 0;
       do {
         if (this.#turn()) continue;
@@ -304,18 +313,25 @@ export class Executor {
     }
   };
 
-  /** Fires what is due and gives one slice, handed on from task to task as they wait for each other. False when nobody can run. */
+  /**
+   * Fires what is due and gives one slice, handed on from task to task as they wait for each other. False when nobody can
+   * run. A turn is charged from the end of the last one on, so that what it costs to have many short ones is paid for too.
+   */
   #turn(): boolean {
-    let beforeMs = this.nowMs();
-    if (beforeMs >= this.#timersAtMs) {
-      this.#fire(beforeMs);
-      beforeMs = this.nowMs();
+    let nowMs = this.nowMs();
+    if (nowMs >= this.#timersAtMs) {
+      this.#fire(nowMs);
+      nowMs = this.nowMs();
     }
-    if (beforeMs >= this.#backgroundAtMs) this.#fireBackground(beforeMs);
+    if (nowMs >= this.#backgroundAtMs) this.#fireBackground(nowMs);
     const { scheduler } = this;
     let task = scheduler.pick();
-    if (task === null) return false;
-    this.turnMs = beforeMs;
+    if (task === null) {
+      this.#lastMs = nowMs;
+      return false;
+    }
+    this.turnMs = nowMs;
+    let beforeMs = this.#lastMs;
     let fuel = this.#sliceOf(task);
     for (;;) {
       this.#turns++;
@@ -326,7 +342,7 @@ export class Executor {
       if (this.isDeterministic) this.#virtualMs += charge / 1e6;
       else {
         const afterMs = this.nowMs();
-        charge = this.#measured(task, turnCharge, (afterMs - beforeMs) * 1e6);
+        charge = this.#measured(task, fuel, (afterMs - beforeMs) * 1e6);
         expressCharge = Math.max(charge * MIN_EXPRESS_PART, Math.min(charge, turnCharge * this.#nsPerFuel));
         beforeMs = afterMs;
       }
@@ -353,12 +369,24 @@ export class Executor {
       const quarter = this.sliceFuel / 4;
       return Math.ceil(quarter + (quarter * 3 * this.random()) / 2 ** 32);
     }
-    const nsPerFuel = task.nanosecondsPerFuel === 0 ? this.#nsPerFuel : task.nanosecondsPerFuel;
-    return Math.min(this.sliceFuel, Math.max(MIN_SLICE_FUEL, Math.floor(SLICE_NS / nsPerFuel)));
+    if (task.sliceFuel === 0) task.sliceFuel = Math.min(this.sliceFuel, FIRST_SLICE_FUEL);
+    return task.sliceFuel;
   }
 
-  /** With a clock a turn is charged by its nanoseconds: fuel of unlike guests takes unlike time. */
-  #measured(task: Task, fuelCharge: number, ns: number): number {
+  /**
+   * With a clock a turn is charged by its nanoseconds: fuel of unlike guests takes unlike time. A slice that took too long makes
+   * the next one shorter at once, one that was used up in less time makes it longer.
+   */
+  #measured(task: Task, slice: number, ns: number): number {
+    const fuelCharge = task.turnCharge;
+    const used = task.turnFuel;
+    if (ns > SLICE_NS) {
+      const fitting = Math.floor((Math.max(used, MIN_SLICE_FUEL) * SLICE_NS) / ns);
+      task.sliceFuel = Math.min(this.sliceFuel, Math.max(MIN_SLICE_FUEL, fitting)) | 0;
+    } else if (used >= slice && slice >= task.sliceFuel) {
+      const fitting = Math.floor((used * SLICE_NS) / Math.max(ns, 1));
+      task.sliceFuel = Math.min(this.sliceFuel, 2 * task.sliceFuel, Math.max(MIN_SLICE_FUEL, fitting)) | 0;
+    }
     const known = task.nanosecondsPerFuel === 0 ? this.#nsPerFuel : task.nanosecondsPerFuel;
     if (fuelCharge >= MEASURED_FUEL) {
       const speed = ns / fuelCharge;
@@ -382,11 +410,26 @@ export class Executor {
   #fireBackground(nowMs: number): void {
     this.#poll(this.#background!, nowMs);
     this.#backgroundAtMs = this.#background!.next() / TICKS_PER_MS;
+    this.#chargeFiring(nowMs);
   }
 
   #fire(nowMs: number): void {
     this.#poll(this.#wheel, nowMs);
     this.#timersAtMs = this.#wheel.next() / TICKS_PER_MS;
+    this.#chargeFiring(nowMs);
+  }
+
+  /** Whoever armed the timers that were fired pays for it, all alike. */
+  #chargeFiring(beforeMs: number): void {
+    const payers = this.#payers;
+    if (payers.length === 0) return;
+    if (!this.isDeterministic) {
+      const afterMs = this.nowMs();
+      const charge = Math.ceil(this.#pardoned((afterMs - beforeMs) * 1e6, payers.length * FIRE_NS) / payers.length);
+      for (const payer of payers) this.scheduler.chargeLate(payer as Task | GroupShare, charge);
+      this.#lastMs = afterMs;
+    }
+    payers.length = 0;
   }
 
   #poll(wheel: TimerWheel, nowMs: number): void {
@@ -395,6 +438,7 @@ export class Executor {
     for (let fired = 0; fired < FIRED_AT_ONCE; fired++, this.#fired++) {
       const timer = wheel.poll(now, mark);
       if (timer === null) return;
+      if (timer.payer !== null) this.#payers.push(timer.payer);
       try {
         timer.fire(timer);
       } catch (error) {
@@ -415,6 +459,7 @@ export class Executor {
     if (nextMs > nowMs) {
       this.#virtualMs += nextMs - nowMs;
       this.#jumpedMs += nextMs - nowMs;
+      this.#lastMs += nextMs - nowMs;
     }
     this.#timersAtMs = nextMs;
     return true;

@@ -69,6 +69,7 @@ export class NativeProcess extends BasicProcess {
   #ended: ExitReason | null = null;
   readonly #timer = new Timer(
     () => this.#timeOver(),
+    this,
     (error) => this.kill(reasonOf(error)),
   );
   readonly #sleeps = new Set<{ readonly timer: Timer; readonly reject: (error: Error) => void }>();

@@ -372,7 +372,7 @@ describe("a guest process", () => {
     const fail = (): never => {
       throw new Error("broken");
     };
-    executor.arm(new Timer(fail, (error) => failures.push(error)), 1);
+    executor.arm(new Timer(fail, null, (error) => failures.push(error)), 1);
     executor.runUntilIdle();
     expect(failures).to.have.length(1);
   });

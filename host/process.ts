@@ -822,6 +822,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #arm(delayMs: number): void {
     this.#timer ??= new Timer(
       () => this.#timeOver(),
+      this,
       (error) => this.kill(reasonOf(error)),
     );
     this.runtime.executor.arm(this.#timer, delayMs);

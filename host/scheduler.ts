@@ -90,6 +90,8 @@ export abstract class Task extends Entity {
   turnFuel = DOUBLE_ZERO;
   /** Running estimate, kept by the executor. */
   nanosecondsPerFuel = DOUBLE_ZERO;
+  /** Fuel of its next turn where there is a clock, kept by the executor; 0 before the first. */
+  sliceFuel = 0;
   // The rest is the scheduler's.
   state: State = State.Idle;
   wasWoken = false;
@@ -390,16 +392,19 @@ export class Scheduler {
   #charge(task: Task, charge: number, expressCharge: number): void {
     this.totalCharge += charge;
     if (this.#isHurriedTurn) this.#hurriedCharge += charge;
-    task.rebase();
-    for (let entity: Entity = task; entity.parent !== null; entity = entity.parent) {
+    this.#advance(task, charge);
+    if (!this.#isExpressTurn) return;
+    task.bucket!.take(Math.min(expressCharge, MAX_BUCKET_CHARGE));
+    takeOfGroups(groupOf(task), Math.min(charge, MAX_BUCKET_CHARGE));
+  }
+
+  /** Adds to the virtual time of an entity and of all that it is in. */
+  #advance(payer: Entity, charge: number): void {
+    for (let entity = payer; entity.parent !== null; entity = entity.parent) {
       entity.rebase();
       entity.advance(charge);
       if (entity.index >= 0) entity.parent.moved(entity);
     }
-    if (!this.#isExpressTurn) return;
-    task.bucket!.take(Math.min(expressCharge, MAX_BUCKET_CHARGE));
-    const taken = Math.min(charge, MAX_BUCKET_CHARGE);
-    for (let group: GroupShare | null = groupOf(task); group !== null; group = group.above) group.bucket.take(taken);
   }
 
   /** Ends a task whose turn it is not. */
@@ -408,13 +413,14 @@ export class Scheduler {
     this.#end(task);
   }
 
-  /** Charges a task for what it did outside of its turns. */
-  chargeLate(task: Task, charge: number): void {
-    if (task.state !== State.Ended) {
-      this.#isExpressTurn = false;
-      this.#isHurriedTurn = false;
-      this.#charge(task, charge, 0);
-    }
+  /** Charges a task, or a group, for what was done for it outside of turns. Its credit for waking early pays too. */
+  chargeLate(payer: Task | GroupShare, charge: number): void {
+    if (payer instanceof Task && payer.state === State.Ended) return;
+    this.totalCharge += charge;
+    this.#advance(payer, charge);
+    const taken = Math.min(charge, MAX_BUCKET_CHARGE);
+    if (payer instanceof Task) payer.bucket!.take(taken);
+    takeOfGroups(payer instanceof Task ? groupOf(payer) : payer, taken);
   }
 
   /** Lets the tasks that the running one has started begin, after its turn has been charged. */
@@ -476,6 +482,10 @@ function isQueued({ state }: Task): boolean {
 
 function groupOf(task: Task): GroupShare {
   return task.parent!.parent as GroupShare;
+}
+
+function takeOfGroups(least: GroupShare, charge: number): void {
+  for (let group: GroupShare | null = least; group !== null; group = group.above) group.bucket.take(charge);
 }
 
 /** Nobody's virtual time goes back. */

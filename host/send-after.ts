@@ -21,10 +21,7 @@ export class PendingMessage implements SuspendedSender {
   readonly #message: Message;
   readonly #target: BasicProcess | null;
   readonly #runtime: Process["runtime"];
-  readonly #timer = new Timer(
-    () => this.#fire(),
-    (error) => this.#target?.kill(reasonOf(error)),
-  );
+  readonly #timer: Timer;
   readonly #forget: () => void;
   #isSent = false;
   #isOver = false;
@@ -35,6 +32,11 @@ export class PendingMessage implements SuspendedSender {
     this.#target = target;
     this.#message = message;
     this.#forget = forget;
+    this.#timer = new Timer(
+      () => this.#fire(),
+      this.#group.share,
+      (error) => target?.kill(reasonOf(error)),
+    );
   }
 
   /** What is to be sent, to whom, and when: milliseconds from now. */

@@ -4,6 +4,8 @@
  * tick come out in the order they were added. It reads no clock: its owner says what time it is.
  */
 
+import type { Entity } from "./run-queue.ts";
+
 /** From this tick on a deadline counts as never: its timer is armed, and can be cancelled, but time does not reach it. */
 export const FAR = 2 ** 48;
 
@@ -21,6 +23,8 @@ export class Timer {
   readonly fire: (timer: Timer) => void;
   /** Called with what `fire` threw: ends its owner, so that nobody else is touched. */
   readonly failed: ((error: unknown) => void) | null;
+  /** Who is charged for its firing; null for the embedder's. */
+  readonly payer: Entity | null;
   /** Infinity when it never comes. */
   deadline = 0;
   /** Counts what was armed before it. */
@@ -30,8 +34,13 @@ export class Timer {
   previous: Timer | null = null;
   next: Timer | null = null;
 
-  constructor(fire: (timer: Timer) => void, failed: ((error: unknown) => void) | null = null) {
+  constructor(
+    fire: (timer: Timer) => void,
+    payer: Entity | null = null,
+    failed: ((error: unknown) => void) | null = null,
+  ) {
     this.fire = fire;
+    this.payer = payer;
     this.failed = failed;
   }
 
