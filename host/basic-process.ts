@@ -10,13 +10,14 @@
  *     telling        all are told           exited
  */
 
+import { tell, throwLater } from "./callbacks.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { Account, type Group } from "./group.ts";
 import { Mailbox } from "./mailbox.ts";
 import { LinkDied, ProcessDied, type Message } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
-import { isFailure, NO_PROCESS, type ExitReason, type Pid, type Signal } from "./signal.ts";
+import { isFailure, NO_PROCESS, reasonOf, type ExitReason, type Pid, type Signal } from "./signal.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 
 export const enum Phase {
@@ -76,6 +77,7 @@ export abstract class BasicProcess extends Task {
   #readyListeners: ((isReady: boolean) => void)[] | null = null;
   /** What has to be closed before anybody hears of the end. */
   #closing = 0;
+  #hasFailedInEnd = false;
 
   constructor(runtime: RuntimeCore, options: BasicProcessOptions) {
     super();
@@ -124,7 +126,7 @@ export abstract class BasicProcess extends Task {
     const listeners = this.#readyListeners;
     if (listeners === null) return;
     this.#readyListeners = null;
-    for (const listener of listeners) listener(isReady);
+    for (const listener of listeners) tell(listener, isReady);
   }
 
   /** Whether it may kill, link and monitor this one. */
@@ -305,6 +307,21 @@ export abstract class BasicProcess extends Task {
 
   // The end.
 
+  /** What fails outside of the guest's code ends the process all the same, and the end goes on: its links and monitors are told. */
+  override failed(error: unknown): TurnEnd {
+    throwLater(error);
+    if (!this.hasEnded) {
+      try {
+        return this.end(this.killReason ?? reasonOf(error));
+      } catch (another) {
+        throwLater(another);
+      }
+    }
+    if (this.phase === Phase.Exited || this.#hasFailedInEnd) return TurnEnd.Ended;
+    this.#hasFailedInEnd = true;
+    return TurnEnd.Runnable;
+  }
+
   /** Calls `listener` when the process has ended and links and monitors know; at once if it has. */
   onExit(listener: (reason: ExitReason) => void): void {
     if (this.phase === Phase.Exited) listener(this.exitReason!);
@@ -335,7 +352,11 @@ export abstract class BasicProcess extends Task {
     this.environment.remove(this);
     this.phase = Phase.Closing;
     this.#tellReady(false);
-    this.close();
+    try {
+      this.close();
+    } catch (error) {
+      throwLater(error);
+    }
     this.mailbox.clear();
     if (this.#watching !== null) for (const other of [...this.#watching.values()]) this.stopMonitoring(other);
     this.turnCharge += END_CHARGE;
@@ -388,15 +409,6 @@ export abstract class BasicProcess extends Task {
     this.#exitListeners = null;
     this.free();
     if (listeners === null) return;
-    for (const listener of listeners) {
-      try {
-        listener(reason);
-      } catch (error) {
-        // The process has ended, and nobody in its turn is to blame: the embedder hears of it as of any callback.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const listener of listeners) tell(listener, reason);
   }
 }

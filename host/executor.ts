@@ -335,7 +335,12 @@ export class Executor {
     let fuel = this.#sliceOf(task);
     for (;;) {
       this.#turns++;
-      const end: TurnEnd = task.run(fuel);
+      let end: TurnEnd;
+      try {
+        end = task.run(fuel);
+      } catch (error) {
+        end = task.failed(error);
+      }
       const { turnCharge } = task;
       let charge = turnCharge;
       let expressCharge = turnCharge;

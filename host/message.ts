@@ -4,6 +4,7 @@
  */
 
 import { Termination, type Memory } from "../vm/index.ts";
+import { tell } from "./callbacks.ts";
 import { giveChunk, NO_CHUNK, takeChunk, type Chunk } from "./chunks.ts";
 import { Account, type Group } from "./group.ts";
 import type { TagQueue } from "./mailbox.ts";
@@ -288,7 +289,7 @@ export class DataMessage extends Message {
     if (this.#resources === null) return;
     const resources = this.#resources;
     this.#resources = null;
-    for (const resource of resources) resource?.close();
+    for (const resource of resources) if (resource !== null) tell((it) => it.close(), resource);
   }
 
   override recycle(): void {

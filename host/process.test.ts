@@ -9,7 +9,7 @@ import type { Directory } from "./system.ts";
 import type { ExitReason } from "./signal.ts";
 import { reasonText } from "./signal.ts";
 import { countReachable } from "./node/testing.ts";
-import { guest, testRuntime } from "./testing.ts";
+import { guest, testRuntime, uncaughtOf } from "./testing.ts";
 import type { ProcessHandle } from "./process-handle.ts";
 import { Timer } from "./timers.ts";
 
@@ -343,12 +343,7 @@ describe("a guest process", () => {
       throw new Error("broken");
     });
     handle.process.onExit(({ kind }) => heard.push(kind, runtime.group.used(Account.Memory)));
-    const mochas = process.listeners("uncaughtException");
-    process.removeAllListeners("uncaughtException");
-    const thrown = new Promise<Error>((resolve) => process.once("uncaughtException", resolve));
-    executor.runUntilIdle();
-    expect((await thrown).message).to.equal("broken");
-    for (const each of mochas) process.on("uncaughtException", each);
+    expect(await uncaughtOf(() => executor.runUntilIdle())).to.deep.equal(["broken"]);
     expect(heard).to.deep.equal(["normal", 0]);
     expect(endOf(handle)).to.deep.equal({ kind: "normal" });
     expect(runtime.group.used(Account.Processes)).to.equal(0);

@@ -536,9 +536,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   #fail(reason: ExitReason, error: unknown): TurnEnd {
-    if (this.phase === Phase.Initialising) {
-      this.#tellDone({ kind: "failed", error: error ?? new Termination("killed", "while it was started") });
-    }
+    if (error !== null) this.#tellDone({ kind: "failed", error });
     return this.end(reason);
   }
 
@@ -1034,6 +1032,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   // The end.
 
   protected override close(): void {
+    this.#tellDone({ kind: "failed", error: new Termination("killed", "while it was started") });
     this.#stopFreezing();
     this.#tellPause();
     this.#restoring?.discard();

@@ -16,6 +16,7 @@ import {
   type Value,
 } from "../vm/index.ts";
 import type { BasicProcess } from "./basic-process.ts";
+import { tellingOnce } from "./callbacks.ts";
 import { Config, type ConfigOptions } from "./config.ts";
 import { defaultMaxMemory, defaultServices } from "./default-services.ts";
 import { Environment } from "./environment.ts";
@@ -55,7 +56,7 @@ export interface RuntimeOptions extends GroupOptions {
   readonly functions?: readonly FunctionProvider[];
   /** Where linear memories lie. Default: slabs, shared by all runtimes of the isolate. */
   readonly allocator?: MemoryAllocator;
-  /** Told of everything that happens, in order. */
+  /** Told of everything that happens, in order. The first error that it throws becomes an uncaught one; the processes go on. */
   readonly trace?: (event: TraceEvent) => void;
 }
 
@@ -105,7 +106,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   #environments = 1;
   #defaultConfig: Config | null = null;
   #whenEmpty: (() => void) | null = null;
-  #isDisposed = false;
+  #disposed: Promise<void> | null = null;
 
   constructor(options: RuntimeOptions = {}) {
     this.executor = options.executor ?? Executor.shared;
@@ -117,7 +118,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.services = { ...defaultServices(this.executor), ...options.services };
     this.#servicesOf = options.servicesOf ?? null;
     this.allocator = options.allocator ?? slabsOf(this.executor);
-    this.trace = options.trace ?? null;
+    this.trace = options.trace === undefined ? null : tellingOnce(options.trace);
     this.#functions = options.functions ?? [];
     this.#stopIdleHook = this.executor.onIdle(() => this.#breakCycle());
   }
@@ -236,7 +237,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   #start<T extends NativeProcess | Process>(process: T): T {
-    if (this.#isDisposed) throw new SpawnError("the runtime is disposed");
+    if (this.#disposed !== null) throw new SpawnError("the runtime is disposed");
     if (!process.begin()) throw new SpawnError("the group has no room for another process");
     this.#live.add(process);
     if (!process.isVisible) process.environment.addStarting(process);
@@ -265,7 +266,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       return () => {};
     }
     const process = new Process(this, request, creator, done);
-    if (this.#isDisposed || !process.begin()) {
+    if (this.#disposed !== null || !process.begin()) {
       done({ kind: "failed", error: new SpawnError("the group has no room for another process") });
       return () => {};
     }
@@ -372,15 +373,16 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   /** Kills all processes, waits for their ends, and leaves the executor. */
-  async dispose(): Promise<void> {
-    this.#isDisposed = true;
-    if (this.#live.size > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.#whenEmpty = resolve;
-      });
-      for (const process of this.#live) process.kill({ kind: "killed", by: null });
-      await empty;
-    }
+  dispose(): Promise<void> {
+    this.#disposed ??= new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    }).then(() => this.#leave());
+    for (const process of this.#live) process.kill({ kind: "killed", by: null });
+    if (this.#live.size === 0) this.#whenEmpty?.();
+    return this.#disposed;
+  }
+
+  #leave(): void {
     this.#stopIdleHook();
     this.sleepers.dispose();
     this.group.cancelPending();

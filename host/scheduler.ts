@@ -19,6 +19,7 @@
 
 import { DOUBLE_ZERO } from "../vm/index.ts";
 import { Lineage } from "./lineage.ts";
+import { throwLater } from "./callbacks.ts";
 import { DEFAULT_WEIGHT, Entity, Share } from "./run-queue.ts";
 
 /** How a turn of a task ended. */
@@ -106,8 +107,13 @@ export abstract class Task extends Entity {
     super(null, weight);
   }
 
-  /** Runs for about `fuel`. Must not throw. */
+  /** Runs for about `fuel`. Should not throw: then {@link failed} says how the turn ends. */
   abstract run(fuel: number): TurnEnd;
+
+  failed(error: unknown): TurnEnd {
+    throwLater(error);
+    return TurnEnd.Ended;
+  }
 
   /** Whether what it began in its turn goes on in promises, which must run before the next turn. */
   get yieldsToHost(): boolean {

@@ -135,3 +135,20 @@ export function testRuntime(options: RuntimeOptions = {}, seed = 1): TestRuntime
       runtime.spawn(compileSync(guest(body)), { entry: "a", args: [0n], ...spawnOptions }),
   };
 }
+
+/** The messages of errors that nobody catches while this runs, and before the event loop goes on. */
+export async function uncaughtOf(run: () => unknown): Promise<string[]> {
+  const mochas = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  const messages: string[] = [];
+  const collect = (error: Error): void => void messages.push(error.message);
+  process.on("uncaughtException", collect);
+  try {
+    await run();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.off("uncaughtException", collect);
+    for (const each of mochas) process.on("uncaughtException", each);
+  }
+  return messages;
+}
