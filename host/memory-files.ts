@@ -1,8 +1,9 @@
 /**
- * Directories and files in memory: for tests, and for hosts without a file system. Content grows
- * by doubling, up to a total that all files of one tree share.
+ * Directories and files in memory: for tests, and for hosts without a file system. All of one tree
+ * share its bytes: content, names, targets of links and what the host keeps of each entry and file.
  */
 
+import { SparseBytes } from "./sparse-bytes.ts";
 import type { Clock, Directory, DirectoryEntry, FileStat, NewTimes, OpenFile, OpenOptions } from "./system.ts";
 import { SystemError } from "./system.ts";
 
@@ -23,13 +24,16 @@ interface NodeBase {
 
 interface FileNode extends NodeBase {
   readonly kind: "file";
-  bytes: Uint8Array;
-  size: number;
+  readonly content: SparseBytes;
+  /** Those who have it open: it exists until the last of them, and its last name, have gone. */
+  opens: number;
 }
 
 interface DirectoryNode extends NodeBase {
   readonly kind: "directory";
   readonly entries: Map<string, Node>;
+  /** Null for the root, and for one that was removed. */
+  parent: DirectoryNode | null;
 }
 
 interface SymlinkNode extends NodeBase {
@@ -40,6 +44,11 @@ interface SymlinkNode extends NodeBase {
 type Node = FileNode | DirectoryNode | SymlinkNode;
 
 const DEFAULT_MAX_BYTES = 268_435_456;
+/** Counted bytes of a file, directory or link, and of a name in a directory besides its characters. */
+const NODE_BYTES = 512;
+const NAME_BYTES = 96;
+/** Directories above the place that a directory is moved to: each is looked at. */
+const MAX_DEPTH = 4_096;
 
 function newBase(tree: Tree): NodeBase {
   const now = tree.clock.realtime();
@@ -49,7 +58,7 @@ function newBase(tree: Tree): NodeBase {
 
 function statOf(node: Node): FileStat {
   const { inode, kind, links, accessed, modified, changed } = node;
-  const size = kind === "file" ? node.size : kind === "symlink" ? node.target.length : 0;
+  const size = kind === "file" ? node.content.size : kind === "symlink" ? node.target.length : 0;
   return { device: 1n, inode, kind, links, size: BigInt(size), accessed, modified, changed };
 }
 
@@ -63,55 +72,62 @@ function setTimes(tree: Tree, node: Node, times: NewTimes): void {
   node.changed = tree.clock.realtime();
 }
 
-/** Makes room for `size` bytes; what is new is zero. */
-function reserve(tree: Tree, file: FileNode, size: number): void {
-  if (size <= file.bytes.length) return;
-  const capacity = Math.max(size, Math.min(file.bytes.length * 2, file.bytes.length + 1_048_576));
-  const grown = capacity - file.bytes.length;
-  if (tree.usedBytes + grown > tree.maxBytes) throw new SystemError("ENOSPC");
-  const bytes = new Uint8Array(capacity);
-  bytes.set(file.bytes.subarray(0, file.size));
-  file.bytes = bytes;
-  tree.usedBytes += grown;
+/** Counts bytes before they are taken, or gives them back. */
+function take(tree: Tree, byteLength: number): void {
+  if (byteLength > 0 && tree.usedBytes + byteLength > tree.maxBytes) throw new SystemError("ENOSPC");
+  tree.usedBytes += byteLength;
 }
 
-function resize(tree: Tree, file: FileNode, size: number): void {
-  reserve(tree, file, size);
-  if (size < file.size) file.bytes.fill(0, size, file.size);
-  file.size = size;
+function bytesOfName(name: string): number {
+  return NAME_BYTES + name.length * 2;
+}
+
+function bytesOfNode(node: Node): number {
+  if (node.kind === "file") return NODE_BYTES + node.content.countedBytes;
+  return node.kind === "symlink" ? NODE_BYTES + node.target.length * 2 : NODE_BYTES;
+}
+
+function resize(tree: Tree, { content }: FileNode, size: number): void {
+  const before = content.countedBytes;
+  content.resize(size);
+  take(tree, content.countedBytes - before);
 }
 
 function unlink(tree: Tree, node: Node): void {
   node.links -= 1n;
   node.changed = tree.clock.realtime();
-  // Descriptors may still be open: the bytes count as free only once the last name has gone, as an approximation.
-  if (node.kind === "file" && node.links === 0n) tree.usedBytes -= node.bytes.length;
+  if (node.kind === "directory") node.parent = null;
+  freeUnused(tree, node);
+}
+
+/** Nobody can reach a node any more that has no name and is not open. */
+function freeUnused(tree: Tree, node: Node): void {
+  if (node.links > 0n || (node.kind === "file" && node.opens > 0)) return;
+  take(tree, -bytesOfNode(node));
 }
 
 class MemoryFile implements OpenFile {
   readonly kind = "file";
   readonly #tree: Tree;
   readonly #node: FileNode;
+  #isOpen = true;
 
   constructor(tree: Tree, node: FileNode) {
     this.#tree = tree;
     this.#node = node;
+    node.opens++;
   }
 
   async read(bytes: Uint8Array, position: bigint): Promise<number> {
-    if (position >= BigInt(this.#node.size)) return 0;
-    const start = Number(position);
-    const part = this.#node.bytes.subarray(start, Math.min(this.#node.size, start + bytes.length));
-    bytes.set(part);
-    return part.length;
+    return position >= BigInt(this.#node.content.size) ? 0 : this.#node.content.read(bytes, Number(position));
   }
 
   async write(bytes: Uint8Array, position: bigint | null): Promise<number> {
-    const start = position ?? BigInt(this.#node.size);
-    const end = start + BigInt(bytes.length);
-    if (end > BigInt(this.#tree.maxBytes)) throw new SystemError("ENOSPC");
-    if (Number(end) > this.#node.size) resize(this.#tree, this.#node, Number(end));
-    this.#node.bytes.set(bytes, Number(start));
+    const { content } = this.#writable();
+    const start = position ?? BigInt(content.size);
+    if (start + BigInt(bytes.length) > BigInt(this.#tree.maxBytes)) throw new SystemError("ENOSPC");
+    take(this.#tree, content.growthOf(Number(start), bytes.length));
+    content.write(bytes, Number(start));
     touch(this.#tree, this.#node);
     return bytes.length;
   }
@@ -122,8 +138,14 @@ class MemoryFile implements OpenFile {
 
   async setSize(size: bigint): Promise<void> {
     if (size > BigInt(this.#tree.maxBytes)) throw new SystemError("EFBIG");
-    resize(this.#tree, this.#node, Number(size));
+    resize(this.#tree, this.#writable(), Number(size));
     touch(this.#tree, this.#node);
+  }
+
+  /** What a closed file grew by would never be given back. */
+  #writable(): FileNode {
+    if (!this.#isOpen) throw new SystemError("EBADF");
+    return this.#node;
   }
 
   async setTimes(times: NewTimes): Promise<void> {
@@ -132,7 +154,12 @@ class MemoryFile implements OpenFile {
 
   async sync(): Promise<void> {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#node.opens--;
+    freeUnused(this.#tree, this.#node);
+  }
 }
 
 export class MemoryDirectory implements Directory {
@@ -145,10 +172,15 @@ export class MemoryDirectory implements Directory {
     this.#node = node;
   }
 
-  /** An empty tree whose files together hold at most `maxBytes`. */
+  /** An empty tree that takes at most about `maxBytes`, those of names, links and the entries themselves included. */
   static create(clock: Clock, maxBytes = DEFAULT_MAX_BYTES): MemoryDirectory {
     const tree: Tree = { clock, maxBytes, usedBytes: 0, inodes: 0n };
-    return new MemoryDirectory(tree, { kind: "directory", entries: new Map(), ...newBase(tree) });
+    return new MemoryDirectory(tree, { kind: "directory", entries: new Map(), parent: null, ...newBase(tree) });
+  }
+
+  /** Of all files, links, directories and names in its tree. */
+  get usedBytes(): number {
+    return this.#tree.usedBytes;
   }
 
   #find(name: string): Node {
@@ -157,11 +189,21 @@ export class MemoryDirectory implements Directory {
     return node;
   }
 
-  #insert(name: string, node: Node): void {
+  #requireName(name: string): void {
     if (name === "" || name === "." || name === ".." || name.includes("/")) throw new SystemError("EINVAL");
     if (this.#node.links === 0n) throw new SystemError("ENOENT");
+  }
+
+  /** Under a name that is free. `byteLength` is what the node takes, if it is new. */
+  #insert(name: string, node: Node, byteLength: number): void {
+    this.#requireName(name);
+    take(this.#tree, bytesOfName(name) + byteLength);
     this.#node.entries.set(name, node);
     touch(this.#tree, this.#node);
+  }
+
+  #insertNew(name: string, node: Node): void {
+    this.#insert(name, node, bytesOfNode(node));
   }
 
   #requireFree(name: string): void {
@@ -170,6 +212,7 @@ export class MemoryDirectory implements Directory {
 
   #remove(name: string, node: Node): void {
     this.#node.entries.delete(name);
+    take(this.#tree, -bytesOfName(name));
     unlink(this.#tree, node);
     touch(this.#tree, this.#node);
   }
@@ -179,8 +222,8 @@ export class MemoryDirectory implements Directory {
     if (node !== undefined && options.create === true && options.exclusive === true) throw new SystemError("EEXIST");
     if (node === undefined) {
       if (options.create !== true || options.directory === true) throw new SystemError("ENOENT");
-      node = { kind: "file", bytes: new Uint8Array(0), size: 0, ...newBase(this.#tree) };
-      this.#insert(name, node);
+      node = { kind: "file", content: new SparseBytes(), opens: 0, ...newBase(this.#tree) };
+      this.#insertNew(name, node);
     }
     if (node.kind === "symlink") throw new SystemError("ELOOP");
     if (node.kind === "directory") {
@@ -208,7 +251,7 @@ export class MemoryDirectory implements Directory {
 
   async createDirectory(name: string): Promise<void> {
     this.#requireFree(name);
-    this.#insert(name, { kind: "directory", entries: new Map(), ...newBase(this.#tree) });
+    this.#insertNew(name, { kind: "directory", entries: new Map(), parent: this.#node, ...newBase(this.#tree) });
   }
 
   async removeDirectory(name: string): Promise<void> {
@@ -235,10 +278,16 @@ export class MemoryDirectory implements Directory {
         if (node.kind !== "directory") throw new SystemError("EISDIR");
         if (replaced.entries.size > 0) throw new SystemError("ENOTEMPTY");
       } else if (node.kind === "directory") throw new SystemError("ENOTDIR");
-      target.#remove(newName, replaced);
     }
-    target.#insert(newName, node);
+    target.#requireName(newName);
+    if (name === ".") throw new SystemError("EINVAL");
+    // It was there under its old name: a full tree can be put in order.
+    take(this.#tree, bytesOfName(newName) - bytesOfName(name));
+    if (replaced !== undefined) target.#remove(newName, replaced);
+    target.#node.entries.set(newName, node);
+    touch(this.#tree, target.#node);
     this.#node.entries.delete(name);
+    if (node.kind === "directory") node.parent = target.#node;
     touch(this.#tree, this.#node);
   }
 
@@ -247,13 +296,13 @@ export class MemoryDirectory implements Directory {
     const node = this.#find(name);
     if (node.kind === "directory") throw new SystemError("EPERM");
     target.#requireFree(newName);
-    target.#insert(newName, node);
+    target.#insert(newName, node, 0);
     node.links += 1n;
   }
 
   async createSymlink(name: string, target: string): Promise<void> {
     this.#requireFree(name);
-    this.#insert(name, { kind: "symlink", target, ...newBase(this.#tree) });
+    this.#insertNew(name, { kind: "symlink", target, ...newBase(this.#tree) });
   }
 
   async setEntryTimes(name: string, times: NewTimes): Promise<void> {
@@ -278,12 +327,12 @@ export class MemoryDirectory implements Directory {
   }
 }
 
-/** Whether `inner` is `outer` or somewhere below it. */
+/** Whether `inner` is `outer` or somewhere below it. Throws ELOOP where that is too deep to say. */
 function isWithin(outer: DirectoryNode, inner: DirectoryNode): boolean {
-  const ahead: DirectoryNode[] = [outer];
-  for (let node = ahead.pop(); node !== undefined; node = ahead.pop()) {
-    if (node === inner) return true;
-    for (const entry of node.entries.values()) if (entry.kind === "directory") ahead.push(entry);
+  let depth = 0;
+  for (let node: DirectoryNode | null = inner; node !== null; node = node.parent) {
+    if (node === outer) return true;
+    if (++depth > MAX_DEPTH) throw new SystemError("ELOOP");
   }
   return false;
 }
