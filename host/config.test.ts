@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Config, ConfigDraft, type OnFullMailbox, type Visibility } from "./config.ts";
 import { grantThrough, GrantError, type DirectoryGrant } from "./directory-grants.ts";
-import { decideImport, ImportPolicy, matchesPattern } from "./import-policy.ts";
+import { decideImport, type ImportDecision, ImportPolicy, matchesPattern } from "./import-policy.ts";
 import { FakeClock } from "./fakes.ts";
 import { MemoryDirectory } from "./memory-files.ts";
 
@@ -185,9 +185,8 @@ describe("import patterns", () => {
     ] as const) {
       expect(matchesPattern(pattern, text), `${pattern} ${text}`).to.equal(matches);
     }
-    const start = performance.now();
+    // Trying all ways to divide the text would not end.
     expect(matchesPattern(`${"*a".repeat(500)}b`, "a".repeat(5_000))).to.equal(false);
-    expect(performance.now() - start).to.be.below(500);
   });
 
   it("match as a regular expression does", () => {
@@ -201,11 +200,17 @@ describe("import patterns", () => {
   });
 
   it("cost little for long names, which are denied unseen", () => {
-    const policies = [new ImportPolicy({ deny: new Array<string>(256).fill(`*${"a".repeat(510)}b`) })];
-    const start = performance.now();
+    const asked: number[] = [];
+    class Asked extends ImportPolicy {
+      override decide(name: string): ImportDecision {
+        asked.push(name.length);
+        return super.decide(name);
+      }
+    }
+    const policies = [new Asked({ deny: new Array<string>(256).fill(`*${"a".repeat(510)}b`) })];
     expect(decideImport(policies, "a".repeat(100_000))).to.equal("denied");
-    expect(performance.now() - start).to.be.below(100);
     expect(decideImport(policies, "a".repeat(512))).to.equal("granted");
+    expect(asked).to.deep.equal([512]);
   });
 
   it("are counted over the generations", () => {

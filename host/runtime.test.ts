@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { compileSync, Termination } from "../vm/index.ts";
+import { compileSync, eventLoopTurn, Termination } from "../vm/index.ts";
 import { textToBinary } from "../vm/text/index.ts";
-import { Executor } from "./executor.ts";
+import { Executor, PLATFORM_TURNS } from "./executor.ts";
 import { Account } from "./group.ts";
 import { FakeClock } from "./fakes.ts";
 import { MemoryDirectory } from "./memory-files.ts";
@@ -10,34 +10,47 @@ import type { NativeContext } from "./native.ts";
 import { Runtime, SpawnError } from "./runtime.ts";
 import type { TraceEvent } from "./runtime-core.ts";
 import { reasonText } from "./signal.ts";
+import type { Cancel } from "./system.ts";
 import { guest, testFunctions, testRuntime } from "./testing.ts";
 
 const LETTER = (letter: string): string => `(i32.const ${letter.charCodeAt(0)})`;
 const HOG = compileSync(guest(`(func (export "a") (param i64) (loop $again (br $again)))`));
 
 /** On the real clock, with the functions of tests. */
-function live(notes: number[] = []): Runtime {
+function live(notes: number[] = [], executor = new Executor()): Runtime {
   const functions = testFunctions(notes);
   return new Runtime({
-    executor: new Executor(),
+    executor,
     functions: [(module, name) => (module === "test" ? functions[name] : undefined)],
   });
 }
 
 describe("Runtime", () => {
-  it("runs guests beside the event loop, which goes on in time", async () => {
-    const runtime = live();
+  it("runs guests beside the event loop, which goes on after each budget of time", async () => {
+    let nowMs = 0;
+    const turns: number[] = [];
+    const executor: Executor = new Executor({
+      source: {
+        ...PLATFORM_TURNS,
+        nowMs: () => {
+          nowMs += 0.25;
+          return nowMs;
+        },
+        nextTurn(run) {
+          turns.push(executor.stats.turns);
+          PLATFORM_TURNS.nextTurn(run);
+        },
+      },
+    });
+    const runtime = live([], executor);
     const hogs = Array.from({ length: 20 }, () => runtime.spawn(HOG, { entry: "a", args: [0n] }));
-    const lags: number[] = [];
-    for (let i = 0; i < 20; i++) {
-      const before = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      lags.push(performance.now() - before - 5);
-    }
+    for (let i = 0; i < 40; i++) await eventLoopTurn();
     const fuel = hogs.map(({ stats }) => stats.fuel);
     expect(Math.min(...fuel)).to.be.above(0);
-    lags.sort((a, b) => a - b);
-    expect(lags[10]).to.be.below(20);
+    // Four milliseconds are 16 looks at this clock, and a turn takes one at least.
+    const each = turns.map((count, i) => count - (turns[i - 1] ?? 0));
+    expect(each.length).to.be.above(20);
+    expect(Math.max(...each)).to.be.within(4, 17);
     await runtime.dispose();
     for (const hog of hogs) expect(await hog.exited).to.deep.equal({ kind: "killed", by: null });
     expect(runtime.group.used(Account.Memory)).to.equal(0);
@@ -83,16 +96,23 @@ describe("Runtime", () => {
     await runtime.dispose();
   });
 
-  it("wakes guests by timers in time", async () => {
+  it("wakes guests by timers, which it asks the platform for, and not before their time", async () => {
     const notes: number[] = [];
-    const runtime = live(notes);
+    const delays: number[] = [];
+    const wakeAfter = (delayMs: number, wake: () => void): Cancel => {
+      delays.push(delayMs);
+      return PLATFORM_TURNS.wakeAfter(delayMs, wake);
+    };
+    const runtime = live(notes, new Executor({ source: { ...PLATFORM_TURNS, wakeAfter } }));
     const module = compileSync(
       guest(`(func (export "a") (param i64) (call $sleep (i64.const 20)) (call $note (i32.const 1)))`),
     );
     const before = performance.now();
     const reason = await runtime.spawn(module, { entry: "a", args: [0n] }).exited;
     expect(reason).to.deep.equal({ kind: "normal" });
-    expect(performance.now() - before).to.be.within(19.9, 200);
+    expect(performance.now() - before).to.be.at.least(19.9);
+    // It may sleep again if the platform wakes it early.
+    expect(delays[0]).to.be.within(1, 20);
     expect(notes).to.deep.equal([1]);
     await runtime.dispose();
   });
@@ -290,7 +310,13 @@ describe("native processes", () => {
   });
 
   it("cannot starve the event loop by receiving in turns", async () => {
-    const runtime = live();
+    let runs = 0;
+    const nextTurn = (run: () => void): void => {
+      runs++;
+      PLATFORM_TURNS.nextTurn(run);
+    };
+    const executor = new Executor({ source: { ...PLATFORM_TURNS, nextTurn } });
+    const runtime = live([], executor);
     const players: number[] = [];
     const player = async (self: NativeContext): Promise<void> => {
       players.push(self.pid);
@@ -302,9 +328,10 @@ describe("native processes", () => {
     const first = runtime.spawnNative(player);
     runtime.spawnNative(player);
     await first.send(new Uint8Array(1));
-    const before = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(performance.now() - before).to.be.below(100);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (executor.stats.turns < 100) await eventLoopTurn();
+    // Promises go on between two turns of native processes, and so does the event loop.
+    expect(executor.stats.turns).to.be.at.most(runs);
     await runtime.dispose();
   });
 

@@ -51,6 +51,22 @@ export function runToEnd(invocation: Invocation, options: TurnOptions | ((turn: 
   }
 }
 
+/**
+ * How many times as long `large` takes as `small`: of the shortest of some runs each, taken in turns. A busy machine makes
+ * all of them longer, and seldom all those of one side alone.
+ */
+export function timesAsLong(large: () => unknown, small: () => unknown): number {
+  const shortest = [large, small].map(() => Number.POSITIVE_INFINITY);
+  for (let round = 0; round < 7; round++) {
+    for (const [i, work] of [large, small].entries()) {
+      const start = performance.now();
+      work();
+      shortest[i] = Math.min(shortest[i]!, performance.now() - start);
+    }
+  }
+  return shortest[0]! / shortest[1]!;
+}
+
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** The constant instruction that gives these bits, NaN payloads included. */

@@ -365,14 +365,10 @@ describe("endless code", () => {
       (func (export "f") (loop call $wide br 0)))`);
     const invocation = instance.invoke("f");
     invocation.run({ fuel: 100_000 });
-    const start = performance.now();
     const calls = 640;
     const before = invocation.fuelUsed;
     const outcome = invocation.run({ fuel: calls * 3_126 });
-    const elapsed = performance.now() - start;
     expect((outcome.fuelUsed - before) / calls).to.be.within(3_120, 3_140);
-    // Some 25 ns for each fuel would be 50 ms.
-    expect(elapsed).to.be.below(1_000);
   });
 
   it("moves of many values are paid for", () => {

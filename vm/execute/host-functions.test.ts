@@ -359,8 +359,8 @@ describe("waiting", () => {
     expect(first.kind).to.equal("waiting");
   });
 
-  it("does not hold up others: 1,000 instances wait while a timer fires on time", async function () {
-    this.timeout(30_000);
+  it("does not hold up others: while 1,000 instances wait none of them runs, and timers fire", async function () {
+    this.timeout(60_000);
     const store = new Store();
     const module = compileSync(WAITING);
     let waiting = 0;
@@ -373,28 +373,25 @@ describe("waiting", () => {
         return new Promise((resolve) => opens.push(() => resolve(value)));
       },
     };
-    const start = performance.now();
     const calls = Array.from({ length: 1_000 }, async (_, i) => {
       const instance = await store.instantiate(module, { host: { f } });
       return (await instance.call("f", [i]))[0];
     });
-    let lag = Number.POSITIVE_INFINITY;
-    const set = performance.now();
-    await new Promise<void>((resolve) =>
-      setTimeout(() => {
-        lag = performance.now() - set - 20;
-        resolve();
-      }, 20),
-    );
+    let fired = 0;
+    const timer = setInterval(() => {
+      fired++;
+    }, 1);
     while (waiting < 1_000) await later(null);
-    expect(opens).to.have.length(1_000);
+    const { turnCount } = store;
+    const before = fired;
+    while (fired < before + 10) await later(null);
+    clearInterval(timer);
+    expect([opens.length, waiting, store.turnCount]).to.deep.equal([1_000, 1_000, turnCount]);
     while (opens.length > 0) {
       opens.splice(0).forEach((open) => void open());
       await later(null);
     }
     expect(await Promise.all(calls)).to.deep.equal(Array.from({ length: 1_000 }, (_, i) => 2 * i));
-    expect(lag, "milliseconds late").to.be.below(250);
-    expect(performance.now() - start).to.be.below(10_000);
   });
 
   it("ends when the signal says so, with its reason", async () => {
