@@ -75,6 +75,9 @@ export abstract class BasicProcess extends Task {
   #watching: Map<Pid, BasicProcess> | null = null;
   #exitListeners: ((reason: ExitReason) => void)[] | null = null;
   #readyListeners: ((isReady: boolean) => void)[] | null = null;
+  /** Neighbours among the living of the runtime. */
+  earlier: BasicProcess | null = null;
+  later: BasicProcess | null = null;
   /** What has to be closed before anybody hears of the end. */
   #closing = 0;
   #hasFailedInEnd = false;

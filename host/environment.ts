@@ -1,6 +1,7 @@
 /** An environment: a table of processes with numbers of its own, and their registered names. */
 
 import type { BasicProcess } from "./basic-process.ts";
+import { NumberTable } from "./number-table.ts";
 import { Registry } from "./registry.ts";
 import type { Pid } from "./signal.ts";
 
@@ -12,8 +13,8 @@ const MAX_PID = 2 ** 52;
 export class Environment {
   readonly id: number;
   readonly registry: Registry;
-  readonly #processes = new Map<Pid, BasicProcess>();
-  readonly #starting = new Map<Pid, BasicProcess>();
+  readonly #processes = new NumberTable<BasicProcess>();
+  readonly #starting = new NumberTable<BasicProcess>();
   #nextPid = 1;
 
   constructor(id: number, registry = new Registry()) {
@@ -70,11 +71,11 @@ export class Environment {
   }
 
   remove(process: BasicProcess): void {
-    if (!this.#processes.delete(process.pid)) this.#starting.delete(process.pid);
+    if (this.#processes.delete(process.pid) === undefined) this.#starting.delete(process.pid);
   }
 
   /** In the order they were made. */
-  processes(): IterableIterator<BasicProcess> {
+  processes(): readonly BasicProcess[] {
     return this.#processes.values();
   }
 }

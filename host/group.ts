@@ -4,6 +4,7 @@
  * above, and each may refuse.
  */
 
+import { MemberList, type Member } from "./member-list.ts";
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GroupShare, type Scheduler } from "./scheduler.ts";
 
@@ -26,6 +27,11 @@ export const MAX_GROUP_DEPTH = 32;
 const MAX_NAMED_GROUPS = 1_024;
 /** What a group costs that a guest asks for. */
 const GROUP_BYTES = 2_048;
+
+/** What outlives its process, but not its group. */
+export interface Pending extends Member<Pending> {
+  cancel(): void;
+}
 
 /** The most of each kind, of a group and all below it. Default: no limit but those of {@link DEFAULT_LIMITS}. */
 export interface GroupLimits {
@@ -228,11 +234,11 @@ export class Group {
   }
 
   /** What outlives its processes and goes with the group: messages that wait for their time, names. */
-  readonly pending = new Set<{ cancel(): void }>();
+  readonly pending = new MemberList<Pending>();
 
   /** Cancels what is pending here and in all groups inside. */
   cancelPending(): void {
-    for (const item of [...this.pending]) item.cancel();
+    for (const item of this.pending.toArray()) item.cancel();
     for (const child of this.#children) child.cancelPending();
   }
 

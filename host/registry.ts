@@ -4,7 +4,7 @@
  * not the group that registered them.
  */
 
-import { Account, type Group } from "./group.ts";
+import { Account, type Group, type Pending } from "./group.ts";
 import { compareVersions, isInRange, parseVersion, type Version, type VersionRange } from "./versions.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -14,12 +14,10 @@ export interface Registered {
   readonly processId: bigint;
 }
 
-interface Entry extends Registered {
+interface Entry extends Registered, Pending {
   readonly group: Group;
   readonly byteLength: number;
   readonly version: Version | null;
-  /** Takes the name out when its group goes. */
-  cancel(): void;
 }
 
 /** A name that a process is being spawned for. */
@@ -69,7 +67,16 @@ export class Registry {
     }
     this.#forget(name);
     const [base, version] = splitVersion(name);
-    const entry = { nodeId, processId, group, byteLength, version, cancel: () => this.remove(name) };
+    const entry: Entry = {
+      nodeId,
+      processId,
+      group,
+      byteLength,
+      version,
+      cancel: () => this.remove(name),
+      earlier: null,
+      later: null,
+    };
     this.#entries.set(name, entry);
     group.pending.add(entry);
     if (version !== null) {

@@ -5,6 +5,7 @@
 
 import type { Resource } from "./message.ts";
 import type { ModuleHandle } from "./modules.ts";
+import { NumberTable } from "./number-table.ts";
 import type { PendingMessage } from "./send-after.ts";
 
 /** Where bytes that a guest causes are charged. */
@@ -27,7 +28,7 @@ interface Entry<T> {
 export class ResourceTable<T> {
   readonly #account: ByteAccount;
   readonly #dispose: (value: T) => void;
-  readonly #entries = new Map<number, Entry<T>>();
+  readonly #entries = new NumberTable<Entry<T>>();
   #next = 0;
 
   /** `dispose` is called for entries that are removed other than by {@link take}. */
@@ -73,7 +74,7 @@ export class ResourceTable<T> {
 
   /** Each entry with its number and its counted bytes. */
   *entries(): Generator<readonly [id: number, value: T, byteLength: number]> {
-    for (const [id, { value, byteLength }] of this.#entries) yield [id, value, byteLength];
+    for (const [id, { value, byteLength }] of this.#entries.entries()) yield [id, value, byteLength];
   }
 
   /** Counts more bytes for an entry; false when they are refused. */
@@ -86,9 +87,8 @@ export class ResourceTable<T> {
 
   /** Removes an entry and gives it to the caller. */
   take(id: number): T | undefined {
-    const entry = this.#entries.get(id);
+    const entry = this.#entries.delete(id);
     if (entry === undefined) return undefined;
-    this.#entries.delete(id);
     this.#account.releaseBytes(entry.byteLength);
     return entry.value;
   }
@@ -104,19 +104,16 @@ export class ResourceTable<T> {
 
   /** Removes all entries without disposing of them. */
   forgetAll(): void {
-    for (const id of [...this.#entries.keys()]) this.take(id);
+    for (const [id] of this.#entries.entries()) this.take(id);
   }
 
   /** At the end of the process. */
   dropAll(): void {
-    for (const id of [...this.#entries.keys()]) this.drop(id);
+    for (const [id] of this.#entries.entries()) this.drop(id);
   }
 
-  values(): IterableIterator<T> {
-    const entries = this.#entries.values();
-    return (function* () {
-      for (const { value } of entries) yield value;
-    })();
+  values(): T[] {
+    return this.#entries.values().map(({ value }) => value);
   }
 }
 

@@ -31,6 +31,7 @@ import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
 import { RuntimeCounts } from "./runtime-counts.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { MemberList } from "./member-list.ts";
 import type { ExitReason } from "./signal.ts";
 import { slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
@@ -101,7 +102,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
   readonly #functions: readonly FunctionProvider[];
   readonly #plans = new WeakMap<CompiledModule, Map<string, LinkPlan>>();
-  readonly #live = new Set<BasicProcess>();
+  readonly #live = new MemberList<BasicProcess>();
   readonly #stopIdleHook: Cancel;
   #environments = 1;
   #defaultConfig: Config | null = null;
@@ -135,7 +136,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   async endGroup(group: Group): Promise<void> {
     group.close();
     const ends: Promise<unknown>[] = [];
-    for (const process of this.#live) {
+    for (const process of this.#live.toArray()) {
       if (!process.group.isWithin(group)) continue;
       ends.push(new Promise((resolve) => process.onExit(resolve)));
       process.kill({ kind: "killed", by: null });
@@ -360,7 +361,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** Processes that have not ended, in the order they were made. */
   get processes(): readonly ProcessStats[] {
-    return [...this.#live].map(statsOf);
+    return this.#live.toArray().map(statsOf);
   }
 
   get processCount(): number {
@@ -369,7 +370,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** All metrics as they are now: the runtime's own under Lunatic's names, and what guests have recorded, by group. */
   get metrics(): readonly GroupMetric[] {
-    return metricsOf(this.group, this.counts, this.#live);
+    return metricsOf(this.group, this.counts, this.#live.toArray());
   }
 
   /** Kills all processes, waits for their ends, and leaves the executor. */
@@ -377,7 +378,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.#disposed ??= new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     }).then(() => this.#leave());
-    for (const process of this.#live) process.kill({ kind: "killed", by: null });
+    for (const process of this.#live.toArray()) process.kill({ kind: "killed", by: null });
     if (this.#live.size === 0) this.#whenEmpty?.();
     return this.#disposed;
   }

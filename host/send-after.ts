@@ -5,7 +5,7 @@
  */
 
 import type { BasicProcess } from "./basic-process.ts";
-import { Account, type Group } from "./group.ts";
+import { Account, type Group, type Pending } from "./group.ts";
 import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import type { Process } from "./process.ts";
 import { RESOURCE_BYTES, type ResourceTable } from "./resources.ts";
@@ -16,7 +16,9 @@ import { Timer } from "./timers.ts";
 const TIMER_BYTES = 192;
 
 /** A message on its way: what a timer's number means until it has fired. */
-export class PendingMessage implements SuspendedSender {
+export class PendingMessage implements SuspendedSender, Pending {
+  earlier: Pending | null = null;
+  later: Pending | null = null;
   readonly #group: Group;
   readonly #message: Message;
   readonly #target: BasicProcess | null;

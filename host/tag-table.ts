@@ -1,10 +1,10 @@
 /**
  * Tables whose keys guests choose. V8 hashes bigints, and numbers too, without a seed: whoever chooses them can have as many
  * as he likes in one bucket of a `Map` or `Set`, each look-up of which then takes as long as all of them. Here a hash with a
- * secret key decides (HalfSipHash-1-3). Nothing is ever listed, so what a program does cannot depend on the key. A
- * table grows and shrinks by one bucket at a time (linear hashing): no step has to move all of it.
+ * secret key decides (HalfSipHash-1-3). Nothing is ever listed, so what a program does cannot depend on the key.
  */
 
+import { LinearTable } from "./linear-table.ts";
 import type { Random } from "./system.ts";
 
 /** A tag as two 32-bit halves, the lower first. */
@@ -80,36 +80,19 @@ export class TagEntry {
   }
 }
 
-const MIN_BUCKETS = 8;
-/** There are fewer buckets than this many times the entries. */
-const MAX_EMPTY = 4;
-
-export class TagTable<E extends TagEntry> {
+export class TagTable<E extends TagEntry> extends LinearTable<E> {
   readonly #hash: TagHash;
-  readonly #buckets: (E | null)[] = new Array<E | null>(MIN_BUCKETS).fill(null);
-  /** The power of two that the number of buckets has reached. */
-  #level = MIN_BUCKETS;
-  #size = 0;
   /** Entries that look-ups have compared. */
   probes = 0;
 
   constructor(hash = TagHash.shared) {
+    super();
     this.#hash = hash;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Buckets below the next power of two exist as far as they have been split from their lower halves. */
-  #bucketOf(hash: number): number {
-    const index = hash & (this.#level * 2 - 1);
-    return index < this.#buckets.length ? index : hash & (this.#level - 1);
   }
 
   get(tag: bigint): E | null {
     const hash = this.#hash.of(tag);
-    let entry: E | null = this.#buckets[this.#bucketOf(hash)]!;
+    let entry = this.first(hash);
     while (entry !== null) {
       this.probes++;
       if (entry.hash === hash && entry.tag === tag) return entry;
@@ -121,53 +104,12 @@ export class TagTable<E extends TagEntry> {
   /** Its tag has no entry. */
   add(entry: E): void {
     entry.hash = this.#hash.of(entry.tag);
-    this.#put(entry);
-    if (++this.#size > this.#buckets.length) this.#split();
+    this.insert(entry);
   }
 
   /** An entry of the table. */
   delete(entry: E): void {
-    const index = this.#bucketOf(entry.hash);
-    const first = this.#buckets[index]!;
-    if (first === entry) this.#buckets[index] = entry.nextInBucket;
-    else {
-      let before = first;
-      while (before.nextInBucket !== entry) before = before.nextInBucket!;
-      before.nextInBucket = entry.nextInBucket;
-    }
-    entry.nextInBucket = null;
-    this.#size--;
-    const { length } = this.#buckets;
-    if (length > MIN_BUCKETS && this.#size * MAX_EMPTY < length) this.#merge();
-  }
-
-  #put(entry: E): void {
-    const index = this.#bucketOf(entry.hash);
-    entry.nextInBucket = this.#buckets[index]!;
-    this.#buckets[index] = entry;
-  }
-
-  #putAll(first: E | null): void {
-    for (let entry = first; entry !== null; ) {
-      const next: E | null = entry.nextInBucket;
-      this.#put(entry);
-      entry = next;
-    }
-  }
-
-  /** One more bucket, with its part of the one whose number ends as its does. */
-  #split(): void {
-    const index = this.#buckets.length - this.#level;
-    const first = this.#buckets[index]!;
-    this.#buckets[index] = null;
-    this.#buckets.push(null);
-    this.#putAll(first);
-    if (this.#buckets.length === this.#level * 2) this.#level *= 2;
-  }
-
-  #merge(): void {
-    if (this.#buckets.length === this.#level) this.#level /= 2;
-    this.#putAll(this.#buckets.pop()!);
+    this.remove(entry);
   }
 }
 

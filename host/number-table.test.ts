@@ -1,0 +1,57 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { MemberList, type Member } from "./member-list.ts";
+import { NumberTable } from "./number-table.ts";
+
+describe("NumberTable", () => {
+  it("behaves as a Map, its order included", () => {
+    const number = fc.oneof(
+      fc.nat(60),
+      fc.nat(60).map((n) => n * 2 ** 40),
+      fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53 - 1),
+    );
+    const command = fc.record({ kind: fc.constantFrom("set", "set", "get", "delete"), number, value: fc.nat() });
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 300 }), (commands) => {
+        const table = new NumberTable<number>();
+        const map = new Map<number, number>();
+        for (const { kind, number, value } of commands) {
+          expect(table.get(number)).to.equal(map.get(number));
+          if (kind === "set") {
+            table.set(number, value);
+            map.set(number, value);
+          } else if (kind === "delete") {
+            expect(table.delete(number)).to.equal(map.get(number));
+            map.delete(number);
+          }
+          expect(table.size).to.equal(map.size);
+        }
+        expect(table.entries()).to.deep.equal([...map]);
+        expect(table.values()).to.deep.equal([...map.values()]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("gives up what has left: nothing that is in it is reached from there", () => {
+    const table = new NumberTable<object>();
+    for (let i = 0; i < 100; i++) table.set(i, {});
+    for (let i = 0; i < 100; i++) table.delete(i);
+    expect(table.size).to.equal(0);
+    const list = new MemberList<Named>();
+    const members = ["a", "b", "c"].map((name): Named => ({ name, earlier: null, later: null }));
+    for (const member of members) list.add(member);
+    const [a, b] = members;
+    list.delete(b!);
+    list.delete(b!);
+    expect(b).to.deep.equal({ name: "b", earlier: null, later: null });
+    expect(list.toArray().map(({ name }) => name)).to.deep.equal(["a", "c"]);
+    list.delete(a!);
+    expect(list.first?.name).to.equal("c");
+    expect(list.size).to.equal(1);
+  });
+});
+
+interface Named extends Member<Named> {
+  readonly name: string;
+}
