@@ -1,7 +1,7 @@
 /**
  * Messages in the order they arrived, found by their tags, and the senders that wait for room. An
  * index by tag is made only for messages that a selective receive had to pass over, so each is
- * looked at once, whatever is received and however many wait.
+ * looked at once, whatever is received and however many wait. Passing over many takes several calls.
  *
  * A message over the bound is in the mailbox all the same, so that a receive that asks for its tag
  * finds it; it is its sender that waits. So a mailbox exceeds its bound by one message for each
@@ -23,6 +23,9 @@ export const DEFAULT_MAILBOX: MailboxLimits = { maxMessages: 65_536, maxBytes: 1
 /** Senders go on when there is room for so many messages: waking one for each that is taken would cost more than sending. */
 const MAX_SLACK = 1_024;
 
+/** Messages that a selective receive passes over in one step: each is put into an index, which takes about a microsecond. */
+export const SEEN_PER_STEP = 1_024;
+
 /** Messages of one tag in their order. */
 export class TagQueue extends TagEntry {
   first: Message;
@@ -43,6 +46,8 @@ export class Mailbox {
   #fresh: Message | null = null;
   #byTag: TagTable<TagQueue> | null = null;
   readonly #hash: TagHash;
+  /** Messages that the last {@link take} has passed over. */
+  passed = 0;
   #size = 0;
   #sequence = 0;
   #dataCount = 0;
@@ -125,12 +130,34 @@ export class Mailbox {
     return message;
   }
 
-  /** Takes the oldest message that has one of these tags. Messages without a tag never match. */
-  take(tags: TagSet): Message | null {
+  /**
+   * Takes the oldest message that has one of these tags. Messages without a tag never match. Null when there is none, or
+   * none among those passed over before and `limit` others: then it {@link hasUnseen}.
+   */
+  take(tags: TagSet, limit = Number.POSITIVE_INFINITY): Message | null {
+    this.passed = 0;
     // What is in the index is older than what is not.
-    const message = this.#oldestIndexed(tags.tags) ?? this.#firstFresh(tags);
+    const message = this.#oldestIndexed(tags.tags) ?? this.#firstFresh(tags, limit);
     if (message !== null) this.#remove(message);
     return message;
+  }
+
+  /** Whether there are messages that no selective receive has passed over. */
+  get hasUnseen(): boolean {
+    return this.#fresh !== null;
+  }
+
+  /** The oldest messages that selective receives have passed over: so many. */
+  get seenCount(): number {
+    let count = 0;
+    for (let message = this.#first; message !== this.#fresh; message = message!.next) count++;
+    return count;
+  }
+
+  /** As if a selective receive had passed over the oldest `count` messages. There are so many. */
+  see(count: number): void {
+    this.passed = 0;
+    this.#firstFresh(new TagSet([]), count);
   }
 
   /** The sender of this message, which waits, waits no more: the message, which had no room, is dropped. */
@@ -158,18 +185,19 @@ export class Mailbox {
   }
 
   /** Passes over what does not match, indexing it, up to the first that does. */
-  #firstFresh(tags: TagSet): Message | null {
-    let message = this.#fresh;
-    while (message !== null) {
+  #firstFresh(tags: TagSet, limit: number): Message | null {
+    let found = false;
+    for (let message = this.#fresh; message !== null && this.passed < limit; this.passed++) {
       const { tag } = message;
       if (tag !== 0n) {
-        if (tags.has(tag)) break;
+        found = tags.has(tag);
+        if (found) break;
         this.#index(message);
       }
       message = message.next;
+      this.#fresh = message;
     }
-    this.#fresh = message;
-    return message;
+    return found ? this.#fresh : null;
   }
 
   #index(message: Message): void {

@@ -7,6 +7,7 @@
 import { BasicProcess, type BasicProcessOptions } from "./basic-process.ts";
 import { DataMessage, MessageKind, type Message, type ProcessDied } from "./message.ts";
 import { deliverWithRoom } from "./process-handle.ts";
+import { SEEN_PER_STEP } from "./mailbox.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
@@ -66,6 +67,9 @@ export class NativeProcess extends BasicProcess {
   #waiting: Waiting | null = null;
   /** What the waiting receive gets at the next turn. */
   #arrived: Message | "timeout" | null = null;
+  /** It has messages left to look at; and meanwhile its time was over. */
+  #isSearching = false;
+  #isLate = false;
   #ended: ExitReason | null = null;
   readonly #timer = new Timer(
     () => this.#timeOver(),
@@ -103,6 +107,7 @@ export class NativeProcess extends BasicProcess {
     if (this.killReason !== null) return this.end(this.killReason);
     if (this.#ended !== null) return this.end(this.#ended);
     if (!this.#hasBegun) this.#begin();
+    else if (this.#isSearching && this.#search()) return TurnEnd.Runnable;
     else this.#receive();
     return TurnEnd.Waiting;
   }
@@ -139,6 +144,16 @@ export class NativeProcess extends BasicProcess {
     this.runtime.executor.unhold();
   }
 
+  /** Looks for what the waiting receive wants. True when there are messages left to look at. */
+  #search(): boolean {
+    const { tags } = this.#waiting!;
+    this.#arrived = tags === null ? this.mailbox.shift() : this.mailbox.take(tags, SEEN_PER_STEP);
+    this.turnCharge += this.mailbox.passed;
+    this.#isSearching = this.#arrived === null && tags !== null && this.mailbox.hasUnseen;
+    if (this.#arrived === null && !this.#isSearching && this.#isLate) this.#arrived = "timeout";
+    return this.#isSearching;
+  }
+
   /** Gives the waiting receive what has arrived. */
   #receive(): void {
     const waiting = this.#waiting;
@@ -153,7 +168,7 @@ export class NativeProcess extends BasicProcess {
 
   override takeDirectly(message: Message): boolean {
     const waiting = this.#waiting;
-    if (waiting === null || this.#arrived !== null) return false;
+    if (waiting === null || this.#arrived !== null || this.#isSearching) return false;
     if (waiting.tags !== null && (message.tag === 0n || !waiting.tags.has(message.tag))) return false;
     message.payBy(this.group);
     this.#arrived = message;
@@ -163,6 +178,10 @@ export class NativeProcess extends BasicProcess {
 
   #timeOver(): void {
     if (this.#waiting === null || this.#arrived !== null) return;
+    if (this.#isSearching) {
+      this.#isLate = true;
+      return;
+    }
     this.#arrived = "timeout";
     this.runtime.scheduler.wake(this);
   }
@@ -182,10 +201,13 @@ export class NativeProcess extends BasicProcess {
         return new Promise<NativeMessage | null>((resolve, reject) => {
           const wanted = tags === undefined ? null : new TagSet(tags);
           this.#waiting = { tags: wanted, resolve, reject };
-          this.#arrived = wanted === null ? this.mailbox.shift() : this.mailbox.take(wanted);
+          this.#isLate = false;
+          this.#search();
           this.#comeBack();
-          if (this.#arrived !== null) runtime.scheduler.wake(this);
-          else if (timeoutMs !== Number.POSITIVE_INFINITY) runtime.executor.arm(this.#timer, timeoutMs);
+          if (this.#arrived !== null || this.#isSearching) runtime.scheduler.wake(this);
+          if (this.#arrived === null && timeoutMs !== Number.POSITIVE_INFINITY) {
+            runtime.executor.arm(this.#timer, timeoutMs);
+          }
         });
         // Null comes of a timeout alone.
       }) as NativeContext["receive"],

@@ -30,6 +30,7 @@ import { Account, type Group } from "./group.ts";
 import { LimitedOutput } from "./limited-output.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import { Holding } from "./holding.ts";
+import { SEEN_PER_STEP } from "./mailbox.ts";
 import { ModuleHandle } from "./modules.ts";
 import type { Registry } from "./registry.ts";
 import type { Frozen, ProcessRun, RestoredWasi, Restoring, Waiting } from "./process-run.ts";
@@ -103,6 +104,12 @@ interface Offspring {
   living: number;
 }
 
+/** A selective receive that has begun, and when by the executor's time. */
+interface Search {
+  readonly tags: TagSet;
+  readonly sinceMs: number;
+}
+
 /** A host call that waits for something which may be given up. */
 interface Wait {
   cancel: Cancel | null;
@@ -162,6 +169,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #tags: TagSet | null = null;
   /** Paid for while it waits for many. */
   #tagBytes = 0;
+  /** The receive that has messages left to look at. */
+  #searching: Search | null = null;
   /** What the call that waits returns for each kind of message. */
   #kindResults = KIND_RESULTS;
   /** The message whose sender it is, and who has no room for it. */
@@ -895,28 +904,72 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return SUSPEND;
   }
 
-  /** Takes the oldest message, or the oldest with one of the tags; waits if there is none. */
-  receive(list: readonly bigint[] | null, timeoutMs: number): number | typeof SUSPEND {
-    const tags = list === null ? null : new TagSet(list);
-    const message = tags === null ? this.mailbox.shift() : this.mailbox.take(tags);
-    if (message !== null) {
-      this.#accept(message);
-      return message.kind;
+  /** Takes the oldest message; waits if there is none. */
+  receive(timeoutMs: number): number | typeof SUSPEND {
+    const message = this.mailbox.shift();
+    return message === null ? this.#waitFor(null, timeoutMs) : this.#received(message);
+  }
+
+  /**
+   * Takes the oldest message with one of the tags; waits if there is none. Null when it has passed over so many messages that
+   * others have their turn first: then {@link Process.searchOn} goes on.
+   */
+  search(tags: TagSet, timeoutMs: number, caller: Caller): number | typeof SUSPEND | null {
+    const message = this.#look(tags, caller);
+    if (message !== null) return this.#received(message);
+    if (!this.mailbox.hasUnseen) return this.#waitFor(tags, timeoutMs);
+    this.#payForTags(tags);
+    this.#searching = { tags, sinceMs: this.runtime.executor.nowMs() };
+    caller.giveWay();
+    return null;
+  }
+
+  /** The search that gave null before; `list` says for what, if the process has been restored since. */
+  searchOn(list: readonly bigint[], timeoutMs: number, caller: Caller): number | typeof SUSPEND | null {
+    if (this.#searching === null) return this.search(new TagSet(list), timeoutMs, caller);
+    const { tags, sinceMs } = this.#searching;
+    const message = this.#look(tags, caller);
+    if (message === null && this.mailbox.hasUnseen) {
+      caller.giveWay();
+      return null;
     }
-    if (timeoutMs <= 0) return TIMED_OUT;
-    this.#expect(tags, timeoutMs, KIND_RESULTS);
-    return SUSPEND;
+    this.#searching = null;
+    if (message === null) return this.#waitFor(tags, timeoutMs - (this.runtime.executor.nowMs() - sinceMs));
+    if (this.#tagBytes > 0) this.#forgetTags();
+    return this.#received(message);
+  }
+
+  #look(tags: TagSet, caller: Caller): Message | null {
+    const message = this.mailbox.take(tags, SEEN_PER_STEP);
+    caller.chargeFuel(this.mailbox.passed);
+    return message;
+  }
+
+  #received(message: Message): number {
+    this.#accept(message);
+    return message.kind;
+  }
+
+  #waitFor(tags: TagSet | null, timeoutMs: number): number | typeof SUSPEND {
+    if (timeoutMs > 0) {
+      this.#expect(tags, timeoutMs, KIND_RESULTS);
+      return SUSPEND;
+    }
+    if (this.#tagBytes > 0) this.#forgetTags();
+    return TIMED_OUT;
   }
 
   #expect(tags: TagSet | null, timeoutMs: number, results: readonly (readonly Value[])[]): void {
     this.#kindResults = results;
-    if (tags !== null && tags.tags.length > FREE_TAGS) this.#payForTags(tags.tags.length);
+    if (tags !== null) this.#payForTags(tags);
     this.#waitsForMessage = true;
     this.#tags = tags;
     if (timeoutMs !== Number.POSITIVE_INFINITY) this.#arm(timeoutMs);
   }
 
-  #payForTags(count: number): void {
+  /** Once, however long it searches and waits for them. */
+  #payForTags({ tags: { length: count } }: TagSet): void {
+    if (count <= FREE_TAGS || this.#tagBytes > 0) return;
     const byteLength = count * TAG_BYTES;
     if (!this.reserveBytes(byteLength)) throw new Termination("memory limit", `${count} tags`);
     this.#tagBytes = byteLength;
@@ -1041,6 +1094,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#maker = null;
     if (this.#siblings !== null) this.#siblings.living--;
     this.#endExpecting();
+    this.#searching = null;
     this.#withdraw();
     const wait = this.#wait;
     this.#wait = null;

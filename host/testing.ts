@@ -6,6 +6,7 @@ import { Executor } from "./executor.ts";
 import { DataMessage } from "./message.ts";
 import { processOf, type Process } from "./process.ts";
 import { Runtime, type RuntimeOptions } from "./runtime.ts";
+import { TagSet } from "./tag-table.ts";
 
 type Params = readonly ("i32" | "i64")[];
 
@@ -54,10 +55,11 @@ export function testFunctions(notes: Notes): Readonly<Record<string, HostDefinit
       (process.scratch as DataMessage).append(new Uint8Array(8));
       return process.sendReceive(Number(pid), tag, timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout));
     }),
-    /** Tag 0 takes any message. */
-    receive: define(["i64", "i64"], ["i32"], (process, _caller, tag: bigint, timeout: bigint) =>
-      process.receive(tag === 0n ? null : [tag], timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout)),
-    ),
+    /** Tag 0 takes any message. With another there are not more than a step can pass over. */
+    receive: define(["i64", "i64"], ["i32"], (process, caller, tag: bigint, timeout: bigint) => {
+      const timeoutMs = timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout);
+      return tag === 0n ? process.receive(timeoutMs) : process.search(new TagSet([tag]), timeoutMs, caller);
+    }),
     /** The value of the message that was received, or its tag if it is a notice. */
     value: define([], ["i64"], (process) => {
       const { scratch } = process;

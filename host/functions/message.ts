@@ -7,7 +7,8 @@ import { DataMessage, type Message, ProcessDied, type Resource } from "../messag
 import { ModuleHandle } from "../modules.ts";
 import { TIMED_OUT } from "../process.ts";
 import type { ResourceTable } from "../resources.ts";
-import { continueWith, type FrameRequest, type FrameState } from "../../vm/index.ts";
+import { TagSet } from "../tag-table.ts";
+import { continueWith, type FrameRequest, type FrameState, type SUSPEND } from "../../vm/index.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
 import type { Guest } from "./guest.ts";
@@ -306,8 +307,9 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       waits: true,
       fuel: RECEIVE_FUEL,
       isResumable: true,
-      fuelNote: `${TAG_FUEL} per tag`,
+      fuelNote: `${TAG_FUEL} per tag, 1 for each message that is passed over for the first time`,
       traps: [TOO_MANY_TAGS],
+      steps: { search: searchStep },
       codes: {
         0: "a data message is in the slot",
         1: "a link-died message",
@@ -318,10 +320,21 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, address, count, timeoutMs) => {
       if (count > MAX_TAGS) throw guest.trap(`${TOO_MANY_TAGS}: ${count}`);
-      return guest.process.receive(count === 0 ? null : guest.readI64s(address, count, TAG_FUEL), timeoutMs);
+      const { process } = guest;
+      if (count === 0) return process.receive(timeoutMs);
+      const tags = guest.readI64s(address, count, TAG_FUEL);
+      return process.search(new TagSet(tags), timeoutMs, guest.caller) ?? continueWith("search", [timeoutMs, tags]);
     },
   ),
 ];
+
+/** A receive with tags looks at more messages. Its state is as a snapshot has it, so it is checked. */
+function searchStep(guest: Guest, state: FrameState): number | typeof SUSPEND | FrameRequest {
+  const [timeoutMs, tags] = Array.isArray(state) ? (state as readonly FrameState[]) : [];
+  const areTags = Array.isArray(tags) && tags.length <= MAX_TAGS && tags.every((tag) => typeof tag === "bigint");
+  if (typeof timeoutMs !== "number" || !areTags) throw guest.trap(TOO_MANY_TAGS);
+  return guest.process.searchOn(tags as readonly bigint[], timeoutMs, guest.caller) ?? continueWith("search", state);
+}
 
 export const MESSAGE_FUNCTIONS: readonly HostFunction[] = [
   ...DATA_FUNCTIONS,

@@ -158,7 +158,10 @@ class ProcessRestoring implements Restoring {
     const { group, mailbox } = process;
     const fields = this.#fields;
     if (fields.has("scratch")) process.scratch = restoreMessage(fields.get("scratch"), this.#modules, group);
-    for (const message of fields.list("mailbox")) mailbox.push(restoreMessage(message, this.#modules, group));
+    const messages = fields.list("mailbox");
+    for (const message of messages) mailbox.push(restoreMessage(message, this.#modules, group));
+    // They have been paid for.
+    mailbox.see(fields.count("seen", messages.length));
   }
 }
 

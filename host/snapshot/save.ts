@@ -31,7 +31,7 @@ export interface ProcessSnapshotOptions extends Pick<SnapshotOptions, "externNam
 }
 
 /** Of the data of a process. */
-export const PROCESS_VERSION = 1;
+export const PROCESS_VERSION = 2;
 /** Steps of saving at once: more are taken between turns of the event loop. */
 export const STEPS_AT_ONCE = 4;
 
@@ -174,6 +174,7 @@ function processState(process: Process, run: ProcessRun, relations: Relations): 
     waiting: { kind, tags: tags === null ? null : [...tags], answersZero, leftMs },
     scratch: scratch === null ? null : messageState(scratch, "the message in the slot"),
     mailbox: Array.from(mailbox.messages(), (message) => messageState(message, `message ${++number} of the mailbox`)),
+    seen: mailbox.seenCount,
     tables: tablesState(process.resources, (target, what) => targetState(process, target, names, relations, what)),
     relations: relationsState(process, names, relations),
     wasi: wasiState(process),
