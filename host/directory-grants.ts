@@ -3,6 +3,7 @@
  * its own handles, component by component, never by a path of the host.
  */
 
+import { withDirectory } from "./shared-directories.ts";
 import type { Directory } from "./system.ts";
 import { SystemError } from "./system.ts";
 
@@ -10,7 +11,7 @@ export interface DirectoryGrant {
   /** As the guest sees it: "/", "data", … */
   readonly name: string;
   readonly readOnly: boolean;
-  /** A handle of its own for each process. */
+  /** Called when nobody has it: all that have the grant share a handle until the last of them has ended. */
   open(): Promise<Directory>;
 }
 
@@ -35,6 +36,7 @@ export function grantThrough(grants: readonly DirectoryGrant[], path: string): D
   }
   if (best === null) throw new GrantError(`no directory ${JSON.stringify(path)} to give`);
   const { grant, rest } = best;
+  if (path === grant.name) return grant;
   return { name: path, readOnly: grant.readOnly, open: () => openInside(grant, rest) };
 }
 
@@ -51,20 +53,23 @@ function isAbsolute(path: string): boolean {
 }
 
 /** Symbolic links are not followed: `Directory.open` refuses them. */
-async function openInside(grant: DirectoryGrant, components: readonly string[]): Promise<Directory> {
-  let directory = await grant.open();
-  for (const component of components) {
-    let next: Awaited<ReturnType<Directory["open"]>>;
-    try {
-      next = await directory.open(component, { read: true, write: false, directory: true });
-    } finally {
-      await directory.close();
+function openInside(grant: DirectoryGrant, components: readonly string[]): Promise<Directory> {
+  if (components.length === 0) return grant.open();
+  return withDirectory(grant, async (root) => {
+    let directory = root;
+    for (const component of components) {
+      let next: Awaited<ReturnType<Directory["open"]>>;
+      try {
+        next = await directory.open(component, { read: true, write: false, directory: true });
+      } finally {
+        if (directory !== root) await directory.close();
+      }
+      if (next.kind !== "directory") {
+        await next.close();
+        throw new SystemError("ENOTDIR", component);
+      }
+      directory = next;
     }
-    if (next.kind !== "directory") {
-      await next.close();
-      throw new SystemError("ENOTDIR", component);
-    }
-    directory = next;
-  }
-  return directory;
+    return directory;
+  });
 }

@@ -1,4 +1,4 @@
-/** What many hold and a group pays for once: modules, and the texts of configurations. */
+/** What many hold and a group pays for once: modules, the texts of configurations, open directories. */
 
 import { Account, type Group } from "./group.ts";
 
@@ -7,27 +7,32 @@ const holders = new WeakMap<Group, Map<object, number>>();
 
 export class Holding {
   readonly #thing: object;
-  readonly #byteLength: number;
+  readonly #amount: number;
   readonly #group: Group;
+  readonly #account: Account;
   #isOpen = true;
 
-  private constructor(thing: object, byteLength: number, group: Group) {
+  private constructor(thing: object, amount: number, group: Group, account: Account) {
     this.#thing = thing;
-    this.#byteLength = byteLength;
+    this.#amount = amount;
     this.#group = group;
+    this.#account = account;
   }
 
-  /** `group` pays for so many bytes as long as anybody in it holds the thing; null when its memory does not suffice. */
-  static open(thing: object, byteLength: number, group: Group): Holding | null {
+  /**
+   * `group` pays so much, bytes of memory unless another account is given, as long as anybody in it holds the thing; null
+   * when it refuses. Whoever holds a thing pays for it with the same account.
+   */
+  static open(thing: object, amount: number, group: Group, account = Account.Memory): Holding | null {
     let counts = holders.get(group);
     if (counts === undefined) {
       counts = new Map();
       holders.set(group, counts);
     }
     const count = counts.get(thing) ?? 0;
-    if (count === 0 && !group.reserve(Account.Memory, byteLength)) return null;
+    if (count === 0 && !group.reserve(account, amount)) return null;
     counts.set(thing, count + 1);
-    return new Holding(thing, byteLength, group);
+    return new Holding(thing, amount, group, account);
   }
 
   /** Harmless when repeated. */
@@ -41,6 +46,6 @@ export class Holding {
       return;
     }
     counts.delete(this.#thing);
-    this.#group.release(Account.Memory, this.#byteLength);
+    this.#group.release(this.#account, this.#amount);
   }
 }

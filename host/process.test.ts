@@ -273,7 +273,7 @@ describe("a guest process", () => {
           return directory;
         },
       };
-      const config = { preopens: new Array<DirectoryGrant>(count).fill(grant) };
+      const config = { preopens: Array.from({ length: count }, (): DirectoryGrant => ({ ...grant })) };
       const handle = start(`(func (export "a") (param i64))`, { config, group });
       executor.runUntilIdle();
       while (executor.isHeld) {

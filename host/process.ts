@@ -37,8 +37,9 @@ import type { Frozen, ProcessRun, RestoredWasi, Restoring, Waiting } from "./pro
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
+import { openDirectories, type SharedDirectory } from "./shared-directories.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
-import { SystemError, type Cancel, type Directory, type OutputStream } from "./system.ts";
+import { SystemError, type Cancel, type OutputStream } from "./system.ts";
 import { TagSet } from "./tag-table.ts";
 import { Timer } from "./timers.ts";
 import { WasiState } from "./wasi/state.ts";
@@ -75,12 +76,13 @@ const TURN_CHARGE = 100;
 const CLEANED_BYTES_PER_CHARGE = 16;
 /** Slots of frames: the depth at which "call stack exhausted" traps. */
 export const MAX_FRAME_SLOTS = 262_144;
-/** Bytes that a started process keeps of each argument, and of all that need no payment. */
+/** Bytes that a started process keeps of each argument, of each directory, and of all that need no payment. */
 const ARGUMENT_BYTES = 128;
+const DIRECTORY_BYTES = 256;
 const FREE_START_BYTES = 1_024;
 /** Bytes of a tag that is waited for. */
 const TAG_BYTES = 128;
-/** Directories that a process may be given: each holds one of the host's descriptors. */
+/** Directories that a process may be given: each may hold one of the host's descriptors. */
 const MAX_PREOPENS = 64;
 /** So many tags are in the price of a process. */
 const FREE_TAGS = 8;
@@ -152,7 +154,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   guest: Guest | null = null;
   #resources: ProcessResources<ConfigDraft> | null = null;
   #wasi: WasiState | null = null;
-  #preopens: readonly Directory[] | null = null;
+  #preopens: readonly SharedDirectory[] | null = null;
   #restoring: Restoring | null;
   /** What it waits in, and what it goes on with, while it hibernates: then it has no store. */
   #frozen: { readonly frozen: Frozen; readonly call: string | null } | null = null;
@@ -242,12 +244,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.#wasi === null) {
       const { config, group } = this;
       const preopens = this.#preopens ?? [];
-      /** Those that are counted already. */
-      let counted = preopens.length;
       this.#wasi = new WasiState({
         ...this.#limitedServices(),
         descriptorAccount: {
-          reserve: () => (counted > 0 ? counted-- > 0 : group.reserve(Account.Descriptors, 1)),
+          reserve: () => group.reserve(Account.Descriptors, 1),
           release: () => group.release(Account.Descriptors, 1),
           // The group's, since calls that wait may end after the process.
           reserveBytes: (byteLength) => group.reserve(Account.Memory, byteLength),
@@ -453,10 +453,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Begins to instantiate; null while directories are being opened. */
   #instantiate(): Invocation | null {
     const { config, runtime } = this;
-    if (!this.#hasDirectories) {
-      this.#openDirectories();
-      return null;
-    }
+    if (!this.#hasDirectories && !this.#openDirectories()) return null;
     this.#payForStart();
     const plan = runtime.planOf(this.module, config);
     this.#store = new Store({
@@ -478,7 +475,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** What it was started with: short names and few arguments are in the price of a process. */
   #payForTexts(): void {
     const { config, entry, args, group } = this;
-    const startBytes = entry.length * 2 + args.length * ARGUMENT_BYTES;
+    const startBytes = entry.length * 2 + args.length * ARGUMENT_BYTES + config.preopens.length * DIRECTORY_BYTES;
     const isPaid = startBytes <= FREE_START_BYTES || this.reserveBytes(startBytes);
     if (isPaid && config.textBytes > 0) this.#heldConfig = Holding.open(config, config.textBytes, group);
     if (!isPaid || (config.textBytes > 0 && this.#heldConfig === null)) {
@@ -493,27 +490,31 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#payForTexts();
   }
 
-  #openDirectories(): void {
+  /** False while they are being opened. */
+  #openDirectories(): boolean {
     const { executor, scheduler } = this.runtime;
-    const count = this.config.preopens.length;
-    if (count > MAX_PREOPENS || !this.group.reserve(Account.Descriptors, count)) {
-      throw new SystemError("EMFILE", `${count} directories`);
+    const { preopens } = this.config;
+    if (preopens.length > MAX_PREOPENS) throw new SystemError("EMFILE", `${preopens.length} directories`);
+    const opening = openDirectories(preopens, this.group);
+    if (!(opening instanceof Promise)) {
+      this.#preopens = opening;
+      return true;
     }
     executor.hold();
-    const opening = this.config.preopens.map((grant) => grant.open());
-    void Promise.allSettled(opening).then((results) => {
+    const opened = (directories: readonly SharedDirectory[]): void => {
       executor.unhold();
-      const opened = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-      const failure = results.find((result) => result.status === "rejected");
-      if (this.hasEnded || failure !== undefined) {
-        for (const directory of opened) void directory.close().catch(() => {});
-        this.group.release(Account.Descriptors, count);
-        if (failure !== undefined) this.kill({ kind: "error", error: failure.reason });
+      if (this.hasEnded) {
+        for (const directory of directories) void directory.release()?.catch(() => {});
         return;
       }
-      this.#preopens = opened;
+      this.#preopens = directories;
       scheduler.wake(this);
+    };
+    opening.then(opened, (error: unknown) => {
+      executor.unhold();
+      this.kill({ kind: "error", error });
     });
+    return false;
   }
 
   /** It is instantiated: others see it, its maker goes on, its entry begins. */
@@ -616,10 +617,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   /** A part of what it goes on with; null when all is there. */
   #restore(restoring: Restoring): TurnEnd | null {
-    if (!this.#hasDirectories) {
-      this.#openDirectories();
-      return TurnEnd.Waiting;
-    }
+    if (!this.#hasDirectories && !this.#openDirectories()) return TurnEnd.Waiting;
     const { isDeterministic } = this.runtime.executor;
     if (!isDeterministic) this.turnCharge += restoring.stepCharge;
     do {
@@ -1104,8 +1102,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.scratch = null;
     this.#resources?.dispose();
     if (this.#preopens !== null) {
-      for (const directory of this.#preopens) this.waitForClosing(directory.close());
-      this.group.release(Account.Descriptors, this.#preopens.length);
+      for (const directory of this.#preopens) {
+        const closing = directory.release();
+        if (closing !== null) this.waitForClosing(closing);
+      }
       this.#preopens = null;
     }
     const closing = this.#wasi?.dispose() ?? null;

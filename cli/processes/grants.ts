@@ -84,7 +84,7 @@ export function limitsOf({ fuel, maxMemory, maxProcesses }: GrantOptions): Group
   };
 }
 
-/** Every process opens them for itself; that they can be opened is found out here. */
+/** They are opened when the first process has them; that they can be is found out here. */
 export async function directoryGrants(directories: readonly DirectoryOption[]): Promise<DirectoryGrant[]> {
   if (directories.length === 0) return [];
   const { openDirectory } = await import("../../host/node/files.ts");

@@ -3,6 +3,7 @@
  * POSIX a new descriptor gets the lowest free number.
  */
 
+import { SharedDirectory } from "../shared-directories.ts";
 import type { Directory, InputStream, OpenFile, OutputStream } from "../system.ts";
 import { SystemError } from "../system.ts";
 import type { Listing } from "./listing.ts";
@@ -63,9 +64,9 @@ export interface DescriptorAccount {
   releaseBytes(byteLength: number): void;
 }
 
-/** Whether it holds something of the host. Streams belong to whoever passed them in. */
-export function isHeld(descriptor: Descriptor): boolean {
-  return descriptor.kind === "file" || descriptor.kind === "directory";
+/** Whether the guest has opened it: streams and preopened directories are the business of whoever passed them in. */
+function isOpened(descriptor: Descriptor): boolean {
+  return descriptor.kind === "file" || (descriptor.kind === "directory" && descriptor.preopenName === null);
 }
 
 export class DescriptorTable {
@@ -103,7 +104,7 @@ export class DescriptorTable {
   add(descriptor: Descriptor): number {
     if (this.#isOver) throw new SystemError("ECANCELED");
     this.checkRoom();
-    if (this.#account !== null && isHeld(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
+    if (this.#account !== null && isOpened(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
     const fd = this.#lowestFree();
     this.#entries[fd] = descriptor;
     this.#firstFree = fd + 1;
@@ -113,7 +114,7 @@ export class DescriptorTable {
   /** As {@link add}, under a number of the caller's choice. Throws a RangeError for one that is open or too large. */
   put(fd: number, descriptor: Descriptor): void {
     if (!(fd >= 0 && fd < this.#limit) || this.#entries[fd] != null) throw new RangeError(`descriptor ${fd}`);
-    if (this.#account !== null && isHeld(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
+    if (this.#account !== null && isOpened(descriptor) && !this.#account.reserve()) throw new SystemError("ENFILE");
     while (this.#entries.length < fd) this.#entries.push(null);
     this.#entries[fd] = descriptor;
   }
@@ -132,7 +133,7 @@ export class DescriptorTable {
   }
 
   #release(descriptor: Descriptor): void {
-    if (isHeld(descriptor)) this.#account?.release();
+    if (isOpened(descriptor)) this.#account?.release();
     if (descriptor.kind === "directory") this.#dropListing(descriptor);
   }
 
@@ -183,11 +184,11 @@ export class DescriptorTable {
   }
 }
 
-/** Closes what the descriptor holds of the host. Streams belong to whoever passed them in. */
-export async function closeDescriptor(descriptor: Descriptor): Promise<void> {
-  if (descriptor.kind === "file") await descriptor.file.close();
-  else if (descriptor.kind === "directory") {
-    descriptor.isClosed = true;
-    await descriptor.directory.close();
-  }
+/** Closes what the descriptor holds of the host; null when there is nothing to wait for. Streams belong to whoever passed them in. */
+export function closeDescriptor(descriptor: Descriptor): Promise<void> | null {
+  if (descriptor.kind === "file") return descriptor.file.close();
+  if (descriptor.kind !== "directory") return null;
+  descriptor.isClosed = true;
+  const { directory } = descriptor;
+  return directory instanceof SharedDirectory ? directory.release() : directory.close();
 }

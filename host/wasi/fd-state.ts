@@ -119,10 +119,8 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
   }),
 
   fd_close: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => {
-    const descriptor = descriptors.remove(fd);
-    return descriptor.kind === "file" || descriptor.kind === "directory"
-      ? done(closeDescriptor(descriptor))
-      : Errno.Success;
+    const closing = closeDescriptor(descriptors.remove(fd));
+    return closing === null ? Errno.Success : done(closing);
   }),
 
   fd_datasync: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), true)),
@@ -197,7 +195,8 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
 
   fd_renumber: defineWaiting(["i32", "i32"], ({ descriptors }, _guest, from, to) => {
     const replaced = descriptors.renumber(from, to);
-    return replaced === null ? Errno.Success : done(closeDescriptor(replaced));
+    const closing = replaced === null ? null : closeDescriptor(replaced);
+    return closing === null ? Errno.Success : done(closing);
   }),
 
   fd_seek: defineWaiting(["i32", "i64", "i32", "i32"], ({ descriptors }, guest, fd, offset, whence, result) =>

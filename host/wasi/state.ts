@@ -10,7 +10,7 @@ import {
   rightsOfFile,
 } from "./abi.ts";
 import type { Descriptor, DescriptorAccount, DirectoryDescriptor } from "./descriptors.ts";
-import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable, isHeld } from "./descriptors.ts";
+import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable } from "./descriptors.ts";
 
 export interface Preopen {
   /** As the guest sees it: "/", "data", … */
@@ -33,7 +33,7 @@ export interface WasiOptions {
   readonly random: Random;
   /** Descriptors open at once, the streams and preopened directories included. */
   readonly maxDescriptors?: number;
-  /** Counts files and directories, the preopened ones included. */
+  /** Counts files and directories that the guest opens. */
   readonly descriptorAccount?: DescriptorAccount;
   /** What is open, in place of the streams and all preopened directories from number 0 on. */
   readonly opened?: readonly OpenedDescriptor[];
@@ -101,7 +101,7 @@ export class WasiState {
     }
     // The guest has closed them.
     all.forEach((descriptor, source) => {
-      if (source >= STREAMS && !sources.has(source)) void closeDescriptor(descriptor).catch(() => {});
+      if (source >= STREAMS && !sources.has(source)) void closeDescriptor(descriptor)?.catch(() => {});
     });
   }
 
@@ -172,8 +172,8 @@ export class WasiState {
   dispose(): Promise<unknown> | null {
     this.#disposed = true;
     for (const abandon of [...this.#waits]) abandon();
-    const held = this.descriptors.removeAll().filter(isHeld);
-    return held.length === 0 ? null : Promise.allSettled(held.map(closeDescriptor));
+    const closing = this.descriptors.removeAll().map(closeDescriptor);
+    return closing.every((each) => each === null) ? null : Promise.allSettled(closing);
   }
 }
 
