@@ -92,6 +92,7 @@ const ARRIVED_RESULTS: readonly (readonly Value[])[] = [[0], [0], [0]];
 const TIMED_OUT_RESULT: readonly Value[] = [TIMED_OUT];
 /** What ends what a process that has ended still runs. Nobody sees it. */
 const ENDED = new Error("the process has ended");
+const FROZEN = new Error("the process hibernates");
 const SENT_RESULT: readonly Value[] = [0];
 /** Read when a turn begins: one for all. */
 const TURN = { fuel: 0 };
@@ -678,12 +679,15 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#instance = null;
     this.#invocation = null;
     this.guest = null;
+    // Gives its frames back.
+    invocation.terminate(FROZEN);
     store.dispose();
+    const released = this.#memoryBytes - this.#ownBytes - frozen.byteLength;
     // Less than before: nobody is asked.
     this.#ownBytes += frozen.byteLength;
     this.#memoryBytes = this.#ownBytes;
     this.#linearBytes = 0;
-    this.group.release(Account.Memory, storeBytes - frozen.byteLength);
+    this.group.release(Account.Memory, released);
     return true;
   }
 

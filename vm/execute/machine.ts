@@ -11,6 +11,7 @@ import type { TableGrowth } from "../runtime/table.ts";
 import type { Waiter } from "../runtime/waiters.ts";
 import { INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { ModuleCode } from "../lower/code.ts";
+import { FramePool, newFrames } from "./frames.ts";
 
 /** Why the hot loop came back to its driver. */
 export const enum Exit {
@@ -100,42 +101,8 @@ export type Activation =
       readonly called: FuncType | null;
     };
 
-/** One buffer under three views. */
-interface Frames {
-  readonly words: Int32Array;
-  readonly doubles: Float64Array;
-  readonly floats: Float32Array;
-}
-
-function framesOf(slots: number): Frames {
-  const byteLength = slots * 8;
-  if (slots !== INITIAL_FRAME_SLOTS) return framesAt(new ArrayBuffer(byteLength), 0, slots);
-  if (chunkAt === chunk.byteLength) {
-    chunk = new ArrayBuffer(byteLength * CHUNK_FRAMES);
-    chunkAt = 0;
-  }
-  const frames = framesAt(chunk, chunkAt, slots);
-  chunkAt += byteLength;
-  return frames;
-}
-
-function framesAt(buffer: ArrayBuffer, at: number, slots: number): Frames {
-  return {
-    words: new Int32Array(buffer, at, slots * 2),
-    doubles: new Float64Array(buffer, at, slots),
-    floats: new Float32Array(buffer, at, slots * 2),
-  };
-}
-
-/** Frames of the initial size are cut from these: a buffer of its own costs the host's heap far more than they do. */
-let chunk = new ArrayBuffer(0);
-let chunkAt = 0;
-const CHUNK_FRAMES = 256;
-
-const NO_FRAMES = framesOf(0);
-/** Zeroed frames of the initial size that nobody uses: making them takes longer than a short run. */
-const idle: Frames[] = [];
-const MAX_IDLE_FRAMES = 256;
+const pool = new FramePool();
+const NO_FRAMES = newFrames(0);
 
 export class Machine {
   /** One buffer under three views: slots of 8 bytes, addressed by word. */
@@ -180,7 +147,7 @@ export class Machine {
   entries: Int32Array = NO_CODE.entries;
 
   constructor(slots: number) {
-    const { words, doubles, floats } = (slots === INITIAL_FRAME_SLOTS ? idle.pop() : undefined) ?? framesOf(slots);
+    const { words, doubles, floats } = slots === INITIAL_FRAME_SLOTS ? pool.take() : newFrames(slots);
     this.words = words;
     this.doubles = doubles;
     this.floats = floats;
@@ -190,11 +157,7 @@ export class Machine {
   /** Gives the frames to whoever begins next. Nothing runs on this machine any more. */
   retire(): void {
     this.dropGrowth();
-    const { words, doubles, floats } = this;
-    if (words.length === INITIAL_FRAME_SLOTS * 2 && idle.length < MAX_IDLE_FRAMES) {
-      words.fill(0);
-      idle.push({ words, doubles, floats });
-    }
+    pool.give(this);
     this.words = NO_FRAMES.words;
     this.doubles = NO_FRAMES.doubles;
     this.floats = NO_FRAMES.floats;
@@ -210,13 +173,13 @@ export class Machine {
 
   /** Moves the frames to a larger buffer. Nothing in them is absolute. */
   growTo(slots: number): void {
-    const buffer = new ArrayBuffer(slots * 8);
-    const words = new Int32Array(buffer);
+    const { words, doubles, floats } = newFrames(slots);
     words.set(this.words);
+    pool.give(this);
     this.words = words;
     this.#lanes = null;
-    this.doubles = new Float64Array(buffer);
-    this.floats = new Float32Array(buffer);
+    this.doubles = doubles;
+    this.floats = floats;
     this.limitWords = slots * 2;
   }
 
