@@ -7,6 +7,7 @@
 import { DEFAULT_MAILBOX, type MailboxLimits } from "./mailbox.ts";
 import type { GroupOptions } from "./group.ts";
 import { ImportPolicy, MAX_INHERITED_PATTERNS, type ImportRules, type SavedRules } from "./import-policy.ts";
+import { checkConfig, DENIED, FUEL_EXHAUSTED, FULL_MAILBOX, VISIBILITIES } from "./options.ts";
 import { GrantError, grantThrough, type DirectoryGrant } from "./directory-grants.ts";
 
 /** What happens when `maxFuel` is used up: the process ends, or pauses until `addFuel`. */
@@ -53,12 +54,6 @@ export interface ConfigOptions {
 }
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
-const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
-/** From the least to the most that a sender may cause. */
-const FULL_MAILBOX: readonly OnFullMailbox[] = ["drop-newest", "suspend", "end-receiver"];
-/** The stricter first. */
-const FUEL_EXHAUSTED: readonly OnFuelExhausted[] = ["end", "pause"];
-const DENIED: readonly Config["denied"][] = ["reject", "terminate"];
 /** Configurations that are remembered of those that one has led to, over all generations. */
 const MAX_INTERNED = 1_024;
 /** UTF-16 units of texts of one that is remembered, and of all of them. */
@@ -116,7 +111,12 @@ export class Config {
   readonly visibility: Visibility;
   readonly #interned: Interned;
 
+  /**
+   * Embedders give options alone: what comes from a creator is checked already, or a guest's. Throws `TypeError` or
+   * `RangeError` for an option that is not what it has to be.
+   */
   constructor(options: ConfigOptions = {}, policies: readonly ImportPolicy[] = [], creator: Config | null = null) {
+    if (creator === null) checkConfig(options);
     this.#interned = creator === null ? new Interned() : creator.#interned;
     this.maxMemory = options.maxMemory ?? NO_LIMIT;
     this.maxFuel = Math.floor(options.maxFuel ?? NO_LIMIT);

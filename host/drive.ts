@@ -4,7 +4,8 @@
  */
 
 import type { AtomicWait, Invocation, Outcome, Value } from "../vm/index.ts";
-import { amountFrom, check, FuelExhausted, wholeFuel } from "../vm/index.ts";
+import { FuelExhausted } from "../vm/index.ts";
+import { checkDrive } from "./options.ts";
 import type { Cancel, Clock, EventLoop } from "./system.ts";
 
 /** Fuel of one slice: some tenths of a millisecond. */
@@ -51,6 +52,7 @@ export async function drive(
   options: DriveOptions,
   progress: Progress = newProgress(),
 ): Promise<readonly Value[]> {
+  checkDrive(options);
   const { clock, eventLoop, signal } = options;
   const { slice, maxFuel } = fuelLimits(options);
   const before = progress.fuel - invocation.fuelUsed;
@@ -91,13 +93,10 @@ export async function drive(
   }
 }
 
-const SLICE = amountFrom(1, "fuel");
-
-/** Both as whole numbers. Throws `TypeError` or `RangeError` for what is none. */
+/** Both as whole numbers. */
 export function fuelLimits(options: Pick<DriveOptions, "maxFuel" | "slice">): { slice: number; maxFuel: number } {
   const { slice = DEFAULT_SLICE_FUEL, maxFuel = Number.POSITIVE_INFINITY } = options;
-  check("slice of a drive", slice, SLICE);
-  return { slice: Math.floor(slice), maxFuel: wholeFuel("maxFuel of a drive", maxFuel) };
+  return { slice: Math.floor(slice), maxFuel: Math.floor(maxFuel) };
 }
 
 /** Ends an atomic wait when its time is over. The result ends the waiting for that, if there is any. */

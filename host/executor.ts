@@ -5,7 +5,8 @@
  * and the seed alone.
  */
 
-import { amountFrom, check, DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
+import { DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
+import { checkExecutor } from "./options.ts";
 import type { Entity } from "./run-queue.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
@@ -91,8 +92,6 @@ const MAX_PARDON_NS = 100_000_000;
 /** Timers that fire before somebody has a turn; and before the event loop goes on, with the jumps of virtual time to them. */
 const FIRED_AT_ONCE = 1_024;
 
-const SLICE_FUEL = amountFrom(1, "fuel");
-
 export class Executor {
   readonly scheduler = new Scheduler();
   readonly sliceFuel: number;
@@ -139,10 +138,10 @@ export class Executor {
     return Executor.#shared;
   }
 
+  /** Throws `TypeError` or `RangeError` for an option that is not what it has to be. */
   constructor(options: ExecutorOptions = {}) {
-    const sliceFuel = options.sliceFuel ?? 100_000;
-    check("sliceFuel of Executor", sliceFuel, SLICE_FUEL);
-    this.sliceFuel = Math.floor(sliceFuel);
+    checkExecutor(options);
+    this.sliceFuel = Math.floor(options.sliceFuel ?? 100_000);
     this.#budgetMs = options.budgetMs ?? 4;
     this.isDeterministic = options.seed !== undefined;
     this.isVirtual = options.virtualTime ?? this.isDeterministic;

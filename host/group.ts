@@ -5,7 +5,9 @@
  */
 
 import { MemberList, type Member } from "./member-list.ts";
+import { check } from "../vm/index.ts";
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
+import { GROUP_LIMIT } from "./options.ts";
 import { GroupShare, type Scheduler } from "./scheduler.ts";
 
 /** What is counted. Bytes for memory, bytes of the last second for the log, units of fuel, pieces for the rest. */
@@ -178,6 +180,7 @@ export class Group {
   }
 
   setLimit(account: Account, limit: number): void {
+    check("limit of a group", limit, GROUP_LIMIT);
     this.#limits[account] = Math.floor(limit);
   }
 

@@ -25,6 +25,7 @@ import { Group, type GroupOptions } from "./group.ts";
 import { decideImport, type ImportDecision } from "./import-policy.ts";
 import { checkShape, maxPlansOf } from "./module-shape.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
+import { checkGroup, checkRestore, checkRuntime, checkServices, checkSpawn, checkSpawnNative } from "./options.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
 import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
 import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
@@ -109,7 +110,9 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   #whenEmpty: (() => void) | null = null;
   #disposed: Promise<void> | null = null;
 
+  /** Throws `TypeError` or `RangeError` for an option that is not what it has to be, as all do that take options. */
   constructor(options: RuntimeOptions = {}) {
+    checkRuntime(options);
     this.executor = options.executor ?? Executor.shared;
     this.scheduler = this.executor.scheduler;
     this.sleepers = new Sleepers(this.executor);
@@ -126,6 +129,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** A group inside the runtime's, or inside `parent`. */
   createGroup(options: GroupOptions = {}, parent = this.group): Group {
+    checkGroup(options);
     return parent.child(this.scheduler, options);
   }
 
@@ -161,6 +165,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * is reached.
    */
   spawn(module: CompiledModule, options: SpawnOptions = {}): ProcessHandle {
+    checkSpawn(options);
     const config = this.#configOf(options);
     const request: SpawnRequest = {
       environment: options.environment ?? this.environment,
@@ -181,6 +186,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * see it. Rejects with `SnapshotError`, {@link SpawnError}, or `Termination` for want of memory; nobody has heard of it then.
    */
   async restore(bytes: Uint8Array, options: RestoreProcessOptions): Promise<ProcessHandle> {
+    checkRestore(options);
     const config = this.#configOf(options);
     const { environment = this.environment, group = this.group } = options;
     const named = options.name === undefined ? {} : { name: options.name };
@@ -197,6 +203,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * Throws `TypeError` when the executor has a seed: when promises go on does not follow from it.
    */
   spawnNative(run: NativeFunction, options: Omit<SpawnOptions, "entry" | "args"> = {}): ProcessHandle {
+    checkSpawnNative(options);
     if (this.executor.isDeterministic) throw new TypeError("native processes cannot run by a seed");
     const config = this.#configOf(options);
     const process = this.#start(
@@ -277,7 +284,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   servicesOf(process: BasicProcess): Services {
-    return this.#servicesOf === null ? this.services : { ...this.services, ...this.#servicesOf(process) };
+    if (this.#servicesOf === null) return this.services;
+    const own = this.#servicesOf(process);
+    checkServices(own, "what servicesOf returns");
+    return { ...this.services, ...own };
   }
 
   planOf(module: CompiledModule, config: Config): LinkPlan {

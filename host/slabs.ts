@@ -6,6 +6,7 @@
 
 import { SEPARATE_BUFFERS, type MemoryAllocator, type MemoryBlock } from "../vm/index.ts";
 import type { Executor } from "./executor.ts";
+import { checkSlabs } from "./options.ts";
 import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
 import { Timer } from "./timers.ts";
 
@@ -173,7 +174,9 @@ export class SlabAllocator implements MemoryAllocator {
     this.#uncollectedBytes -= byteLength;
   });
 
+  /** Throws `TypeError` or `RangeError` for an option that is not what it has to be. */
   constructor(options: SlabOptions = {}) {
+    checkSlabs(options);
     this.#slabBytes = options.slabBytes ?? [MIB, MAPPED_BYTES, 256 * MIB];
     this.#maxStep = this.#slabBytes.length - 1;
     this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);

@@ -5,6 +5,7 @@
 
 import { INSTRUCTION_BY_NUMBER, type Op } from "./opcodes.ts";
 import { MAX_PRICE } from "./limits.ts";
+import { checkOptions, objectWith, type ExpectedOptions } from "./options.ts";
 import { PROPOSALS, type Proposal, type Proposals } from "./proposals.ts";
 import { Layouts } from "./layouts.ts";
 import { TypeRegistry } from "./type-registry.ts";
@@ -18,6 +19,11 @@ export interface EngineOptions {
   readonly proposals?: Iterable<Proposal>;
 }
 
+const OPTIONS: ExpectedOptions<EngineOptions> = {
+  prices: objectWith("an object of prices by mnemonics"),
+  proposals: objectWith("an array or a Set of names of proposals", Symbol.iterator),
+};
+
 /** What modules and stores share: prices and canonical types. A module runs in the stores of its engine alone. */
 export class Engine {
   readonly types = new TypeRegistry();
@@ -26,8 +32,9 @@ export class Engine {
   readonly prices: Int32Array;
   readonly proposals: Proposals;
 
-  /** Throws `RangeError` for a price outside its bounds, `TypeError` for an unknown instruction or proposal. */
+  /** Throws `RangeError` for a price outside its bounds, `TypeError` for an unknown instruction, proposal or option. */
   constructor(options: EngineOptions = {}) {
+    checkOptions("Engine", options, OPTIONS);
     this.proposals = new Set(options.proposals ?? []);
     for (const name of this.proposals) if (!PROPOSALS.includes(name)) throw new TypeError(`no such proposal: ${name}`);
     this.prices = Int32Array.from(INSTRUCTION_BY_NUMBER, (instruction) => instruction?.price ?? 0);

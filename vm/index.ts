@@ -78,12 +78,13 @@ export {
 } from "./runtime/resources.ts";
 export {
   amountFrom,
-  ANY_NUMBER,
+  ANYTHING,
+  arrayOf,
   check,
   checkOptions,
   FLAG,
   FUNCTION,
-  objectThat,
+  objectWith,
   oneOf,
   SIGNAL,
   TEXT,

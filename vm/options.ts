@@ -7,8 +7,9 @@
 export interface Expected {
   /** What follows "expected". */
   readonly text: string;
-  readonly type: "bigint" | "boolean" | "function" | "number" | "object" | "string";
-  /** Asked for values of `type` alone, which are never null. */
+  /** Null where several will do: `accepts` is asked for every value then. */
+  readonly type: "bigint" | "boolean" | "function" | "number" | "object" | "string" | null;
+  /** Asked for values of `type` alone, and never for null if there is one. */
   readonly accepts: (value: never) => boolean;
 }
 
@@ -16,22 +17,32 @@ export interface Expected {
 export type ExpectedOptions<T> = { readonly [Name in keyof T]-?: Expected };
 
 /** Throws `TypeError` for a value of another type, `RangeError` for another value. `what` names it: "maxFuel of Config". */
-export function check(what: string, value: unknown, { text, type, accepts }: Expected): void {
-  const hasType = typeof value === type && value !== null;
-  if (hasType && accepts(value as never)) return;
-  const message = `${what}: expected ${text}, got ${valueText(value)}`;
-  throw hasType ? new RangeError(message) : new TypeError(message);
+export function check(what: string, value: unknown, expected: Expected): void {
+  if (!fits(value, expected)) throw refused(what, value, expected);
 }
+
+function fits(value: unknown, { type, accepts }: Expected): boolean {
+  return (type === null || (typeof value === type && value !== null)) && accepts(value as never);
+}
+
+function refused(what: string, value: unknown, { text, type }: Expected): Error {
+  const message = `${what}: expected ${text}, got ${valueText(value)}`;
+  return typeof value === type && type !== "object" ? new RangeError(message) : new TypeError(message);
+}
+
+const OPTIONS: Expected = { text: "an object", type: "object", accepts: (value) => !Array.isArray(value) };
 
 /** Checks all options that are given. Throws as {@link check} does, and `TypeError` for an option that does not exist. */
 export function checkOptions<T extends object>(of: string, options: T, expected: ExpectedOptions<T>): void {
-  check(`options of ${of}`, options, { text: "an object", type: "object", accepts: (value) => !Array.isArray(value) });
-  for (const [name, value] of Object.entries(options)) {
+  if (!fits(options, OPTIONS)) throw refused(`options of ${of}`, options, OPTIONS);
+  for (const name of Object.keys(options)) {
+    const value: unknown = options[name as keyof T];
     if (value === undefined) continue;
-    if (!Object.hasOwn(expected, name)) {
-      throw new TypeError(`${of} has no option ${valueText(name)}: it has ${Object.keys(expected).join(", ")}`);
+    const wanted = Object.hasOwn(expected, name) ? expected[name as keyof T] : null;
+    if (wanted === null) {
+      throw new TypeError(`${of} has no option ${valueText(name)}, but ${Object.keys(expected).join(", ")}`);
     }
-    check(`${name} of ${of}`, value, expected[name as keyof T]);
+    if (!fits(value, wanted)) throw refused(`${name} of ${of}`, value, wanted);
   }
 }
 
@@ -46,6 +57,7 @@ export function valueText(value: unknown): string {
       return "a function";
     case "object": {
       if (value === null) return "null";
+      if (Array.isArray(value)) return "an array";
       const name: unknown = value.constructor?.name;
       return typeof name !== "string" || name === "Object" || name === "" ? "an object" : `an object of ${name}`;
     }
@@ -72,33 +84,29 @@ export function oneOf(words: readonly string[]): Expected {
   return { text, type: "string", accepts: (value: string) => words.includes(value) };
 }
 
-/** An object that has what `accepts` looks for. */
-export function objectThat(text: string, accepts: (value: object) => boolean = () => true): Expected {
+/** An object that has all these members. */
+export function objectWith(text: string, ...members: readonly (string | symbol)[]): Expected {
+  return { text, type: "object", accepts: (value: object) => members.every((member) => member in value) };
+}
+
+/** An array, or nothing but `each`. */
+export function arrayOf(text: string, each: Expected): Expected {
+  const accepts = (value: object): boolean => Array.isArray(value) && value.every((item) => fits(item, each));
   return { text, type: "object", accepts };
 }
 
-/** An array or another iterable of texts, which a text itself is not. */
-export const TEXTS: Expected = objectThat(
-  "an array of strings",
-  (value) => Array.isArray(value) && value.every((text) => typeof text === "string"),
-);
 /** Any text. */
 export const TEXT: Expected = { text: "a string", type: "string", accepts: () => true };
+/** A list of texts. */
+export const TEXTS: Expected = arrayOf("an array of strings", TEXT);
 /** A boolean. */
 export const FLAG: Expected = { text: "true or false", type: "boolean", accepts: () => true };
 /** Something to call. */
 export const FUNCTION: Expected = { text: "a function", type: "function", accepts: () => true };
-/** A number with neither limit nor unit. */
-export const ANY_NUMBER: Expected = {
-  text: "a number that is finite",
-  type: "number",
-  accepts: (value: number) => Number.isFinite(value),
-};
+/** Whatever it is, null included. */
+export const ANYTHING: Expected = { text: "anything", type: null, accepts: () => true };
 /** What can be aborted. */
-export const SIGNAL: Expected = objectThat(
-  "an AbortSignal",
-  (value) => "aborted" in value && "addEventListener" in value,
-);
+export const SIGNAL: Expected = objectWith("an AbortSignal", "aborted", "addEventListener");
 
 const FUEL = amountFrom(0, "fuel");
 

@@ -4,12 +4,8 @@ import type { FrameState } from "../../vm/index.ts";
 import { type Config, ConfigDraft, type NetworkGrants, type SavedConfig } from "../config.ts";
 import type { GroupOptions } from "../group.ts";
 import { type ImportRules, redirectedPatterns, type SavedRules } from "../import-policy.ts";
+import { DENIED, FUEL_EXHAUSTED, FULL_MAILBOX, VISIBILITIES } from "../options.ts";
 import { Fields, invalid } from "./fields.ts";
-
-const VISIBILITIES = ["own", "descendants", "all"] as const;
-const FULL_MAILBOX = ["drop-newest", "suspend", "end-receiver"] as const;
-const FUEL_EXHAUSTED = ["end", "pause"] as const;
-const DENIED = ["terminate", "reject"] as const;
 
 export function configState(config: Config): FrameState {
   const { maxMemory, maxFuel, maxProcesses, mailbox, onFullMailbox, onFuelExhausted, args, env } = config;

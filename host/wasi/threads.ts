@@ -39,6 +39,7 @@ import {
   TURN_NS,
   unlessAborted,
 } from "../drive.ts";
+import { checkThreads } from "../options.ts";
 import { Errno } from "./abi.ts";
 
 const SPAWN_MODULE = "wasi";
@@ -97,6 +98,7 @@ export class WasiThreads {
 
   /** Counts in `progress`. Throws `Termination` when a limit refuses the shared memory. */
   constructor(options: ThreadOptions, progress: Progress = newProgress()) {
+    checkThreads(options);
     this.#options = options;
     this.#limits = fuelLimits(options);
     this.#progress = progress;

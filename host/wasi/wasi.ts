@@ -1,6 +1,7 @@
 /** WASI preview 1 for one guest: what it imports, and its end. */
 
 import { type HostDefinition, SnapshotError } from "../../vm/index.ts";
+import { checkWasi } from "../options.ts";
 import { callWasi, complete } from "./call.ts";
 import type { WasiFunction } from "./define.ts";
 import { REISSUED_FUNCTIONS, WASI_FUNCTIONS, WASI_MODULE } from "./functions.ts";
@@ -17,8 +18,9 @@ export class Wasi {
   readonly imports: Readonly<Record<typeof WASI_MODULE, Readonly<Record<string, HostDefinition>>>>;
   readonly #state: WasiState;
 
-  /** Throws a RangeError for an argument or variable with a zero byte. */
+  /** Throws a RangeError for an argument or variable with a zero byte, and as all do that take options. */
   constructor(options: WasiOptions) {
+    checkWasi(options);
     this.#state = new WasiState(options);
     const functions = [...WASI_FUNCTIONS].map(([name, definition]) => [
       name,

@@ -3,6 +3,8 @@
  * before anything grows, and an allocator that provides the bytes of linear memories.
  */
 
+import { amountFrom, check } from "../options.ts";
+
 /** What is going to take memory. */
 export type ResourceKind =
   | "code"
@@ -27,12 +29,16 @@ export interface Accountant {
 /** Grants everything. */
 export const UNLIMITED: Accountant = { reserve: () => true, release: () => undefined };
 
+const BYTES = amountFrom(0, "bytes");
+
 /** Grants until a total is reached, over all kinds. */
 export class LimitAccountant implements Accountant {
   readonly #limitBytes: number;
   #usedBytes = 0;
 
+  /** Throws `TypeError` or `RangeError` for what is no limit. */
   constructor(limitBytes: number) {
+    check("limitBytes of LimitAccountant", limitBytes, BYTES);
     this.#limitBytes = limitBytes;
   }
 

@@ -9,6 +9,7 @@ import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
 import { FUNCREF, type FuncType, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
 import { defaultEngine, type Engine } from "../engine.ts";
 import { EXCEPTIONS, exceptionLayout } from "../layouts.ts";
+import { ANYTHING, checkOptions, objectWith, wholeNumber, type ExpectedOptions } from "../options.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
@@ -48,6 +49,16 @@ export interface StoreOptions {
   /** Whatever the embedder wants to find again as `store.data`: whose store it is. */
   readonly data?: unknown;
 }
+
+/** Words of frames have indices of 31 bits. */
+export const FRAME_SLOTS = wholeNumber(1, 0x1fff_ffff);
+const OPTIONS: ExpectedOptions<StoreOptions> = {
+  engine: objectWith("an Engine", "types", "prices"),
+  accountant: objectWith("an Accountant: reserve, release", "reserve", "release"),
+  allocator: objectWith("a MemoryAllocator: allocate", "allocate"),
+  maxFrameSlots: FRAME_SLOTS,
+  data: ANYTHING,
+};
 
 /** What a host function counts as. */
 const FUNC_BYTES = 64;
@@ -92,7 +103,9 @@ export class Store {
   #firstInvocation: Invocation | null = null;
   #lastInvocation: Invocation | null = null;
 
+  /** Throws `TypeError` or `RangeError` for an option that is not what it has to be. */
   constructor(options: StoreOptions = {}) {
+    checkOptions("Store", options, OPTIONS);
     this.engine = options.engine ?? defaultEngine();
     this.accountant = options.accountant ?? UNLIMITED;
     this.allocator = options.allocator ?? SEPARATE_BUFFERS;

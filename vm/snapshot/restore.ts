@@ -11,6 +11,7 @@ import { bytesOfSegments, compare, type Imports, resolverOf } from "../execute/l
 import type { LinkPlan } from "../execute/link-plan.ts";
 import { DEFAULT_FRAME_SLOTS, MAX_GLOBALS } from "../limits.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
+import { check } from "../options.ts";
 import { hostFuncAt, type FrameState, type HostDefinition, type HostFunc } from "../runtime/func.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
@@ -18,7 +19,7 @@ import { Instance } from "../runtime/instance.ts";
 import { added, NONE } from "../runtime/lists.ts";
 import { Memory } from "../runtime/memory.ts";
 import { type Accountant, type ResourceKind, UNLIMITED } from "../runtime/resources.ts";
-import { Store, type StoreOptions } from "../runtime/store.ts";
+import { FRAME_SLOTS, Store, type StoreOptions } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
 import { type AddressType, type ExternType, type FuncType, Num, type ValType } from "../types.ts";
 import {
@@ -234,7 +235,13 @@ export class StoreReader {
     this.options = options;
     this.#ledger = ledger;
     const engine = options.engine ?? options.modules[0]?.engine;
-    this.store = new Store({ ...options, ...(engine === undefined ? {} : { engine }), ...this.#head(engine) });
+    const { allocator, data: owner } = options;
+    this.store = new Store({
+      ...this.#head(engine),
+      ...(engine === undefined ? {} : { engine }),
+      ...(allocator === undefined ? {} : { allocator }),
+      ...(owner === undefined ? {} : { data: owner }),
+    });
     this.#modules = this.#readModules();
     this.types = new TypeNames(this.#modules);
     this.references = new ReferenceCheck(this.store);
@@ -245,6 +252,7 @@ export class StoreReader {
     const { input } = this;
     if (!hasPrices(input, engine ?? defaultEngine())) throw new SnapshotError("version", "its engine had other prices");
     const limit = this.options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
+    check("maxFrameSlots of a restore", limit, FRAME_SLOTS);
     const maxFrameSlots = input.count();
     if (maxFrameSlots > limit) {
       throw new SnapshotError("mismatch", `it wants ${maxFrameSlots} slots of frames, at most ${limit} are allowed`);

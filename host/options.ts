@@ -1,0 +1,273 @@
+/**
+ * What the options of processes, groups, runtimes and executors have to be: one row for each, so that an option without
+ * one does not compile. Guests ask for limits by other ways, with rules of their own.
+ */
+
+import {
+  amountFrom,
+  ANYTHING,
+  arrayOf,
+  check,
+  checkOptions,
+  FLAG,
+  FUNCTION,
+  objectWith,
+  oneOf,
+  SIGNAL,
+  TEXT,
+  TEXTS,
+  wholeNumber,
+  type Expected,
+  type ExpectedOptions,
+} from "../vm/index.ts";
+import type { Config, ConfigOptions, OnFuelExhausted, OnFullMailbox, Visibility } from "./config.ts";
+import type { DirectoryGrant } from "./directory-grants.ts";
+import type { ExecutorOptions } from "./executor.ts";
+import type { GroupOptions } from "./group.ts";
+import type { ImportRules } from "./import-policy.ts";
+import type { MailboxLimits } from "./mailbox.ts";
+import type { DriveOptions } from "./drive.ts";
+import type { RestoreProcessOptions, RuntimeOptions, SpawnOptions } from "./runtime.ts";
+import type { Services } from "./runtime-core.ts";
+import type { SlabOptions } from "./slabs.ts";
+import type { WasiOptions } from "./wasi/state.ts";
+import type { ThreadOptions } from "./wasi/threads.ts";
+
+export const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
+/** From the least to the most that a sender may cause. */
+export const FULL_MAILBOX: readonly OnFullMailbox[] = ["drop-newest", "suspend", "end-receiver"];
+/** The stricter first. */
+export const FUEL_EXHAUSTED: readonly OnFuelExhausted[] = ["end", "pause"];
+export const DENIED: readonly Config["denied"][] = ["reject", "terminate"];
+
+const BYTES = amountFrom(0, "bytes");
+const COUNT = amountFrom(0, "a count");
+const FUEL = amountFrom(0, "fuel");
+const OBJECT = objectWith("an object");
+
+const NETWORK_GRANTS: ExpectedOptions<Exclude<ConfigOptions["network"], boolean | undefined>> = {
+  connect: FLAG,
+  listen: FLAG,
+  resolve: FLAG,
+};
+
+const MAILBOX: ExpectedOptions<Partial<MailboxLimits>> = { maxMessages: COUNT, maxBytes: BYTES };
+
+const CONFIG: ExpectedOptions<ConfigOptions> = {
+  maxMemory: BYTES,
+  maxFuel: FUEL,
+  maxProcesses: COUNT,
+  mailbox: OBJECT,
+  onFullMailbox: oneOf(FULL_MAILBOX),
+  onFuelExhausted: oneOf(FUEL_EXHAUSTED),
+  canCompileModules: FLAG,
+  canCreateConfigs: FLAG,
+  canSpawnProcesses: FLAG,
+  args: TEXTS,
+  env: TEXTS,
+  preopens: arrayOf("an array of directories with name, readOnly and open", objectWith("", "name", "open")),
+  network: {
+    text: "true, false or an object",
+    type: null,
+    accepts: (value: unknown) => typeof value === "boolean" || (typeof value === "object" && value !== null),
+  },
+  imports: OBJECT,
+  hibernateAfterMs: amountFrom(0, "milliseconds"),
+  denied: oneOf(DENIED),
+  visibility: oneOf(VISIBILITIES),
+};
+
+const GRANT: ExpectedOptions<DirectoryGrant> = { name: TEXT, readOnly: FLAG, open: FUNCTION };
+
+const RULES: ExpectedOptions<ImportRules> = {
+  allow: TEXTS,
+  deny: TEXTS,
+  redirect: {
+    text: "an object or a Map of host functions by patterns",
+    type: "object",
+    accepts: (value: object) => !Array.isArray(value),
+  },
+};
+
+/** Throws `TypeError` or `RangeError` that names the option, its value and what is expected. */
+export function checkConfig(options: ConfigOptions): void {
+  checkOptions("Config", options, CONFIG);
+  if (options.mailbox !== undefined) checkOptions("Config.mailbox", options.mailbox, MAILBOX);
+  if (typeof options.network === "object") checkOptions("Config.network", options.network, NETWORK_GRANTS);
+  if (options.imports !== undefined) checkOptions("Config.imports", options.imports, RULES);
+  for (const { name, readOnly, open } of options.preopens ?? []) {
+    checkOptions("Config.preopens", { name, readOnly, open }, GRANT);
+  }
+}
+
+const GROUP: ExpectedOptions<GroupOptions> = {
+  name: TEXT,
+  weight: wholeNumber(1, 1_000),
+  maxFuel: FUEL,
+  maxMemory: BYTES,
+  maxProcesses: COUNT,
+  maxTimers: COUNT,
+  maxNames: COUNT,
+  maxDescriptors: COUNT,
+  maxLogBytes: BYTES,
+  maxSeries: COUNT,
+};
+
+/** As {@link checkConfig}. */
+export function checkGroup(options: GroupOptions): void {
+  checkOptions("a group", options, GROUP);
+}
+
+/** What `Group.setLimit` takes. */
+export const GROUP_LIMIT: Expected = amountFrom(0, "a limit");
+
+const EXECUTOR_OBJECT = objectWith("an Executor", "scheduler", "runUntilIdle");
+
+const RUNTIME: ExpectedOptions<RuntimeOptions> = {
+  ...GROUP,
+  executor: EXECUTOR_OBJECT,
+  services: OBJECT,
+  servicesOf: FUNCTION,
+  functions: arrayOf("an array of functions", FUNCTION),
+  allocator: objectWith("a MemoryAllocator", "allocate"),
+  trace: FUNCTION,
+};
+
+/** As {@link checkConfig}. */
+export function checkRuntime(options: RuntimeOptions): void {
+  checkOptions("Runtime", options, RUNTIME);
+  if (options.services !== undefined) checkServices(options.services, "services of Runtime");
+}
+
+const SERVICES: ExpectedOptions<Partial<Services>> = {
+  clock: objectWith("a Clock: realtime, monotonic, resolution, wakeAt", "realtime", "monotonic", "wakeAt"),
+  random: objectWith("a Random: fill", "fill"),
+  stdin: objectWith("an InputStream, as QueuedInput is", "read", "available", "onReadable"),
+  stdout: objectWith("an OutputStream, as LineOutput is", "write", "isWritable", "onWritable"),
+  stderr: objectWith("an OutputStream, as LineOutput is", "write", "isWritable", "onWritable"),
+};
+
+/** As {@link checkConfig}. */
+export function checkServices(services: Partial<Services>, what: string): void {
+  checkOptions(what, services, SERVICES);
+}
+
+const COMPILED_MODULE = objectWith("a module of compile", "data", "imports");
+
+const NATIVE: ExpectedOptions<Omit<SpawnOptions, "args" | "entry">> = {
+  config: OBJECT,
+  group: objectWith("a group of Runtime.createGroup", "share", "setLimit"),
+  environment: objectWith("an environment of Runtime.createEnvironment", "registry"),
+  link: objectWith("a ProcessHandle", "process", "exited"),
+  name: TEXT,
+  signal: SIGNAL,
+};
+
+const SPAWN: ExpectedOptions<SpawnOptions> = { ...NATIVE, entry: TEXT, args: arrayOf("an array of values", ANYTHING) };
+
+const RESTORE: ExpectedOptions<RestoreProcessOptions> = {
+  ...NATIVE,
+  modules: arrayOf("an array of compiled modules", COMPILED_MODULE),
+  extern: FUNCTION,
+  hostFunc: FUNCTION,
+  relations: oneOf(["require", "drop"]),
+};
+
+/** As {@link checkConfig}; a limit that belongs into `config` is refused. */
+export function checkSpawn(options: SpawnOptions): void {
+  checkOptions("spawn", options, SPAWN);
+}
+
+/** As {@link checkSpawn}. */
+export function checkSpawnNative(options: Omit<SpawnOptions, "args" | "entry">): void {
+  checkOptions("spawnNative", options, NATIVE);
+}
+
+/** As {@link checkSpawn}. */
+export function checkRestore(options: RestoreProcessOptions): void {
+  checkOptions("restore", options, RESTORE);
+  checkRequired("restore", options, RESTORE, ["modules"]);
+}
+
+const EXECUTOR: ExpectedOptions<ExecutorOptions> = {
+  budgetMs: {
+    text: "milliseconds as a number from 0 on, not Infinity",
+    type: "number",
+    accepts: (value: number) => value >= 0 && value < Number.POSITIVE_INFINITY,
+  },
+  sliceFuel: amountFrom(1, "fuel"),
+  seed: wholeNumber(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  virtualTime: FLAG,
+  source: objectWith("a TurnSource: nowMs, nextTurn, wakeAfter", "nowMs", "nextTurn", "wakeAfter"),
+};
+
+/** As {@link checkConfig}. */
+export function checkExecutor(options: ExecutorOptions): void {
+  checkOptions("Executor", options, EXECUTOR);
+}
+
+const SLABS: ExpectedOptions<SlabOptions> = {
+  slabBytes: arrayOf("an array of sizes in bytes", wholeNumber(65_536, Number.MAX_SAFE_INTEGER)),
+  maxPages: wholeNumber(0, 65_536),
+  executor: EXECUTOR_OBJECT,
+};
+
+/** As {@link checkConfig}. */
+export function checkSlabs(options: SlabOptions): void {
+  checkOptions("SlabAllocator", options, SLABS);
+}
+
+const DRIVE: ExpectedOptions<DriveOptions> = {
+  clock: SERVICES.clock,
+  eventLoop: objectWith("an EventLoop, as NODE_EVENT_LOOP is", "nextTurn"),
+  slice: amountFrom(1, "fuel"),
+  maxFuel: FUEL,
+  signal: SIGNAL,
+  checkpoint: objectWith("an object with fuel and reached", "fuel", "reached"),
+  beforeEnd: FUNCTION,
+};
+
+/** As {@link checkConfig}. */
+export function checkDrive(options: DriveOptions): void {
+  checkOptions("drive", options, DRIVE);
+  checkRequired("drive", options, DRIVE, ["clock", "eventLoop"]);
+}
+
+const THREADS: ExpectedOptions<ThreadOptions> = {
+  ...DRIVE,
+  store: objectWith("a Store", "instantiation"),
+  module: COMPILED_MODULE,
+  imports: OBJECT,
+  maxThreads: COUNT,
+};
+
+/** As {@link checkConfig}. */
+export function checkThreads(options: ThreadOptions): void {
+  checkOptions("WasiThreads", options, THREADS);
+  checkRequired("WasiThreads", options, THREADS, ["clock", "eventLoop", "store", "module", "imports", "maxThreads"]);
+}
+
+const WASI: ExpectedOptions<WasiOptions> = {
+  ...SERVICES,
+  args: TEXTS,
+  env: TEXTS,
+  preopens: arrayOf("an array of directories with name and directory", objectWith("", "name", "directory")),
+  maxDescriptors: COUNT,
+  descriptorAccount: OBJECT,
+  opened: arrayOf("an array", OBJECT),
+};
+
+/** As {@link checkConfig}. */
+export function checkWasi(options: WasiOptions): void {
+  checkOptions("Wasi", options, WASI);
+  checkRequired("Wasi", options, WASI, ["clock", "random", "stdin", "stdout", "stderr"]);
+}
+
+function checkRequired<T>(
+  of: string,
+  options: T,
+  expected: ExpectedOptions<T>,
+  names: readonly (keyof T & string)[],
+): void {
+  for (const name of names) check(`${name} of ${of}`, options[name], expected[name]);
+}
