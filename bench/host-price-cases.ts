@@ -3,7 +3,7 @@
  * Calls that undo each other (create and drop, link and unlink) are measured together.
  */
 
-import { Account, CollectedOutput, Executor, guestFunctions, reasonText, Runtime } from "../host/index.ts";
+import { CollectedOutput, Executor, guestFunctions, reasonText, Runtime } from "../host/index.ts";
 import { guestText } from "../host/functions/testing.ts";
 import { compileSync, eventLoopTurn } from "../vm/index.ts";
 import { textToBinary } from "../vm/text/index.ts";
@@ -145,7 +145,7 @@ export function hostRunnable(hostCase: HostCase): (rounds: number) => Promise<Ho
     // What belongs to WASI is closed in promises.
     for (executor.runUntilIdle(); !hasEnded; executor.runUntilIdle()) await eventLoopTurn();
     const ns = (performance.now() - start) * 1e6;
-    const fuel = runtime.group.used(Account.Fuel);
+    const fuel = runtime.group.used("fuel");
     void runtime.dispose();
     executor.runUntilIdle();
     const reason = await guest.exited;

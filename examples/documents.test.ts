@@ -1,6 +1,7 @@
 /**
  * The programs of README.md and docs/embedding.md, as an embedder has them: a project of its own that has installed the
- * package, under TypeScript's strict rules.
+ * package: compared with their types by TypeScript, file by file and under strict rules, and made JavaScript by another tool, which knows no
+ * types and inlines nothing.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -9,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { transformSync } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -52,12 +54,21 @@ describe("the programs of the documents", function () {
       strict: true,
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
+      isolatedModules: true,
+      verbatimModuleSyntax: true,
+      noEmit: true,
       skipLibCheck: false,
       types: ["node"],
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
     programs.forEach(({ text, language }, i) => {
       writeFileSync(join(folder, `program${i}.${language}`), text);
+      const { code } = transformSync(text, {
+        loader: "ts",
+        target: "node20.19",
+        supported: { "top-level-await": true },
+      });
+      writeFileSync(join(folder, `program${i}.js`), code);
     });
   });
   after(() => rmSync(folder, { recursive: true }));

@@ -3,7 +3,7 @@
  * however many it makes, together they get the share of one group, and the neighbour keeps its own.
  */
 
-import { Account, guestFunctions, LineOutput, Runtime } from "../host/index.ts";
+import { guestFunctions, LineOutput, Runtime } from "../host/index.ts";
 import { guestBytes } from "./guest.ts";
 
 const MAX_PROCESSES = 100;
@@ -38,7 +38,7 @@ const bombs = new Runtime({
 bombs.spawn(await bombs.compile(guestBytes("fork-bomb")));
 while (made < MAX_PROCESSES) await new Promise(setImmediate);
 const beside = await work();
-const fuel = bombs.group.used(Account.Fuel);
+const fuel = bombs.group.used("fuel");
 await bombs.dispose();
 const afterwards = await work();
 await honest.dispose();

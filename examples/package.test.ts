@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { build } from "esbuild";
 
@@ -47,6 +47,21 @@ describe("the package", function () {
     // tsc alone, without the bundle, leaves a command line that is not published.
     const isBundled = readFileSync(join(ROOT, "dist/cli/main.js"), "utf8").includes("/chunks/");
     expect(missing.filter((line) => isBundled || !line.startsWith("dist/cli/"))).to.deep.equal([]);
+  });
+
+  it("has every value at run time that its types export: no enumeration that compilers would have to inline", async () => {
+    for (const { types, default: file } of Object.values(MANIFEST.exports)) {
+      const values = Object.keys((await import(pathToFileURL(join(ROOT, file)).href)) as object);
+      const text = readFileSync(join(ROOT, types), "utf8");
+      const declared = [
+        ...[...text.matchAll(/^export \{([^}]+)\} from/gm)].flatMap(([, list = ""]) => list.split(",")),
+        ...[...text.matchAll(/^export declare (?:const|(?:async )?function|class|enum) (\w+)/gm)].map(
+          ([, name = ""]) => name,
+        ),
+      ].flatMap((each) => (/^\s*(?:type |$)/.test(each) ? [] : [each.replace(/.*\bas /, "").trim()]));
+      expect(declared).to.not.deep.equal([]);
+      expect([...new Set(declared)].sort(), types).to.deep.equal(values.sort());
+    }
   });
 
   for (const name of [".", "./vm", "./text"]) {

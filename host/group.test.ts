@@ -21,6 +21,22 @@ describe("Group", () => {
     expect(middle.reserve(Account.Memory, 100)).to.equal(true);
   });
 
+  it("is asked by the words of embedders, and says which there are", () => {
+    const group = root({ maxMemory: 100, maxLogBytes: 7, maxSeries: 3 });
+    group.reserve(Account.Memory, 60);
+    group.release(Account.Memory, 50);
+    expect([group.used("memory"), group.peak("memory"), group.limit("memory")]).to.deep.equal([10, 60, 100]);
+    expect([group.limit("logBytes"), group.limit("series"), group.limit("fuel")]).to.deep.equal([7, 3, Infinity]);
+    group.setLimit("processes", 5);
+    expect(group.limit(Account.Processes)).to.equal(5);
+    for (const name of ["Memory", "", 8, undefined]) {
+      expect(() => group.setLimit(name as "memory", 5)).to.throw(
+        TypeError,
+        "but fuel, memory, processes, timers, names",
+      );
+    }
+  });
+
   it("nests only so deep and ends only when it is empty", () => {
     let group = root();
     for (let depth = 1; depth < MAX_GROUP_DEPTH; depth++) group = group.child(scheduler);

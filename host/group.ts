@@ -4,13 +4,16 @@
  * above, and each may refuse.
  */
 
+import { check, valueText } from "../vm/index.ts";
 import { MemberList, type Member } from "./member-list.ts";
-import { check } from "../vm/index.ts";
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GROUP_LIMIT } from "./options.ts";
 import { GroupShare, type Scheduler } from "./scheduler.ts";
 
-/** What is counted. Bytes for memory, bytes of the last second for the log, units of fuel, pieces for the rest. */
+/**
+ * What is counted. Bytes for memory, bytes of the last second for the log, units of fuel, pieces for the rest. Inside this
+ * project alone: a constant enumeration is nothing at run time.
+ */
 export const enum Account {
   Fuel,
   Memory,
@@ -22,7 +25,28 @@ export const enum Account {
   Series,
 }
 
-const ACCOUNTS = 8;
+/** As {@link Account}, in the words of embedders. */
+export type AccountName = "fuel" | "memory" | "processes" | "timers" | "names" | "descriptors" | "logBytes" | "series";
+
+const ACCOUNTS_BY_NAME: ReadonlyMap<unknown, Account> = new Map<AccountName, Account>([
+  ["fuel", Account.Fuel],
+  ["memory", Account.Memory],
+  ["processes", Account.Processes],
+  ["timers", Account.Timers],
+  ["names", Account.Names],
+  ["descriptors", Account.Descriptors],
+  ["logBytes", Account.LogBytes],
+  ["series", Account.Series],
+]);
+const ACCOUNTS = ACCOUNTS_BY_NAME.size;
+
+/** Throws `TypeError` for a name that does not exist: an index that is none would set no limit. */
+function accountOf(account: Account | AccountName): Account {
+  const found = typeof account === "number" && account < ACCOUNTS ? account : ACCOUNTS_BY_NAME.get(account);
+  if (found !== undefined) return found;
+  throw new TypeError(`no account ${valueText(account)}, but ${[...ACCOUNTS_BY_NAME.keys()].join(", ")}`);
+}
+
 /** Groups inside each other: charges go up all of them. */
 export const MAX_GROUP_DEPTH = 32;
 /** Groups that the processes of one group may have made. */
@@ -166,22 +190,25 @@ export class Group {
     return new Group(scheduler, this, null, options);
   }
 
-  used(account: Account): number {
-    return this.#used[account]!;
+  /** What is in use now; of fuel and log bytes, what has been used. */
+  used(account: Account | AccountName): number {
+    return this.#used[accountOf(account)]!;
   }
 
   /** The most that was in use at a time. */
-  peak(account: Account): number {
-    return this.#peaks[account]!;
+  peak(account: Account | AccountName): number {
+    return this.#peaks[accountOf(account)]!;
   }
 
-  limit(account: Account): number {
-    return this.#limits[account]!;
+  /** Infinity for none. */
+  limit(account: Account | AccountName): number {
+    return this.#limits[accountOf(account)]!;
   }
 
-  setLimit(account: Account, limit: number): void {
+  /** What is in use beyond a lower limit stays. Throws `TypeError` or `RangeError` for what is no limit. */
+  setLimit(account: Account | AccountName, limit: number): void {
     check("limit of a group", limit, GROUP_LIMIT);
-    this.#limits[account] = Math.floor(limit);
+    this.#limits[accountOf(account)] = Math.floor(limit);
   }
 
   /** What may still be charged here and in all groups above. */

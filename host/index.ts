@@ -13,7 +13,7 @@ export { Executor, type ExecutorOptions, type ExecutorStats, type TurnSource } f
 export { ExecutorClock } from "./executor-clock.ts";
 export { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "./fakes.ts";
 export { guestFunctions, lunaticFunctions } from "./functions/host-definition.ts";
-export { Account, type Group, type GroupLimits, type GroupOptions } from "./group.ts";
+export type { AccountName, Group, GroupLimits, GroupOptions } from "./group.ts";
 export type { ImportRules } from "./import-policy.ts";
 export { LineOutput } from "./line-output.ts";
 export type { MailboxLimits } from "./mailbox.ts";

@@ -4,7 +4,6 @@
  */
 
 import {
-  Account,
   type BasicProcess,
   Executor,
   type ExitReason,
@@ -102,9 +101,9 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
   }
   return {
     ...end,
-    fuel: runtime.group.used(Account.Fuel),
+    fuel: runtime.group.used("fuel"),
     slices: executor.stats.turns,
-    memoryBytes: runtime.group.peak(Account.Memory),
+    memoryBytes: runtime.group.peak("memory"),
     processes: runtime.environment.takePid() - 1,
   };
 }
