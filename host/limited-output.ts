@@ -39,6 +39,10 @@ export class LimitedOutput implements OutputStream {
     return taken === 0 && bytes.length > 0 ? undefined : this.#stream.write(bytes.subarray(0, taken));
   }
 
+  flush(): void {
+    this.#stream.flush?.();
+  }
+
   /** At the end of a process: the last of its group says what has been dropped, the others when there is room. */
   end(isLast: boolean): void {
     if (this.#group.suppressedLogBytes === 0) return;

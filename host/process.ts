@@ -276,7 +276,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (!this.group.hasLogLimit) return services;
     const { group } = this;
     const limited = (stream: OutputStream): LimitedOutput =>
-      new LimitedOutput(stream, group, () => services.clock.monotonic());
+      new LimitedOutput(stream.forGuest?.() ?? stream, group, () => services.clock.monotonic());
     const stderr = limited(services.stderr);
     this.onExit(() => stderr.end(group.used(Account.Processes) === 0));
     return { ...services, stdout: limited(services.stdout), stderr };

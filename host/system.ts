@@ -56,6 +56,10 @@ export interface OutputStream {
   readonly isWritable: boolean;
   /** Calls `wake` once when a write would return at once or fail, never inside this call. */
   onWritable(wake: () => void): Cancel;
+  /** What a guest gets that shares this one with others: keeps apart what must not be mixed. Default: this one. */
+  forGuest?(): OutputStream;
+  /** Passes on what it keeps. Called at the end of each guest that has it. */
+  flush?(): void;
 }
 
 /** Where the input of guests comes from: each waits until it is readable, and whoever reads first gets it. */

@@ -60,6 +60,7 @@ export class WasiState {
   readonly random: Random;
   readonly descriptors: DescriptorTable;
   readonly #stdout: Descriptor;
+  readonly #outputs: readonly OutputStream[];
   /** While `poll_oneoff` waits: what remains of each time that it was given as relative, in nanoseconds. */
   remainingTimes: (() => bigint[]) | null = null;
   /** The same of the call that is made again after a restore, until it is. */
@@ -77,10 +78,13 @@ export class WasiState {
     this.random = options.random;
     this.#account = options.descriptorAccount ?? null;
     this.descriptors = new DescriptorTable(options.maxDescriptors ?? DEFAULT_MAX_DESCRIPTORS, this.#account);
+    const stdout = options.stdout.forGuest?.() ?? options.stdout;
+    const stderr = options.stderr.forGuest?.() ?? options.stderr;
+    this.#outputs = [stdout, stderr];
     const all: Descriptor[] = [
       { kind: "input", stream: options.stdin, flags: 0, rights: RIGHTS_OF_INPUT },
-      { kind: "output", stream: options.stdout, flags: 0, rights: RIGHTS_OF_OUTPUT },
-      { kind: "output", stream: options.stderr, flags: 0, rights: RIGHTS_OF_OUTPUT },
+      { kind: "output", stream: stdout, flags: 0, rights: RIGHTS_OF_OUTPUT },
+      { kind: "output", stream: stderr, flags: 0, rights: RIGHTS_OF_OUTPUT },
       ...(options.preopens ?? []).map(preopened),
     ];
     this.#stdout = all[1]!;
@@ -165,11 +169,25 @@ export class WasiState {
     if (this.#disposed) throw new SystemError("ECANCELED");
   }
 
+  /** The guest ends in any case: of a log that fails then its owner hears as of any callback. */
+  #flush(): void {
+    for (const output of this.#outputs) {
+      try {
+        output.flush?.();
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
   /**
-   * Ends all waits and closes every file; null when there is nothing to wait for. Calls of the guest afterwards find no
+   * Ends all waits, passes on what its streams keep, and closes every file; null when there is nothing to wait for. Calls of the guest afterwards find no
    * descriptor open.
    */
   dispose(): Promise<unknown> | null {
+    if (!this.#disposed) this.#flush();
     this.#disposed = true;
     for (const abandon of [...this.#waits]) abandon();
     const closing = this.descriptors.removeAll().map(closeDescriptor);

@@ -58,7 +58,7 @@ export class Wasi {
     this.#state.resumedTimes = times;
   }
 
-  /** Ends what the guest waits for and closes its files; the standard streams stay open. Never rejects. */
+  /** Ends what the guest waits for and closes its files; the standard streams stay open, and pass on what they keep of it. Never rejects. */
   async dispose(): Promise<void> {
     await this.#state.dispose();
   }
