@@ -254,6 +254,7 @@ export class StoreReader {
     const limit = this.options.maxFrameSlots ?? DEFAULT_FRAME_SLOTS;
     check("maxFrameSlots of a restore", limit, FRAME_SLOTS);
     const maxFrameSlots = input.count();
+    if (maxFrameSlots < 1) throw new SnapshotError("invalid", "a store without frames");
     if (maxFrameSlots > limit) {
       throw new SnapshotError("mismatch", `it wants ${maxFrameSlots} slots of frames, at most ${limit} are allowed`);
     }
