@@ -60,6 +60,29 @@ describe("a guest process", () => {
     expect(await countReachable(all)).to.equal(2);
   });
 
+  it("is kept by none of its timers, nor is their receiver", async () => {
+    const { executor, runtime } = testRuntime({ functions: [guestFunctions] });
+    const all: WeakRef<object>[] = [];
+    const module = compileSync(
+      textToBinary(
+        guestText(`(memory (export "memory") 1)
+          (func (export "receiver"))
+          (func (export "main") (param $receiver i64)
+            (call $message::create_data (i64.const 1) (i64.const 0))
+            (drop (call $timer::send_after (local.get $receiver) (i64.const -1))))`),
+      ),
+    );
+    for (let i = 0; i < 50; i++) {
+      const receiver = runtime.spawn(module, { entry: "receiver" });
+      const sender = runtime.spawn(module, { entry: "main", args: [BigInt(receiver.pid)] });
+      all.push(new WeakRef(receiver.process), new WeakRef(sender.process));
+      executor.runUntilIdle(4);
+      expect(endOf(sender)).to.deep.equal({ kind: "normal" });
+    }
+    expect(runtime.group.used(Account.Timers)).to.equal(50);
+    expect(await countReachable(all)).to.be.at.most(2);
+  });
+
   for (const [name, body, kind, text] of [
     ["traps", `(func (export "a") (param i64) unreachable)`, "trap", "trap: unreachable"],
     ["has no such entry", `(func (export "b"))`, "error", 'no function is exported as "a"'],

@@ -28,7 +28,7 @@ import type { EffectHash } from "./functions/effect-hash.ts";
 import type { Guest } from "./functions/guest.ts";
 import { Account, type Group } from "./group.ts";
 import { LimitedOutput } from "./limited-output.ts";
-import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import { DataMessage, type Message, type SuspendedSender } from "./message.ts";
 import { Holding } from "./holding.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";
 import { ModuleHandle } from "./modules.ts";
@@ -121,7 +121,8 @@ interface Wait {
 export class Process extends BasicProcess implements Accountant, ByteAccount, SuspendedSender {
   readonly module: CompiledModule;
   readonly entry: string;
-  readonly args: readonly Value[];
+  /** Until its entry is called. */
+  args: readonly Value[];
   /** Null for those that the embedder made. */
   readonly makerPid: Pid | null;
   /** Until it is ready or has failed: nobody keeps those that have ended. */
@@ -535,6 +536,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#tellDone({ kind: "spawned", process: this });
     const instance = this.#instance!;
     this.#invocation = instance.invoke(this.entry, this.args);
+    this.args = [];
     if (this.#invocation.type.results.length > 0) {
       throw new TypeError(`the entry ${JSON.stringify(this.entry)} has results`);
     }
@@ -1019,7 +1021,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (this.runtime.trace !== null) this.#traceMessage(target, message);
     if (target !== this && target.takeDirectly(message)) return true;
     const { mailbox } = target;
-    if (message.kind !== MessageKind.Data || mailbox.hasRoom(message.countedBytes)) {
+    if (mailbox.hasRoom(message.countedBytes)) {
       mailbox.push(message);
       return true;
     }

@@ -185,6 +185,7 @@ export class ProcessResources<Config> {
 
   /** At the end of the process: closes everything and gives its bytes back. Its timers still fire. */
   dispose(): void {
+    for (const timer of this.#timers?.values() ?? []) timer.orphan();
     this.#timers?.forgetAll();
     for (const table of [this.#errors, this.#configs, this.#modules]) table?.dropAll();
     for (const table of [this.#tcpStreams, this.#tlsStreams, this.#udpSockets]) table?.dropAll();

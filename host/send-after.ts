@@ -5,8 +5,9 @@
  */
 
 import type { BasicProcess } from "./basic-process.ts";
+import type { Environment } from "./environment.ts";
 import { Account, type Group, type Pending } from "./group.ts";
-import { MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import type { Message, SuspendedSender } from "./message.ts";
 import type { Process } from "./process.ts";
 import { RESOURCE_BYTES, type ResourceTable } from "./resources.ts";
 import { reasonOf, type Pid } from "./signal.ts";
@@ -21,35 +22,47 @@ export class PendingMessage implements SuspendedSender, Pending {
   later: Pending | null = null;
   readonly #group: Group;
   readonly #message: Message;
-  readonly #target: BasicProcess | null;
+  readonly #environment: Environment;
+  /** Null if there was nobody when it was made. An ended process is not kept until then. */
+  readonly #target: Pid | null;
   readonly #runtime: Process["runtime"];
   readonly #timer: Timer;
-  readonly #forget: () => void;
+  #forget: () => void;
   #isSent = false;
   #isOver = false;
 
   constructor(process: Process, target: BasicProcess | null, message: Message, forget: () => void) {
     this.#group = process.group;
     this.#runtime = process.runtime;
-    this.#target = target;
+    this.#environment = process.environment;
+    this.#target = target?.pid ?? null;
     this.#message = message;
     this.#forget = forget;
     this.#timer = new Timer(
       () => this.#fire(),
       this.#group.share,
-      (error) => target?.kill(reasonOf(error)),
+      (error) => this.#receiver?.kill(reasonOf(error)),
     );
+  }
+
+  get #receiver(): BasicProcess | null {
+    return this.#target === null ? null : (this.#environment.get(this.#target) ?? null);
   }
 
   /** What is to be sent, to whom, and when: milliseconds from now. */
   get plan(): { readonly message: Message; readonly target: BasicProcess | null; readonly leftMs: number } {
     const leftMs = this.#runtime.executor.leftMs(this.#timer) ?? Number.POSITIVE_INFINITY;
-    return { message: this.#message, target: this.#target, leftMs };
+    return { message: this.#message, target: this.#receiver, leftMs };
   }
 
   start(delayMs: number): void {
     this.#group.pending.add(this);
     if (delayMs !== Number.POSITIVE_INFINITY) this.#runtime.executor.arm(this.#timer, delayMs);
+  }
+
+  /** Its maker has ended, and is not kept. */
+  orphan(): void {
+    this.#forget = () => {};
   }
 
   /** Drops the message, unless it has been sent. */
@@ -67,7 +80,7 @@ export class PendingMessage implements SuspendedSender, Pending {
     this.#isSent = true;
     this.#runtime.counts.timersCompleted++;
     this.#runtime.counts.sent(this.#message);
-    const target = this.#target;
+    const target = this.#receiver;
     const message = this.#message;
     if (target === null || target.hasEnded) {
       message.drop();
@@ -75,7 +88,7 @@ export class PendingMessage implements SuspendedSender, Pending {
       return;
     }
     const { mailbox } = target;
-    if (message.kind !== MessageKind.Data || mailbox.hasRoom(message.countedBytes)) {
+    if (mailbox.hasRoom(message.countedBytes)) {
       target.deliver(message);
       this.#end();
     } else if (target.takeDirectly(message)) this.#end();

@@ -433,6 +433,9 @@ cells("message::send", {
     );
     expect(host.notes).to.deep.equal([0, 0, 9n, 4, "ello"]);
   },
+  "trap: a notice cannot be sent": () => {
+    expectTrap("a notice cannot be sent", `${LINK_DIED} (drop (call $message::send ${SELF}))`);
+  },
   "trap: the slot is empty": () => {
     expectTrap(EMPTY, `(drop (call $message::send ${SELF}))`);
     expectTrap(EMPTY, `${CREATE} ${SEND_SELF} ${SEND_SELF}`);
@@ -492,6 +495,12 @@ cells("message::send_receive_skip_search", {
       ),
     ).to.deep.equal([9027]);
   },
+  "trap: a notice cannot be sent": () => {
+    expectTrap(
+      "a notice cannot be sent",
+      `${LINK_DIED} (drop (call $message::send_receive_skip_search ${SELF} (i64.const 1) (i64.const 0)))`,
+    );
+  },
   "trap: the slot is empty": () => {
     expectTrap(EMPTY, `(drop (call $message::send_receive_skip_search ${SELF} (i64.const 1) (i64.const 0)))`);
   },
@@ -536,6 +545,12 @@ cells("message::send_receive_skip_search#1", {
     expect(
       notesOf(`${CREATE} (call $test::i32 (call $message::send_receive_skip_search#1 (i64.const 99) (i64.const 10)))`),
     ).to.deep.equal([9027]);
+  },
+  "trap: a notice cannot be sent": () => {
+    expectTrap(
+      "a notice cannot be sent",
+      `${LINK_DIED} (drop (call $message::send_receive_skip_search#1 ${SELF} (i64.const 0)))`,
+    );
   },
   "trap: the slot is empty": () => {
     expectTrap(EMPTY, `(drop (call $message::send_receive_skip_search#1 ${SELF} (i64.const 0)))`);

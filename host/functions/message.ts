@@ -21,7 +21,8 @@ export const MAX_TAGS = 4_096;
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
 /** Resources in one message. */
 export const MAX_MESSAGE_RESOURCES = 65_536;
-const EMPTY_SLOT = "the slot is empty";
+export const EMPTY_SLOT = "the slot is empty";
+export const NOTICE = "a notice cannot be sent";
 const NOT_DATA = "no data message in the slot";
 const BEYOND_END = "the cursor is beyond the end";
 const TOO_LARGE = "the message is too large";
@@ -253,12 +254,12 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       result: "i32",
       waits: true,
       fuel: SEND_FUEL,
-      traps: [EMPTY_SLOT],
+      traps: [EMPTY_SLOT, NOTICE],
       codes: { 0: "always" },
-      doc: "Sends the message in the slot, of any kind, and empties the slot. A message to a process that does not exist is dropped. Waits while the receiver's mailbox is full.",
+      doc: "Sends the message in the slot and empties the slot. A notice cannot be sent on: it would be as good as one of the host's. A message to a process that does not exist is dropped. Waits while the receiver's mailbox is full.",
     },
     (guest, pid) => {
-      messageOf(guest);
+      messageToSend(guest);
       return guest.process.send(pid);
     },
   ),
@@ -270,7 +271,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       waits: true,
       fuel: SEND_FUEL + RECEIVE_FUEL,
       isResumable: true,
-      traps: [EMPTY_SLOT],
+      traps: [EMPTY_SLOT, NOTICE],
       codes: {
         0: "a message of any kind is in the slot",
         [TIMED_OUT]: "the time is over",
@@ -278,7 +279,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       doc: "Sends the message in the slot, then waits for one with exactly this tag that arrives after the call.",
     },
     (guest, pid, tag, timeoutMs) => {
-      messageOf(guest);
+      messageToSend(guest);
       return guest.process.sendReceive(pid, tag, timeoutMs);
     },
   ),
@@ -290,12 +291,12 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       waits: true,
       fuel: SEND_FUEL + RECEIVE_FUEL,
       isResumable: true,
-      traps: [EMPTY_SLOT],
+      traps: [EMPTY_SLOT, NOTICE],
       codes: { 0: "a message of any kind is in the slot", [TIMED_OUT]: "the time is over" },
       doc: "The older form, which as-lunatic 0.12 imports: waits for the tag of the message that is sent; without one, for any message.",
     },
     (guest, pid, timeoutMs) => {
-      const { tag } = messageOf(guest);
+      const { tag } = messageToSend(guest);
       return guest.process.sendReceive(pid, tag === 0n ? null : tag, timeoutMs);
     },
   ),
@@ -349,6 +350,13 @@ function messageOf(guest: Guest): Message {
   const { scratch } = guest.process;
   if (scratch === null) throw guest.trap(EMPTY_SLOT);
   return scratch;
+}
+
+/** What the host says of the end of others nobody else can say. */
+export function messageToSend(guest: Guest): DataMessage {
+  const message = messageOf(guest);
+  if (!(message instanceof DataMessage)) throw guest.trap(NOTICE);
+  return message;
 }
 
 function dataOf(guest: Guest): DataMessage {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { Account } from "../group.ts";
 import { MAX_RESOURCES } from "../resources.ts";
+import type { PendingMessage } from "../send-after.ts";
 import { cells, expectTrap, mainOf, notesOf, TestHost } from "./testing.ts";
 
 const SELF = "(call $process::process_id)";
@@ -65,6 +66,13 @@ cells("timer::send_after", {
     host.run(mainOf(`${message(1)} (drop ${after(SELF, -1)}) ${RECEIVE}`));
     expect(host.notes).to.deep.equal([9027]);
   },
+  "trap: a notice cannot be sent": () => {
+    expectTrap(
+      "a notice cannot be sent",
+      `(call $process::monitor (i64.const 888)) (drop (call $message::receive (i32.const 0) (i32.const 0) (i64.const 0)))
+      (drop ${after(SELF, 0)})`,
+    );
+  },
   "trap: the slot is empty": () => {
     expectTrap("the slot is empty", `(drop ${after(SELF, 0)})`);
     expectTrap("the slot is empty", `${message(1)} (drop ${after(SELF, 0)}) (drop ${after(SELF, 0)})`);
@@ -76,7 +84,8 @@ cells("timer::send_after", {
     expect(host.notes).to.deep.equal([0n, 1n, 2n]);
     const full = new TestHost();
     full.prepare = ({ resources }) => {
-      for (let i = 0; i < MAX_RESOURCES; i++) resources.timers.add(null!);
+      const timer = { orphan() {} } as unknown as PendingMessage;
+      for (let i = 0; i < MAX_RESOURCES; i++) resources.timers.add(timer);
     };
     expect(full.run(mainOf(`(call $test::prepare) ${message(1)} (drop ${after(SELF, 1)})`)).end).to.include(
       "too many timers",

@@ -3,10 +3,10 @@
 import { sendAfter } from "../send-after.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
+import { EMPTY_SLOT, messageToSend, NOTICE } from "./message.ts";
 
 const define = functionsOf("lunatic::timer");
 
-const EMPTY_SLOT = "the slot is empty";
 const TOO_MANY = "too many timers";
 
 export const TIMER_FUNCTIONS: readonly HostFunction[] = [
@@ -16,13 +16,12 @@ export const TIMER_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i64",
       fuel: 300,
-      traps: [EMPTY_SLOT, TOO_MANY],
+      traps: [EMPTY_SLOT, NOTICE, TOO_MANY],
       doc: "Empties the slot and sends its message after the delay; returns a timer ID. The process is looked up now: if there is none, nothing is sent. Timers outlive their process.",
     },
     (guest, pid, delayMs) => {
       const { process } = guest;
-      const message = process.scratch;
-      if (message === null) throw guest.trap(EMPTY_SLOT);
+      const message = messageToSend(guest);
       const id = sendAfter(process, pid, message, delayMs);
       if (id === null) throw guest.trap(TOO_MANY);
       process.scratch = null;
