@@ -10,12 +10,13 @@
  *     telling        all are told           exited
  */
 
+import { Termination } from "../vm/index.ts";
 import { tell, throwLater } from "./callbacks.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { Account, type Group } from "./group.ts";
 import { Mailbox } from "./mailbox.ts";
-import { LinkDied, ProcessDied, type Message } from "./message.ts";
+import { LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import { isFailure, NO_PROCESS, reasonOf, type ExitReason, type Pid, type Signal } from "./signal.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
@@ -81,6 +82,10 @@ export abstract class BasicProcess extends Task {
   /** What has to be closed before anybody hears of the end. */
   #closing = 0;
   #hasFailedInEnd = false;
+  /** Turns it had. */
+  turns = 0;
+  /** Paused by the embedder, or for want of fuel. */
+  isPaused = false;
 
   constructor(runtime: RuntimeCore, options: BasicProcessOptions) {
     super();
@@ -179,6 +184,41 @@ export abstract class BasicProcess extends Task {
   deliver(message: Message): void {
     if (this.hasEnded) message.drop();
     else if (!this.takeDirectly(message)) this.mailbox.push(message);
+  }
+
+  /**
+   * As {@link deliver}, for senders that can wait. False when `sender` waits: for room, or until its message is taken or
+   * dropped.
+   */
+  deliverFor(message: Message, sender: SuspendedSender): boolean {
+    if (this.hasEnded) {
+      message.drop();
+      return true;
+    }
+    if (this.takeDirectly(message)) return true;
+    if (message.kind !== MessageKind.Data || this.mailbox.hasRoom(message.countedBytes)) {
+      this.mailbox.push(message);
+      return true;
+    }
+    return this.overfill(message, sender);
+  }
+
+  /** A message comes to a mailbox without room: its configuration says what happens. False when the sender waits. */
+  overfill(message: Message, sender: SuspendedSender): boolean {
+    switch (this.config.onFullMailbox) {
+      case "drop-newest":
+        message.drop();
+        return true;
+      case "end-receiver": {
+        message.drop();
+        const error = new Termination("memory limit", "the mailbox is full");
+        this.kill({ kind: "limit", limit: "memory limit", error });
+        return true;
+      }
+      default:
+        this.mailbox.push(message, sender);
+        return false;
+    }
   }
 
   /** Takes a message if the process waits for one like it. */
@@ -306,6 +346,21 @@ export abstract class BasicProcess extends Task {
 
   protected trace(from: Pid | null, signal: Signal): void {
     this.runtime.trace?.({ kind: "signal", from, to: this.pid, environment: this.environment.id, signal });
+  }
+
+  // What the embedder may do.
+
+  /** It gets no turn but for its end until {@link resume}. Whoever is to end at its next turn has that turn. */
+  pause(): void {
+    if (this.hasEnded || this.isPaused || this.killReason !== null) return;
+    this.isPaused = true;
+    this.runtime.scheduler.suspend(this);
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.runtime.scheduler.release(this);
   }
 
   // The end.

@@ -238,6 +238,11 @@ export class Executor {
     return this.#holds > 0;
   }
 
+  /** Calls `run` when the event loop has gone on. */
+  afterTurn(run: () => void): void {
+    this.#source.nextTurn(run);
+  }
+
   /** Calls `hook` whenever nothing can run any more, before time passes. It may wake tasks. */
   onIdle(hook: () => void): Cancel {
     this.#idleHooks.add(hook);

@@ -158,10 +158,15 @@ export class DataMessage extends Message {
     this.#chunk = chunk;
   }
 
-  /** A message with a copy of these bytes. */
-  static of(bytes: Uint8Array, tag = 0n): DataMessage {
-    const message = new DataMessage(tag, bytes.length);
-    message.append(bytes);
+  /** A message with a copy of these bytes. Throws `Termination` when the payer refuses. */
+  static of(bytes: Uint8Array, tag = 0n, payer: Group | null = null): DataMessage {
+    const message = new DataMessage(tag, bytes.length, payer);
+    try {
+      message.append(bytes);
+    } catch (error) {
+      message.drop();
+      throw error;
+    }
     return message;
   }
 

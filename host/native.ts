@@ -1,16 +1,16 @@
 /**
- * Native processes: async functions with a mailbox, links and monitors like those of guests. They
- * go on only from the run queue, one message a turn, and what they compute between is charged by
- * the time it takes. A synchronous loop in one holds the whole event loop; nothing can stop it.
+ * Native processes: async functions with a mailbox, links and monitors like those of guests. What their function awaits of its
+ * context settles in their turns, one promise in each, and what they compute after that is charged by the time it takes. What
+ * it awaits besides, and a synchronous loop in it, is out of reach: that holds the event loop, and nothing can stop it.
  */
 
 import { BasicProcess, type BasicProcessOptions } from "./basic-process.ts";
 import { DataMessage, MessageKind, type Message, type ProcessDied } from "./message.ts";
-import { deliverWithRoom } from "./process-handle.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
+import type { Cancel } from "./system.ts";
 import { TagSet } from "./tag-table.ts";
 import { Timer } from "./timers.ts";
 
@@ -27,7 +27,7 @@ export interface ReceiveOptions {
   readonly timeoutMs?: number;
 }
 
-/** What a native process can do. After its end everything rejects with the signal's reason. */
+/** What a native process can do. After its end all of this throws, or rejects, with the signal's reason. */
 export interface NativeContext {
   readonly pid: Pid;
   /** Aborted when the process is killed. */
@@ -48,35 +48,53 @@ export interface NativeContext {
   dieWhenLinkDies(dies: boolean): void;
 }
 
-/** It ends normally when its promise resolves, with reason `error` when it rejects. */
+/**
+ * It ends normally when its promise resolves, with reason `error` when it rejects. One that is killed ends at once; what its
+ * function does then, in `catch` and `finally` too, is nothing that anybody waits for.
+ */
 export type NativeFunction = (self: NativeContext) => Promise<unknown>;
 
-/** Charge of a turn besides the time that the function takes. */
-const NATIVE_CHARGE = 2_000;
+/** Charge of a turn besides the time that the function takes: too little for a measure of speed. */
+const NATIVE_CHARGE = 1_000;
+/** Bytes of messages, with their overhead, after which a send goes on in the next turn. */
+const SENT_AT_ONCE = 16_384;
 
-interface Waiting {
+const NOTHING = (): void => {};
+/** In place of what a promise settles with: it has to wait again, or has arranged that it goes on. */
+const NOT_YET = Symbol("not yet");
+
+/** Something that the function awaits. */
+interface Wait {
+  /** Lets it go on. False when that takes more turns. Null until it may. */
+  settle: (() => boolean) | null;
+  /** Stops waiting, or drops what has come. */
+  giveUp: Cancel;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A receive that has not settled. */
+interface Receiving {
   readonly tags: TagSet | null;
-  readonly resolve: (message: NativeMessage | null) => void;
-  readonly reject: (error: Error) => void;
+  arrived: Message | null;
+  /** There are messages left to look at, in turns. */
+  isSearching: boolean;
+  /** Its time is over. */
+  isLate: boolean;
+  readonly goOn: () => void;
 }
 
 export class NativeProcess extends BasicProcess {
   readonly #run: NativeFunction;
   readonly #abort = new AbortController();
   #hasBegun = false;
-  #waiting: Waiting | null = null;
-  /** What the waiting receive gets at the next turn. */
-  #arrived: Message | "timeout" | null = null;
-  /** It has messages left to look at; and meanwhile its time was over. */
-  #isSearching = false;
-  #isLate = false;
+  /** All that the function awaits of its context. When that is nothing it runs, or waits for something outside. */
+  readonly #waits = new Set<Wait>();
+  /** Of them those that go on in its next turns. */
+  readonly #due: Wait[] = [];
+  #receiving: Receiving | null = null;
+  /** Since its turn began. */
+  #sentBytes = 0;
   #ended: ExitReason | null = null;
-  readonly #timer = new Timer(
-    () => this.#timeOver(),
-    this,
-    (error) => this.kill(reasonOf(error)),
-  );
-  readonly #sleeps = new Set<{ readonly timer: Timer; readonly reject: (error: Error) => void }>();
   #isAway = false;
 
   constructor(runtime: RuntimeCore, options: BasicProcessOptions, run: NativeFunction) {
@@ -106,10 +124,11 @@ export class NativeProcess extends BasicProcess {
     if (this.hasEnded) return this.goOnEnding();
     if (this.killReason !== null) return this.end(this.killReason);
     if (this.#ended !== null) return this.end(this.#ended);
+    this.turns++;
+    this.#sentBytes = 0;
     if (!this.#hasBegun) this.#begin();
-    else if (this.#isSearching && this.#search()) return TurnEnd.Runnable;
-    else this.#receive();
-    return TurnEnd.Waiting;
+    else if (this.#due.length > 0) this.#settle(this.#due.shift()!);
+    return this.#due.length > 0 ? TurnEnd.Runnable : TurnEnd.Waiting;
   }
 
   #begin(): void {
@@ -144,121 +163,170 @@ export class NativeProcess extends BasicProcess {
     this.runtime.executor.unhold();
   }
 
-  /** Looks for what the waiting receive wants. True when there are messages left to look at. */
-  #search(): boolean {
-    const { tags } = this.#waiting!;
-    this.#arrived = tags === null ? this.mailbox.shift() : this.mailbox.take(tags, SEEN_PER_STEP);
-    this.turnCharge += this.mailbox.passed;
-    this.#isSearching = this.#arrived === null && tags !== null && this.mailbox.hasUnseen;
-    if (this.#arrived === null && !this.#isSearching && this.#isLate) this.#arrived = "timeout";
-    return this.#isSearching;
+  #settle(wait: Wait): void {
+    if (!wait.settle!()) return;
+    this.#waits.delete(wait);
+    if (this.#waits.size === 0) this.#goAway();
   }
 
-  /** Gives the waiting receive what has arrived. */
-  #receive(): void {
-    const waiting = this.#waiting;
-    const arrived = this.#arrived;
-    if (waiting === null || arrived === null) return;
-    this.#waiting = null;
-    this.#arrived = null;
-    this.runtime.executor.disarm(this.#timer);
-    this.#goAway();
-    waiting.resolve(arrived === "timeout" ? null : toNative(arrived));
+  /**
+   * A promise that settles in a turn, as what was given to `goOn` returns or throws. `begin` arranges that `goOn` is called, and
+   * returns how to give that up, also after it was called. What `begin` throws comes in a turn too.
+   */
+  #awaiting<T>(begin: (goOn: (finish: () => T | typeof NOT_YET, isAtOnce?: boolean) => void) => Cancel): Promise<T> {
+    const promise = new Promise<T>((resolve, reject) => {
+      if (this.hasEnded) {
+        // It has no turns any more, and a function that catches this may try again without end.
+        this.runtime.executor.afterTurn(() => reject(this.#reason));
+        return;
+      }
+      const wait: Wait = { settle: null, giveUp: NOTHING, reject };
+      this.#waits.add(wait);
+      this.#comeBack();
+      if (this.killReason !== null) return;
+      const goOn = (finish: () => T | typeof NOT_YET, isAtOnce = false): void => {
+        wait.settle = () => {
+          try {
+            const value = finish();
+            if (value === NOT_YET) return false;
+            resolve(value);
+          } catch (error) {
+            reject(error);
+          }
+          return true;
+        };
+        if (isAtOnce) this.#settle(wait);
+        else {
+          this.#due.push(wait);
+          this.runtime.scheduler.wake(this);
+        }
+      };
+      try {
+        wait.giveUp = begin(goOn);
+      } catch (error) {
+        goOn(() => {
+          throw error;
+        });
+      }
+    });
+    // Or whoever kills it could make an uncaught error of what its function does not await.
+    promise.catch(NOTHING);
+    return promise;
+  }
+
+  #receive({ tags, timeoutMs = Number.POSITIVE_INFINITY }: ReceiveOptions): Promise<NativeMessage | null> {
+    return this.#awaiting((goOn) => {
+      if (this.#receiving !== null) throw new TypeError("the process receives already");
+      const { executor } = this.runtime;
+      const finish = (): NativeMessage | null | typeof NOT_YET => {
+        if (receiving.isSearching) this.#search(receiving);
+        if (receiving.isSearching) receiving.goOn();
+        const { arrived } = receiving;
+        if (arrived === null && (receiving.isSearching || !receiving.isLate)) return NOT_YET;
+        this.#receiving = null;
+        executor.disarm(timer);
+        return arrived === null ? null : toNative(arrived);
+      };
+      const receiving: Receiving = {
+        tags: tags === undefined ? null : new TagSet(tags),
+        arrived: null,
+        isSearching: true,
+        isLate: false,
+        goOn: () => goOn(finish),
+      };
+      const timer = this.#timer(() => {
+        receiving.isLate = true;
+        if (receiving.arrived === null && !receiving.isSearching) receiving.goOn();
+      });
+      this.#receiving = receiving;
+      this.#search(receiving);
+      if (receiving.arrived !== null || receiving.isSearching) receiving.goOn();
+      if (receiving.arrived === null && timeoutMs !== Number.POSITIVE_INFINITY) executor.arm(timer, timeoutMs);
+      return () => {
+        executor.disarm(timer);
+        receiving.arrived?.drop();
+      };
+    });
+  }
+
+  /** Looks at the next messages in the mailbox. */
+  #search(receiving: Receiving): void {
+    const { tags } = receiving;
+    const { mailbox } = this;
+    const message = tags === null ? mailbox.shift() : mailbox.take(tags, SEEN_PER_STEP);
+    receiving.arrived = message;
+    receiving.isSearching = message === null && tags !== null && mailbox.hasUnseen;
+    if (tags !== null) this.turnCharge += mailbox.passed;
   }
 
   override takeDirectly(message: Message): boolean {
-    const waiting = this.#waiting;
-    if (waiting === null || this.#arrived !== null || this.#isSearching) return false;
-    if (waiting.tags !== null && (message.tag === 0n || !waiting.tags.has(message.tag))) return false;
+    const receiving = this.#receiving;
+    if (receiving === null || receiving.arrived !== null || receiving.isSearching || receiving.isLate) return false;
+    if (receiving.tags !== null && (message.tag === 0n || !receiving.tags.has(message.tag))) return false;
     message.payBy(this.group);
-    this.#arrived = message;
-    this.runtime.scheduler.wake(this);
+    receiving.arrived = message;
+    receiving.goOn();
     return true;
   }
 
-  #timeOver(): void {
-    if (this.#waiting === null || this.#arrived !== null) return;
-    if (this.#isSearching) {
-      this.#isLate = true;
-      return;
-    }
-    this.#arrived = "timeout";
-    this.runtime.scheduler.wake(this);
+  #send(pid: Pid, data: Uint8Array, tag: bigint): Promise<void> {
+    return this.#awaiting((goOn) => {
+      const message = DataMessage.of(data, tag, this.group);
+      this.#sentBytes += message.countedBytes;
+      this.runtime.counts.sent(message);
+      const target = this.find(pid);
+      if (target === undefined) message.drop();
+      else if (!target.deliverFor(message, { endSend: () => goOn(NOTHING) })) {
+        return () => target.mailbox.withdraw(message);
+      }
+      goOn(NOTHING, this.#sentBytes <= SENT_AT_ONCE);
+      return NOTHING;
+    });
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    const { executor } = this.runtime;
+    return this.#awaiting((goOn) => {
+      const timer = this.#timer(() => goOn(NOTHING));
+      executor.arm(timer, delayMs);
+      return () => executor.disarm(timer);
+    });
+  }
+
+  #timer(fire: () => void): Timer {
+    return new Timer(fire, this, (error) => this.kill(reasonOf(error)));
   }
 
   #context(): NativeContext {
-    const { runtime } = this;
-    const alive = (): void => {
-      if (this.hasEnded || this.killReason !== null) throw this.#reason();
+    const living = (): this => {
+      if (this.hasEnded || this.killReason !== null) throw this.#reason;
+      return this;
     };
-    const other = (pid: Pid): BasicProcess | undefined => this.find(pid);
     return {
       pid: this.pid,
       signal: this.#abort.signal,
-      receive: (async ({ tags, timeoutMs = Number.POSITIVE_INFINITY }: ReceiveOptions = {}) => {
-        alive();
-        if (this.#waiting !== null) throw new TypeError("the process receives already");
-        return new Promise<NativeMessage | null>((resolve, reject) => {
-          const wanted = tags === undefined ? null : new TagSet(tags);
-          this.#waiting = { tags: wanted, resolve, reject };
-          this.#isLate = false;
-          this.#search();
-          this.#comeBack();
-          if (this.#arrived !== null || this.#isSearching) runtime.scheduler.wake(this);
-          if (this.#arrived === null && timeoutMs !== Number.POSITIVE_INFINITY) {
-            runtime.executor.arm(this.#timer, timeoutMs);
-          }
-        });
-        // Null comes of a timeout alone.
-      }) as NativeContext["receive"],
-      send: async (pid, data, tag = 0n) => {
-        alive();
-        const target = other(pid);
-        if (target !== undefined) await deliverWithRoom(target, DataMessage.of(data, tag));
-        alive();
-      },
-      sleep: async (delayMs) => {
-        alive();
-        await new Promise<void>((resolve, reject) => {
-          const sleep = { timer: new Timer(() => this.#wakeSleep(sleep, resolve)), reject };
-          this.#sleeps.add(sleep);
-          if (this.#sleeps.size === 1) this.#comeBack();
-          runtime.executor.arm(sleep.timer, delayMs);
-        });
-      },
-      link: (pid, tag = 0n) => {
-        alive();
-        this.linkTo(pid, tag);
-      },
+      // Null comes of a timeout alone.
+      receive: ((options = {}) => this.#receive(options)) as NativeContext["receive"],
+      send: (pid, data, tag = 0n) => this.#send(pid, data, tag),
+      sleep: (delayMs) => this.#sleep(delayMs),
+      link: (pid, tag = 0n) => void living().linkTo(pid, tag),
       unlink: (pid) => {
-        const target = other(pid);
-        if (target !== undefined) this.unlink(target);
+        const other = living().visible(pid);
+        if (other !== null) this.unlink(other);
       },
-      monitor: (pid) => {
-        alive();
-        this.monitorPid(pid);
-      },
+      monitor: (pid) => void living().monitorPid(pid),
       stopMonitoring: (pid) => {
-        const target = other(pid);
-        if (target !== undefined) this.stopMonitoring(target);
+        const other = living().visible(pid);
+        if (other !== null) this.stopMonitoring(other);
       },
-      kill: (pid) => {
-        alive();
-        other(pid)?.kill({ kind: "killed", by: this.pid });
-      },
+      kill: (pid) => living().killProcess(pid),
       dieWhenLinkDies: (dies) => {
-        this.diesWithLinks = dies;
+        living().diesWithLinks = dies;
       },
     };
   }
 
-  #wakeSleep(sleep: { readonly timer: Timer; readonly reject: (error: Error) => void }, resolve: () => void): void {
-    this.#sleeps.delete(sleep);
-    this.#goAway();
-    resolve();
-  }
-
-  #reason(): Error {
+  get #reason(): Error {
     const { reason } = this.#abort.signal;
     return reason instanceof Error ? reason : new Error("the process has ended");
   }
@@ -266,17 +334,12 @@ export class NativeProcess extends BasicProcess {
   protected override close(): void {
     const error = new Error("the process has ended");
     this.#abort.abort(error);
-    this.#waiting?.reject(error);
-    this.#waiting = null;
-    if (this.#arrived !== null && this.#arrived !== "timeout") this.#arrived.drop();
-    this.#arrived = null;
-    const { executor } = this.runtime;
-    executor.disarm(this.#timer);
-    for (const { timer, reject } of this.#sleeps) {
-      executor.disarm(timer);
+    for (const { giveUp, reject } of this.#waits) {
+      giveUp();
       reject(error);
     }
-    this.#sleeps.clear();
+    this.#waits.clear();
+    this.#due.length = 0;
     this.#comeBack();
   }
 

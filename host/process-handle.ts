@@ -1,7 +1,7 @@
 /** A process in the hands of the embedder. */
 
 import type { BasicProcess } from "./basic-process.ts";
-import { DataMessage, type SuspendedSender } from "./message.ts";
+import { DataMessage } from "./message.ts";
 import { Process } from "./process.ts";
 import type { ExitReason, Pid } from "./signal.ts";
 import { hibernate } from "./snapshot/hibernation.ts";
@@ -13,7 +13,7 @@ export interface ProcessStats {
   readonly pid: Pid;
   readonly name: string;
   readonly state: ProcessState;
-  /** Fuel used. */
+  /** Fuel used: 0 for async functions, which are charged by time. */
   readonly fuel: number;
   /** Turns it had. */
   readonly turns: number;
@@ -61,7 +61,12 @@ export class ProcessHandle implements AsyncDisposable {
    */
   async send(data: Uint8Array | DataMessage, tag = 0n): Promise<void> {
     const message = data instanceof DataMessage ? data : DataMessage.of(data, tag);
-    await deliverWithRoom(this.#process, message);
+    const { runtime } = this.#process;
+    runtime.counts.sent(message);
+    message.payBy(runtime.group);
+    await new Promise<void>((resolve) => {
+      if (this.#process.deliverFor(message, { endSend: resolve })) resolve();
+    });
   }
 
   /** Ends it before anything else of it runs. Links and monitors are told. */
@@ -69,18 +74,23 @@ export class ProcessHandle implements AsyncDisposable {
     this.#process.kill({ kind: "killed", by: null });
   }
 
-  /** Stops giving it turns until {@link resume}. */
+  /** Stops giving it turns until {@link resume}. What an async function awaits outside of its context goes on all the same. */
   pause(): void {
-    if (this.#process instanceof Process) this.#process.pause();
+    this.#process.pause();
   }
 
   resume(): void {
-    if (this.#process instanceof Process) this.#process.resume();
+    this.#process.resume();
   }
 
-  /** More fuel than its configuration gave it, rounded down. One that paused for want of fuel goes on. */
+  /**
+   * More fuel than its configuration gave it, rounded down. One that paused for want of fuel goes on. Throws `TypeError` for an
+   * async function: it is charged by time and has no fuel.
+   */
   addFuel(fuel: number): void {
-    if (this.#process instanceof Process) this.#process.addFuel(fuel);
+    if (!(this.#process instanceof Process))
+      throw new TypeError(`${this.#process.name || "a native process"} has no fuel`);
+    this.#process.addFuel(fuel);
   }
 
   /**
@@ -118,7 +128,7 @@ export function statsOf(process: BasicProcess): ProcessStats {
     name: process.name,
     state: stateOf(process),
     fuel: isGuest ? process.fuelUsed : 0,
-    turns: isGuest ? process.turns : 0,
+    turns: process.turns,
     memory: isGuest ? process.memoryBytes : 0,
     mailbox: process.mailbox.size,
     links: process.linkCount,
@@ -128,28 +138,8 @@ export function statsOf(process: BasicProcess): ProcessStats {
 
 function stateOf(process: BasicProcess): ProcessState {
   if (process.hasEnded) return "exited";
-  if (process instanceof Process && process.isPaused) return "paused";
+  if (process.isPaused) return "paused";
   if (!process.isVisible) return "initialising";
   if (process instanceof Process && process.isHibernating) return process.isRunnable ? "runnable" : "hibernating";
   return process.isRunnable ? "runnable" : "waiting";
-}
-
-/** Delivers a message of somebody who can wait for room. */
-export function deliverWithRoom(process: BasicProcess, message: DataMessage): Promise<void> {
-  process.runtime.counts.sent(message);
-  if (process.hasEnded) {
-    message.drop();
-    return Promise.resolve();
-  }
-  message.payBy(process.runtime.group);
-  if (process.takeDirectly(message)) return Promise.resolve();
-  const { mailbox } = process;
-  if (mailbox.hasRoom(message.countedBytes)) {
-    mailbox.push(message);
-    return Promise.resolve();
-  }
-  return new Promise((resolve) => {
-    const sender: SuspendedSender = { endSend: resolve };
-    mailbox.push(message, sender);
-  });
 }

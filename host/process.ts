@@ -143,8 +143,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   fuelUsed = DOUBLE_ZERO;
   /** Fuel that it may use in all. */
   #maxFuel: number;
-  /** Turns it had. */
-  turns = 0;
   #linearBytes = 0;
   #memoryBytes = 0;
   /** Of them those that are not its store's. */
@@ -184,8 +182,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #isSleeping = false;
   /** What the call that sends returns when there is room: an answer has come already. */
   #answered: readonly Value[] | null = null;
-  /** Paused by the embedder, or for want of fuel. */
-  isPaused = false;
   /** When it began to wait, by the executor's time. */
   #waitsSinceMs = DOUBLE_ZERO;
 
@@ -710,8 +706,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   // What the embedder may do.
 
-  pause(): void {
-    // Whoever is to end at its next turn has that turn.
+  override pause(): void {
     if (this.hasEnded || this.isPaused || this.killReason !== null) return;
     this.isPaused = true;
     // One that is being restored is first given all of it.
@@ -719,7 +714,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (!this.#isInTurn) this.#tellPause();
   }
 
-  resume(): void {
+  override resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
     if (!this.#isHeld) this.runtime.scheduler.release(this);
@@ -1025,29 +1020,15 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       mailbox.push(message);
       return true;
     }
-    switch (target.config.onFullMailbox) {
-      case "drop-newest":
-        message.drop();
-        return true;
-      case "end-receiver":
-        message.drop();
-        target.kill({
-          kind: "limit",
-          limit: "memory limit",
-          error: new Termination("memory limit", "the mailbox is full"),
-        });
-        return true;
-      default:
-        if (target === this) {
-          message.drop();
-          throw new Trap("host function trapped", "mailbox full");
-        }
-        mailbox.push(message, this);
-        this.#sending = message;
-        this.sendingTo = target;
-        this.runtime.suspendedSenders.add(this);
-        return false;
+    if (target === this && this.config.onFullMailbox === "suspend") {
+      message.drop();
+      throw new Trap("host function trapped", "mailbox full");
     }
+    if (target.overfill(message, this)) return true;
+    this.#sending = message;
+    this.sendingTo = target;
+    this.runtime.suspendedSenders.add(this);
+    return false;
   }
 
   #traceMessage(target: BasicProcess, message: Message): void {

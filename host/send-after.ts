@@ -80,19 +80,10 @@ export class PendingMessage implements SuspendedSender, Pending {
     this.#isSent = true;
     this.#runtime.counts.timersCompleted++;
     this.#runtime.counts.sent(this.#message);
-    const target = this.#receiver;
-    const message = this.#message;
-    if (target === null || target.hasEnded) {
-      message.drop();
-      this.#end();
-      return;
-    }
-    const { mailbox } = target;
-    if (mailbox.hasRoom(message.countedBytes)) {
-      target.deliver(message);
-      this.#end();
-    } else if (target.takeDirectly(message)) this.#end();
-    else mailbox.push(message, this);
+    const receiver = this.#receiver;
+    if (receiver === null) this.#message.drop();
+    else if (!receiver.deliverFor(this.#message, this)) return;
+    this.#end();
   }
 
   /** Its message, which had no room, has got it, or was taken or dropped. */
