@@ -32,6 +32,17 @@ const SPAWN = `
       (then (i64.const -1))
       (else (i64.load (i32.const 288)))))`;
 
+/** `echo`: works as the periodic process does for each message, after it has told the embedder that it is there. */
+export const echo = () =>
+  textToBinary(`(module ${IMPORTS} (import "bench" "note" (func $note)) (memory (export "memory") 1)
+    (func (export "echo") (local $work i32)
+      (loop $next
+        (drop (call $receive (i32.const 0) (i32.const 0) (i64.const -1)))
+        (call $note)
+        (local.set $work (i32.const ${PERIODIC_FUEL / 5}))
+        (loop $again (br_if $again (local.tee $work (i32.sub (local.get $work) (i32.const 1)))))
+        (br $next))))`);
+
 const TIME = `
   (func $now (result i64)
     (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 8)))

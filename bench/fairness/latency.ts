@@ -1,19 +1,27 @@
-/** How late a process wakes that works 20,000 fuel every 5 ms, beside hogs; and how long the event loop is held. */
+/**
+ * How late a process wakes that works 20,000 fuel every 5 ms, beside hogs, and one that gets messages of the embedder; and
+ * how long the event loop is held, by us and by a loop of JavaScript that does nothing else.
+ */
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { CollectedOutput } from "../../host/index.ts";
-import { compileSync } from "../../vm/index.ts";
+import { CollectedOutput, guestFunctions, type Runtime } from "../../host/index.ts";
+import { compileSync, type HostDefinition } from "../../vm/index.ts";
 import { tableText } from "../harness.ts";
-import { HOGS, periodic } from "./guests.ts";
+import { echo, HOGS, periodic } from "./guests.ts";
 import { setting, sleep } from "./setting.ts";
 import { type Distribution, distribution } from "./statistics.ts";
+
+/** No divisor of the periods of others. */
+const MESSAGE_EVERY_MS = 7;
 
 export interface Latency {
   readonly hogs: number;
   /** Milliseconds after the moment that was asked for. */
   readonly wakeMs: Distribution;
+  /** Milliseconds from the embedder's `send` to the process that receives it. */
+  readonly messageMs: Distribution;
   /** Milliseconds between two looks of the event loop at what is due. */
   readonly loopMs: Distribution;
 }
@@ -36,6 +44,33 @@ export function probeLoop(): () => Distribution {
   };
 }
 
+/** Turns of the event loop of so many milliseconds in which nothing is done: what the machine and V8 do by themselves. */
+export async function emptyLoop(turnMs: number, turns: number): Promise<Distribution> {
+  const stop = probeLoop();
+  for (let i = 0; i < turns; i++) {
+    const endMs = performance.now() + turnMs;
+    while (performance.now() < endMs);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return stop();
+}
+
+/** Sends a message every few milliseconds, until the returned function is called. */
+function probeMessages(runtime: Runtime, onNote: (heard: () => void) => void): () => Distribution {
+  const delays: number[] = [];
+  let sentMs = Number.NaN;
+  onNote(() => delays.push(performance.now() - sentMs));
+  const process = runtime.spawn(compileSync(echo()), { entry: "echo" });
+  const timer = setInterval(() => {
+    sentMs = performance.now();
+    void process.send(new Uint8Array(100));
+  }, MESSAGE_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    return distribution(delays);
+  };
+}
+
 /** Begins to measure `settleMs` after the hogs have started. */
 export async function latency(
   hogs: number,
@@ -43,7 +78,10 @@ export async function latency(
   { settleMs = 200 + hogs / 10 }: { readonly settleMs?: number } = {},
 ): Promise<Latency> {
   const stdout = new CollectedOutput();
-  const { runtime } = setting({ services: { stdout } });
+  let heard = (): void => {};
+  const note: HostDefinition = { params: [], results: [], call: () => heard() };
+  const functions = [(module: string) => (module === "bench" ? note : undefined), guestFunctions];
+  const { runtime } = setting({ services: { stdout }, functions });
   const hog = compileSync(HOGS.alu());
   for (let i = 0; i < hogs; i++) {
     runtime.spawn(hog, { entry: "hog" });
@@ -51,12 +89,16 @@ export async function latency(
   }
   await sleep(settleMs);
   const stop = probeLoop();
+  const stopMessages = probeMessages(runtime, (listener) => {
+    heard = listener;
+  });
   await runtime.spawn(compileSync(periodic()), { entry: "periodic", args: [BigInt(wakeUps)] }).exited;
   const loopMs = stop();
+  const messageMs = stopMessages();
   await runtime.dispose();
   const bytes = Buffer.concat(stdout.chunks);
   const samples = Array.from({ length: bytes.length >>> 2 }, (_, i) => bytes.readUInt32LE(i * 4));
-  return { hogs, wakeMs: distribution(samples.map((ns) => ns / 1e6)), loopMs };
+  return { hogs, wakeMs: distribution(samples.map((ns) => ns / 1e6)), messageMs, loopMs };
 }
 
 /** In a new process of Node. */
@@ -66,10 +108,14 @@ export async function coldLatency(hogs: number, wakeUps: number): Promise<Latenc
   return JSON.parse(stdout) as Latency;
 }
 
-export function latencyText(warm: readonly Latency[], cold: Latency): string {
-  const rows = [...warm, cold].map(({ hogs, wakeMs, loopMs }, i) => [
+/** `empty` is the loop in which nothing is done, before and after the others. */
+export function latencyText(warm: readonly Latency[], cold: Latency, empty: readonly Distribution[]): string {
+  const loops = ({ p50, p999, max }: Distribution): string[] => [p50, p999, max].map((value) => value.toFixed(2));
+  const rows = [...warm, cold].map(({ hogs, wakeMs, messageMs, loopMs }, i) => [
     `${hogs.toLocaleString("en")}${i < warm.length ? "" : ", cold"}`,
-    ...[wakeMs.p50, wakeMs.p99, wakeMs.max, loopMs.p50, loopMs.p999, loopMs.max].map((value) => value.toFixed(2)),
+    ...[wakeMs.p50, wakeMs.p99, wakeMs.max, messageMs.p50, messageMs.p99].map((value) => value.toFixed(2)),
+    ...loops(loopMs),
   ]);
-  return tableText(["hogs", "wake p50", "p99", "max", "loop p50", "p99.9", "max ms"], rows);
+  for (const loopMs of empty) rows.push(["no guests, turns of 4 ms", "", "", "", "", "", ...loops(loopMs)]);
+  return tableText(["hogs", "wake p50", "p99", "max", "message p50", "p99", "loop p50", "p99.9", "max ms"], rows);
 }
