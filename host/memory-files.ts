@@ -47,6 +47,8 @@ const DEFAULT_MAX_BYTES = 268_435_456;
 /** Counted bytes of a file, directory or link, and of a name in a directory besides its characters. */
 const NODE_BYTES = 512;
 const NAME_BYTES = 96;
+/** Some microseconds, with the promises. */
+const OPERATION_FUEL = 50;
 /** Directories above the place that a directory is moved to: each is looked at. */
 const MAX_DEPTH = 4_096;
 
@@ -108,6 +110,7 @@ function freeUnused(tree: Tree, node: Node): void {
 
 class MemoryFile implements OpenFile {
   readonly kind = "file";
+  readonly operationFuel = OPERATION_FUEL;
   readonly #tree: Tree;
   readonly #node: FileNode;
   #isOpen = true;
@@ -164,6 +167,7 @@ class MemoryFile implements OpenFile {
 
 export class MemoryDirectory implements Directory {
   readonly kind = "directory";
+  readonly operationFuel = OPERATION_FUEL;
   readonly #tree: Tree;
   readonly #node: DirectoryNode;
 

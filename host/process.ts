@@ -87,6 +87,9 @@ const MAX_PREOPENS = 64;
 /** So many tags are in the price of a process. */
 const FREE_TAGS = 8;
 
+/** What work outside of turns takes for a unit of its fuel. */
+const LATE_NS_PER_FUEL = 20;
+
 const KIND_RESULTS: readonly (readonly Value[])[] = [[0], [1], [2]];
 const ARRIVED_RESULTS: readonly (readonly Value[])[] = [[0], [0], [0]];
 const TIMED_OUT_RESULT: readonly Value[] = [TIMED_OUT];
@@ -1065,6 +1068,12 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#answered = null;
     this.#hasTimedOut = false;
     this.runtime.suspendedSenders.delete(this);
+  }
+
+  /** Charges it for work outside of its turns, whose fuel it pays in the next one: there it takes no time. */
+  chargeLate(fuel: number): void {
+    const { executor, scheduler } = this.runtime;
+    if (!executor.isDeterministic) scheduler.chargeLate(this, fuel * LATE_NS_PER_FUEL);
   }
 
   // The end.

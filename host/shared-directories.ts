@@ -8,7 +8,7 @@ import type { DirectoryGrant } from "./directory-grants.ts";
 import { Account, type Group } from "./group.ts";
 import { Holding } from "./holding.ts";
 import type { Directory, DirectoryEntry, FileStat, NewTimes, OpenFile, OpenOptions } from "./system.ts";
-import { SystemError } from "./system.ts";
+import { fuelOfOperation, SystemError } from "./system.ts";
 
 /** Those that are open or being opened. */
 const handles = new WeakMap<DirectoryGrant, Handle>();
@@ -110,6 +110,10 @@ export class SharedDirectory implements Directory {
     this.#handle = of instanceof Handle ? of : null;
     this.#own = of instanceof Handle ? null : of;
     this.#holding = holding;
+  }
+
+  get operationFuel(): number {
+    return fuelOfOperation(this.#directory);
   }
 
   get #directory(): Directory {

@@ -110,6 +110,8 @@ export interface NewTimes {
 /** An open file. Positions are the caller's business. */
 export interface OpenFile {
   readonly kind: "file";
+  /** What an operation costs a guest, besides the bytes. Default 2,000: some tens of microseconds in a thread pool. */
+  readonly operationFuel?: number;
   /** Fills the beginning of `bytes` and returns how many; 0 at the end of the file. */
   read(bytes: Uint8Array, position: bigint): Promise<number>;
   /** Writes the beginning of `bytes` and returns how many. Null is the end of the file. */
@@ -134,6 +136,8 @@ export interface DirectoryEntry {
  */
 export interface Directory {
   readonly kind: "directory";
+  /** As in {@link OpenFile}. */
+  readonly operationFuel?: number;
   /** Rejects with ELOOP or ENOTDIR for a symbolic link. */
   open(name: string, options: OpenOptions): Promise<OpenFile | Directory>;
   statEntry(name: string): Promise<FileStat>;
@@ -153,4 +157,12 @@ export interface Directory {
   setTimes(times: NewTimes): Promise<void>;
   sync(dataOnly: boolean): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Fuel of an operation on a directory or file that does not say what it costs: one that goes through a thread pool. */
+const OPERATION_FUEL = 2_000;
+
+/** Fuel of one operation on it. */
+export function fuelOfOperation({ operationFuel }: { readonly operationFuel?: number }): number {
+  return operationFuel ?? OPERATION_FUEL;
 }

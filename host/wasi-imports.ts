@@ -34,16 +34,20 @@ function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
       const process = processOf(caller);
       if (process.runtime.trace !== null) return tracedCall(process, caller, fullName, fn, args);
       const memory = caller.memory();
-      const answer = callWasi(process.wasi, fn, guestOf(caller, memory), args);
+      const answer = callWasi(process.wasi, fn, guestOf(process, caller, memory), args);
       return answer instanceof Promise ? complete(memory, answer) : answer;
     },
   };
 }
 
-function guestOf(caller: Caller, memory: GuestMemory): Guest {
+function guestOf(process: Process, caller: Caller, memory: GuestMemory): Guest {
   return {
     memory,
     charge: (fuel: number) => caller.chargeFuel(fuel),
+    chargeLate: (fuel: number) => {
+      caller.chargeFuel(fuel);
+      process.chargeLate(fuel);
+    },
     giveWay: () => caller.giveWay(),
   };
 }
@@ -64,7 +68,7 @@ function tracedCall(
     runtime.trace?.({ kind: "call", pid, environment: environment.id, name, effects: memory.effects.value });
     return errno;
   };
-  const answer = callWasi(process.wasi, fn, guestOf(caller, memory), args);
+  const answer = callWasi(process.wasi, fn, guestOf(process, caller, memory), args);
   return answer instanceof Promise ? complete(memory, answer).then(report) : report(answer);
 }
 

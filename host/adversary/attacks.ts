@@ -119,6 +119,14 @@ function wider(): Attack {
   };
 }
 
+/** Each link leads twenty times into a directory and back, and then to the next. */
+async function linkedTree(): Promise<MemoryDirectory> {
+  const tree = MemoryDirectory.create(new FakeClock());
+  await tree.createDirectory("d");
+  for (let k = 0; k < 40; k++) await tree.createSymlink(`l${k}`, `${"d/../".repeat(20)}l${k + 1}`);
+  return tree;
+}
+const STAT = `(call $wasi_snapshot_preview1::path_filestat_get ${i(3, 1, 16, 2, 512)})`;
 const pids = (call: (pid: string) => string): string => times(3, call("(i64.extend_i32_u (local.get $n))"));
 const BODY_7_MB = compiling(7_000_000);
 const BODY_20_KB = compiling(20_000);
@@ -420,5 +428,9 @@ export const ATTACKS = {
        ${forEver(`(drop ${lookup(100, RANGES[0].length)}) (drop ${lookup(600, RANGES[1].length)})`)}`,
       `${data(0, "svc@1.x")} ${data(16, "svc@1.2.0")} ${data(100, RANGES[0])} ${data(600, RANGES[1])}`,
     ),
+  },
+  "21 a path through forty links": {
+    guest: attacker(`${note(STAT)} ${forEver(`(drop ${STAT})`)}`, data(16, "l0")),
+    config: { preopens: [{ name: "data", readOnly: true, open: linkedTree }] },
   },
 } as const satisfies Readonly<Record<string, Attack>>;

@@ -4,6 +4,8 @@
  */
 
 import type { Errno } from "./abi.ts";
+import { fuelOfOperation } from "../system.ts";
+import type { Descriptor } from "./descriptors.ts";
 import type { WasiState } from "./state.ts";
 
 /** The caller's linear memory. Addresses are unsigned, every access is checked, and bytes go in and out as copies. */
@@ -19,11 +21,16 @@ export interface GuestMemory {
   writeU64(address: number, value: bigint): void;
 }
 
-/** Who calls. Only for the synchronous part of a function: what comes later is a {@link Completion}. */
+/**
+ * Who calls. Only for the synchronous part of a function, but for {@link Guest.chargeLate}: what comes later is a
+ * {@link Completion}.
+ */
 export interface Guest {
   readonly memory: GuestMemory;
   /** Adds to the fuel that the call costs. */
   charge(fuel: number): void;
+  /** As {@link charge}, for work that is done in promises, outside of the guest's turns: at any time until the answer. */
+  chargeLate(fuel: number): void;
   /** Lets others have their turn when the call is done. */
   giveWay(): void;
 }
@@ -91,6 +98,12 @@ export class GuestFault extends Error {
 /** Called for results before anything happens, so that a bad address has no effect. */
 export function checkRange(memory: GuestMemory, address: number, byteLength: number): void {
   if (address + byteLength > memory.byteLength) throw new GuestFault();
+}
+
+/** Pays for an operation on what a descriptor holds; streams have none. */
+export function chargeOperation(guest: Guest, descriptor: Descriptor): void {
+  if (descriptor.kind === "file") guest.chargeLate(fuelOfOperation(descriptor.file));
+  else if (descriptor.kind === "directory") guest.chargeLate(fuelOfOperation(descriptor.directory));
 }
 
 /** Fuel for bytes that the host moves for the guest: the engine's price of `memory.copy`. */

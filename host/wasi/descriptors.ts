@@ -127,6 +127,15 @@ export class DescriptorTable {
     return descriptor;
   }
 
+  /** Counts what a call has open besides the descriptors, until {@link letGo}. False when there may be no more. */
+  hold(): boolean {
+    return this.#account === null || this.#account.reserve();
+  }
+
+  letGo(): void {
+    this.#account?.release();
+  }
+
   #free(fd: number): void {
     this.#entries[fd] = null;
     if (fd < this.#firstFree) this.#firstFree = fd;

@@ -4,7 +4,7 @@ import type { InputStream, OutputStream } from "../system.ts";
 import { SystemError } from "../system.ts";
 import { Errno, FdFlag } from "./abi.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
-import { checkRange, defineWaiting, fuelOfBytes } from "./define.ts";
+import { chargeOperation, checkRange, defineWaiting, fuelOfBytes } from "./define.ts";
 import type {
   Descriptor,
   DescriptorTable,
@@ -18,6 +18,7 @@ import { gather, readVector, scatter, shortened } from "./iovec.ts";
 import { encodeEntries, readListing } from "./listing.ts";
 import type { WasiState } from "./state.ts";
 import { RIGHT_READ, RIGHT_WRITE } from "./abi.ts";
+import type { Call } from "./walk.ts";
 
 /** What a directory's listing may return in one call. */
 const MAX_LISTING_BYTES = 1_048_576;
@@ -43,8 +44,14 @@ export function asPosition(offset: bigint): bigint {
 }
 
 /** Moves bytes of a file that the host keeps meanwhile: fewer when there is no memory for all of them. */
-async function moving<T>(state: WasiState, vector: Vector, move: (part: Vector) => Promise<T>): Promise<T> {
+async function moving<T>(
+  { state, guest }: Call,
+  descriptor: FileDescriptor,
+  vector: Vector,
+  move: (part: Vector) => Promise<T>,
+): Promise<T> {
   const { byteLength } = vector;
+  chargeOperation(guest, descriptor);
   if (byteLength <= FREE_TRANSFER_BYTES) return move(vector);
   if (!state.reserveBytes(byteLength)) return move(shortened(vector, FREE_TRANSFER_BYTES));
   try {
@@ -178,9 +185,9 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     requireRight(descriptor, RIGHT_READ);
     checkRange(guest.memory, count, 4);
     const vector = readVector(guest, vectors, vectorCount);
-    return descriptor.kind === "input"
-      ? readStream(state, guest, descriptor, vector, count)
-      : moving(state, vector, (part) => readFile(asFile(descriptor), part, null, count));
+    if (descriptor.kind === "input") return readStream(state, guest, descriptor, vector, count);
+    const file = asFile(descriptor);
+    return moving({ state, guest }, file, vector, (part) => readFile(file, part, null, count));
   }),
 
   fd_pread: defineWaiting(
@@ -191,7 +198,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       checkRange(guest.memory, count, 4);
       const vector = readVector(guest, vectors, vectorCount);
       const position = asPosition(offset);
-      return moving(state, vector, (part) => readFile(file, part, position, count));
+      return moving({ state, guest }, file, vector, (part) => readFile(file, part, position, count));
     },
   ),
 
@@ -204,7 +211,8 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       return writeStream(state, guest, descriptor, vector, count);
     }
     const file = asFile(descriptor);
-    return moving(state, readVector(guest, vectors, vectorCount), (part) => writeFile(guest, file, part, null, count));
+    const vector = readVector(guest, vectors, vectorCount);
+    return moving({ state, guest }, file, vector, (part) => writeFile(guest, file, part, null, count));
   }),
 
   fd_pwrite: defineWaiting(
@@ -215,7 +223,7 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       checkRange(guest.memory, count, 4);
       const vector = readVector(guest, vectors, vectorCount);
       const position = asPosition(offset);
-      return moving(state, vector, (part) => writeFile(guest, file, part, position, count));
+      return moving({ state, guest }, file, vector, (part) => writeFile(guest, file, part, position, count));
     },
   ),
 

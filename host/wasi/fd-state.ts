@@ -14,7 +14,7 @@ import {
   writeFilestat,
 } from "./abi.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
-import { checkRange, define, defineWaiting } from "./define.ts";
+import { chargeOperation, checkRange, define, defineWaiting } from "./define.ts";
 import type { Descriptor, FileDescriptor } from "./descriptors.ts";
 import { closeDescriptor } from "./descriptors.ts";
 import { asFile, asPosition } from "./fd-io.ts";
@@ -46,7 +46,8 @@ function typeOf(descriptor: Descriptor): FileType {
   }
 }
 
-async function statTo(descriptor: Descriptor, address: number): Promise<Completion> {
+async function statTo(guest: Guest, descriptor: Descriptor, address: number): Promise<Completion> {
+  chargeOperation(guest, descriptor);
   const stat = await (descriptor.kind === "file"
     ? descriptor.file.stat()
     : descriptor.kind === "directory"
@@ -66,7 +67,13 @@ function moveTo(memory: GuestMemory, descriptor: FileDescriptor, position: bigin
   return Errno.Success;
 }
 
-async function seekFromEnd(descriptor: FileDescriptor, offset: bigint, result: number): Promise<Completion> {
+async function seekFromEnd(
+  guest: Guest,
+  descriptor: FileDescriptor,
+  offset: bigint,
+  result: number,
+): Promise<Completion> {
+  chargeOperation(guest, descriptor);
   const { size } = await descriptor.file.stat();
   return (memory) => moveTo(memory, descriptor, size + offset, result);
 }
@@ -80,21 +87,30 @@ function seek(guest: Guest, descriptor: Descriptor, offset: bigint, whence: numb
     case Whence.Current:
       return moveTo(guest.memory, file, file.position + offset, result);
     case Whence.End:
-      return seekFromEnd(file, offset, result);
+      return seekFromEnd(guest, file, offset, result);
     default:
       throw new SystemError("EINVAL");
   }
 }
 
-async function sync(descriptor: Descriptor, dataOnly: boolean): Promise<Completion> {
+async function sync(guest: Guest, descriptor: Descriptor, dataOnly: boolean): Promise<Completion> {
+  chargeOperation(guest, descriptor);
   if (descriptor.kind === "file") await descriptor.file.sync(dataOnly);
   else if (descriptor.kind === "directory") await descriptor.directory.sync(dataOnly);
   return Errno.Success;
 }
 
-async function allocate(descriptor: FileDescriptor, end: bigint): Promise<Completion> {
+async function allocate(guest: Guest, descriptor: FileDescriptor, end: bigint): Promise<Completion> {
+  chargeOperation(guest, descriptor);
   if ((await descriptor.file.stat()).size < end) await descriptor.file.setSize(end);
   return Errno.Success;
+}
+
+function close(guest: Guest, descriptor: Descriptor): Answer {
+  const closing = closeDescriptor(descriptor);
+  if (closing === null) return Errno.Success;
+  chargeOperation(guest, descriptor);
+  return done(closing);
 }
 
 /** The name of a preopened directory; every other descriptor is EBADF, which is how a guest finds the end of the list. */
@@ -109,23 +125,20 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return advice <= 5 ? Errno.Success : Errno.Inval;
   }),
 
-  fd_allocate: defineWaiting(["i32", "i64", "i64"], ({ descriptors }, _guest, fd, offset, length) => {
+  fd_allocate: defineWaiting(["i32", "i64", "i64"], ({ descriptors }, guest, fd, offset, length) => {
     const file = asFile(descriptors.get(fd));
     requireWritable(file);
     if (length === 0n) throw new SystemError("EINVAL");
     const end = asPosition(offset) + asPosition(length);
     if (end > LARGEST_POSITION) throw new SystemError("EFBIG");
-    return allocate(file, end);
+    return allocate(guest, file, end);
   }),
 
-  fd_close: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => {
-    const closing = closeDescriptor(descriptors.remove(fd));
-    return closing === null ? Errno.Success : done(closing);
-  }),
+  fd_close: defineWaiting(["i32"], ({ descriptors }, guest, fd) => close(guest, descriptors.remove(fd))),
 
-  fd_datasync: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), true)),
+  fd_datasync: defineWaiting(["i32"], ({ descriptors }, guest, fd) => sync(guest, descriptors.get(fd), true)),
 
-  fd_sync: defineWaiting(["i32"], ({ descriptors }, _guest, fd) => sync(descriptors.get(fd), false)),
+  fd_sync: defineWaiting(["i32"], ({ descriptors }, guest, fd) => sync(guest, descriptors.get(fd), false)),
 
   fd_fdstat_get: define(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
     const descriptor = descriptors.get(fd);
@@ -151,22 +164,24 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return Errno.Success;
   }),
 
-  fd_filestat_get: defineWaiting(["i32", "i32"], ({ descriptors }, { memory }, fd, address) => {
-    checkRange(memory, address, FILESTAT_BYTES);
-    return statTo(descriptors.get(fd), address);
+  fd_filestat_get: defineWaiting(["i32", "i32"], ({ descriptors }, guest, fd, address) => {
+    checkRange(guest.memory, address, FILESTAT_BYTES);
+    return statTo(guest, descriptors.get(fd), address);
   }),
 
-  fd_filestat_set_size: defineWaiting(["i32", "i64"], ({ descriptors }, _guest, fd, size) => {
+  fd_filestat_set_size: defineWaiting(["i32", "i64"], ({ descriptors }, guest, fd, size) => {
     const file = asFile(descriptors.get(fd));
     requireWritable(file);
+    chargeOperation(guest, file);
     return done(file.file.setSize(asPosition(size)));
   }),
 
   fd_filestat_set_times: defineWaiting(
     ["i32", "i64", "i64", "i32"],
-    ({ clock, descriptors }, _guest, fd, accessed, modified, flags) => {
+    ({ clock, descriptors }, guest, fd, accessed, modified, flags) => {
       const times = newTimes(clock, accessed, modified, flags);
       const descriptor = descriptors.get(fd);
+      chargeOperation(guest, descriptor);
       if (descriptor.kind === "directory") {
         if (descriptor.readOnly) throw new SystemError("EROFS");
         return done(descriptor.directory.setTimes(times));
@@ -193,10 +208,9 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return Errno.Success;
   }),
 
-  fd_renumber: defineWaiting(["i32", "i32"], ({ descriptors }, _guest, from, to) => {
+  fd_renumber: defineWaiting(["i32", "i32"], ({ descriptors }, guest, from, to) => {
     const replaced = descriptors.renumber(from, to);
-    const closing = replaced === null ? null : closeDescriptor(replaced);
-    return closing === null ? Errno.Success : done(closing);
+    return replaced === null ? Errno.Success : close(guest, replaced);
   }),
 
   fd_seek: defineWaiting(["i32", "i64", "i32", "i32"], ({ descriptors }, guest, fd, offset, whence, result) =>

@@ -21,6 +21,7 @@ import type { Descriptor, DirectoryDescriptor } from "./descriptors.ts";
 import { closeDescriptor } from "./descriptors.ts";
 import type { Place } from "./resolve.ts";
 import { readPath, withPlace } from "./resolve.ts";
+import type { Call } from "./walk.ts";
 import type { WasiState } from "./state.ts";
 import { newTimes } from "./times.ts";
 
@@ -47,7 +48,12 @@ interface OpenRequest {
   readonly flags: number;
 }
 
-async function openPath(base: DirectoryDescriptor, path: string, request: OpenRequest): Promise<Descriptor> {
+async function openPath(
+  call: Call,
+  base: DirectoryDescriptor,
+  path: string,
+  request: OpenRequest,
+): Promise<Descriptor> {
   const { openFlags, flags } = request;
   const wantsDirectory = (openFlags & OpenFlag.Directory) !== 0;
   const create = (openFlags & OpenFlag.Create) !== 0;
@@ -58,7 +64,7 @@ async function openPath(base: DirectoryDescriptor, path: string, request: OpenRe
   if (wantsDirectory && (create || truncate)) throw new SystemError("EINVAL");
   if (base.readOnly && (create || truncate)) throw new SystemError("EROFS");
   const followLast = request.followLast && !(create && exclusive);
-  const opened = await withPlace(base, path, followLast, async (place) => {
+  const opened = await withPlace(call, base, path, followLast, async (place) => {
     const directory = wantsDirectory || place.mustBeDirectory;
     if (directory && create) throw new SystemError("EISDIR");
     // Guests ask for every right when they do not care; on a directory "write" is about its entries.
@@ -127,12 +133,13 @@ async function addOpened(state: WasiState, opening: Promise<Descriptor>, result:
 }
 
 async function statPath(
+  call: Call,
   base: DirectoryDescriptor,
   path: string,
   followLast: boolean,
   address: number,
 ): Promise<Completion> {
-  const stat = await withPlace(base, path, followLast, (place) =>
+  const stat = await withPlace(call, base, path, followLast, (place) =>
     place.directory.statEntry(place.name).then((found) => {
       if (place.mustBeDirectory && found.kind !== "directory") throw new SystemError("ENOTDIR");
       return found;
@@ -146,11 +153,12 @@ async function statPath(
 
 /** An operation on one entry that gives nothing back but success. */
 async function onEntry(
+  call: Call,
   base: DirectoryDescriptor,
   path: string,
   operation: (place: Place) => Promise<void>,
 ): Promise<Completion> {
-  await withPlace(writable(base), path, false, async (place) => {
+  await withPlace(call, writable(base), path, false, async (place) => {
     requireEntry(place);
     await operation(place);
   });
@@ -159,6 +167,7 @@ async function onEntry(
 
 /** An operation from one entry to another, of the same or another directory. */
 function betweenEntries(
+  call: Call,
   from: DirectoryDescriptor,
   path: string,
   followLast: boolean,
@@ -166,8 +175,8 @@ function betweenEntries(
   newPath: string,
   operation: (source: Place, target: Place) => Promise<void>,
 ): Promise<Completion> {
-  return withPlace(writable(from), path, followLast, (source) =>
-    onEntry(to, newPath, async (target) => {
+  return withPlace(call, writable(from), path, followLast, (source) =>
+    onEntry(call, to, newPath, async (target) => {
       requireEntry(source);
       await operation(source, target);
     }),
@@ -175,13 +184,14 @@ function betweenEntries(
 }
 
 async function readLink(
+  call: Call,
   base: DirectoryDescriptor,
   path: string,
   address: number,
   byteLength: number,
   used: number,
 ): Promise<Completion> {
-  const target = await withPlace(base, path, false, (place) => place.directory.readLink(place.name));
+  const target = await withPlace(call, base, path, false, (place) => place.directory.readLink(place.name));
   const bytes = new TextEncoder().encode(target).subarray(0, byteLength);
   return (memory) => {
     memory.write(address, bytes);
@@ -191,28 +201,34 @@ async function readLink(
 }
 
 export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
-  path_create_directory: defineWaiting(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
-    onEntry(descriptors.directory(fd), readPath(guest, address, length), (place) =>
+  path_create_directory: defineWaiting(["i32", "i32", "i32"], (state, guest, fd, address, length) =>
+    onEntry({ state, guest }, state.descriptors.directory(fd), readPath(guest, address, length), (place) =>
       place.directory.createDirectory(place.name),
     ),
   ),
 
   path_filestat_get: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32"],
-    ({ descriptors }, guest, fd, lookup, address, length, result) => {
-      const base = descriptors.directory(fd);
+    (state, guest, fd, lookup, address, length, result) => {
+      const base = state.descriptors.directory(fd);
       checkRange(guest.memory, result, FILESTAT_BYTES);
-      return statPath(base, readPath(guest, address, length), (lookup & SYMLINK_FOLLOW) !== 0, result);
+      return statPath(
+        { state, guest },
+        base,
+        readPath(guest, address, length),
+        (lookup & SYMLINK_FOLLOW) !== 0,
+        result,
+      );
     },
   ),
 
   path_filestat_set_times: defineWaiting(
     ["i32", "i32", "i32", "i32", "i64", "i64", "i32"],
-    async ({ clock, descriptors }, guest, fd, lookup, address, length, accessed, modified, flags) => {
-      const base = writable(descriptors.directory(fd));
-      const times = newTimes(clock, accessed, modified, flags);
+    async (state, guest, fd, lookup, address, length, accessed, modified, flags) => {
+      const base = writable(state.descriptors.directory(fd));
+      const times = newTimes(state.clock, accessed, modified, flags);
       const path = readPath(guest, address, length);
-      await withPlace(base, path, (lookup & SYMLINK_FOLLOW) !== 0, (place) =>
+      await withPlace({ state, guest }, base, path, (lookup & SYMLINK_FOLLOW) !== 0, (place) =>
         place.directory.setEntryTimes(place.name, times),
       );
       return Errno.Success;
@@ -221,15 +237,16 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
 
   path_link: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i32", "i32"],
-    ({ descriptors }, guest, fd, lookup, address, length, newFd, newAddress, newLength) => {
+    (state, guest, fd, lookup, address, length, newFd, newAddress, newLength) => {
       const path = readPath(guest, address, length);
       const newPath = readPath(guest, newAddress, newLength);
       const followLast = (lookup & SYMLINK_FOLLOW) !== 0;
       return betweenEntries(
-        descriptors.directory(fd),
+        { state, guest },
+        state.descriptors.directory(fd),
         path,
         followLast,
-        descriptors.directory(newFd),
+        state.descriptors.directory(newFd),
         newPath,
         (source, target) => source.directory.link(source.name, target.directory, target.name),
       );
@@ -245,36 +262,44 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
       state.descriptors.checkRoom();
       const path = readPath(guest, address, length);
       const followLast = (lookup & SYMLINK_FOLLOW) !== 0;
-      const opening = openPath(base, path, { followLast, openFlags, rights, inheritingRights, flags });
+      const opening = openPath({ state, guest }, base, path, {
+        followLast,
+        openFlags,
+        rights,
+        inheritingRights,
+        flags,
+      });
       return addOpened(state, opening, result);
     },
   ),
 
   path_readlink: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i32"],
-    ({ descriptors }, guest, fd, address, length, buffer, byteLength, used) => {
+    (state, guest, fd, address, length, buffer, byteLength, used) => {
       checkRange(guest.memory, buffer, byteLength);
       checkRange(guest.memory, used, 4);
-      return readLink(descriptors.directory(fd), readPath(guest, address, length), buffer, byteLength, used);
+      const base = state.descriptors.directory(fd);
+      return readLink({ state, guest }, base, readPath(guest, address, length), buffer, byteLength, used);
     },
   ),
 
-  path_remove_directory: defineWaiting(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
-    onEntry(descriptors.directory(fd), readPath(guest, address, length), (place) =>
+  path_remove_directory: defineWaiting(["i32", "i32", "i32"], (state, guest, fd, address, length) =>
+    onEntry({ state, guest }, state.descriptors.directory(fd), readPath(guest, address, length), (place) =>
       place.directory.removeDirectory(place.name),
     ),
   ),
 
   path_rename: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32", "i32"],
-    ({ descriptors }, guest, fd, address, length, newFd, newAddress, newLength) => {
+    (state, guest, fd, address, length, newFd, newAddress, newLength) => {
       const path = readPath(guest, address, length);
       const newPath = readPath(guest, newAddress, newLength);
       return betweenEntries(
-        descriptors.directory(fd),
+        { state, guest },
+        state.descriptors.directory(fd),
         path,
         false,
-        descriptors.directory(newFd),
+        state.descriptors.directory(newFd),
         newPath,
         async (source, target) => {
           await requireKind(source);
@@ -286,18 +311,18 @@ export const PATH_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
 
   path_symlink: defineWaiting(
     ["i32", "i32", "i32", "i32", "i32"],
-    ({ descriptors }, guest, targetAddress, targetLength, fd, address, length) => {
+    (state, guest, targetAddress, targetLength, fd, address, length) => {
       const target = readPath(guest, targetAddress, targetLength);
       // We would not follow it, but others on the host would, wherever the guest points them.
       if (target.startsWith("/")) throw new SystemError("EPERM");
-      return onEntry(descriptors.directory(fd), readPath(guest, address, length), (place) =>
+      return onEntry({ state, guest }, state.descriptors.directory(fd), readPath(guest, address, length), (place) =>
         place.directory.createSymlink(place.name, target),
       );
     },
   ),
 
-  path_unlink_file: defineWaiting(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, length) =>
-    onEntry(descriptors.directory(fd), readPath(guest, address, length), async (place) => {
+  path_unlink_file: defineWaiting(["i32", "i32", "i32"], (state, guest, fd, address, length) =>
+    onEntry({ state, guest }, state.descriptors.directory(fd), readPath(guest, address, length), async (place) => {
       await requireKind(place);
       await place.directory.removeFile(place.name);
     }),

@@ -99,7 +99,8 @@ export class TestGuest {
     const giveWay = () => {
       this.yields++;
     };
-    const answer = callWasi(this.state, definition, { memory: this.memory, charge, giveWay }, args);
+    const guest = { memory: this.memory, charge, chargeLate: charge, giveWay };
+    const answer = callWasi(this.state, definition, guest, args);
     return answer instanceof Promise ? complete(this.memory, answer) : answer;
   }
 

@@ -79,6 +79,7 @@ function hostFunction(state: WasiState, name: string, definition: WasiFunction):
       const guest = {
         memory,
         charge: (fuel: number) => caller.chargeFuel(fuel),
+        chargeLate: (fuel: number) => caller.chargeFuel(fuel),
         giveWay: () => caller.giveWay(),
       };
       const answer = callWasi(state, definition, guest, args);

@@ -42,7 +42,10 @@ export class Caller {
     return this.store.funcAt(this.host.address);
   }
 
-  /** Adds `fuel` to what the guest has used. More than it has left is paid off in later turns. Throws `RangeError`. */
+  /**
+   * Adds `fuel` to what the guest has used. More than it has left is paid off in later turns. An async function may do so
+   * until its promise is settled, too. Throws `RangeError`.
+   */
   chargeFuel(fuel: number): void {
     if (this.host === null) throw isOver();
     this.#invocation.charge(fuel);
