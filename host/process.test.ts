@@ -10,6 +10,7 @@ import type { ExitReason } from "./signal.ts";
 import { reasonText } from "./signal.ts";
 import { countReachable } from "./node/testing.ts";
 import { guest, testRuntime, uncaughtOf } from "./testing.ts";
+import type { Process } from "./process.ts";
 import type { ProcessHandle } from "./process-handle.ts";
 import { Timer } from "./timers.ts";
 
@@ -331,6 +332,75 @@ describe("a guest process", () => {
       expect(reasonText(endOf(handle)!)).to.include("mailbox full");
       expect([runtime.processCount, ends > 0]).to.deep.equal([0, true]);
     }
+  });
+
+  /** Processes 1 to `count`, of which each sends to the next one until there is no room, and their ends. */
+  const ring = (count: number, config: { onFullMailbox?: "drop-newest" } = {}) => {
+    const test = testRuntime();
+    const all = Array.from({ length: count }, (_, i) =>
+      test.start(
+        `(func (export "a") (param i64)
+          (call $sleep (i64.const ${i + 1}))
+          (loop $again (drop (call $send (i64.const ${((i + 1) % count) + 1}) (i64.const 0) (i64.const 1))) (br $again)))`,
+        { config: { mailbox: { maxMessages: 1 }, ...config } },
+      ),
+    );
+    return { ...test, all };
+  };
+
+  it("traps when it closes a circle of senders: the one that has waited longest does, while others run too", () => {
+    const { executor, all, start } = ring(4);
+    const hog = start(`(func (export "a") (param i64) (loop $l (br $l)))`);
+    executor.runUntilIdle(100);
+    expect(hog.process.isRunnable).to.equal(true);
+    const [first, second] = all.map(endOf);
+    expect(reasonText(first!)).to.include("senders wait for each other");
+    expect(second).to.equal(null);
+    expect(all[1]!.stats.state, "it sends on to those that have room again").to.equal("waiting");
+  });
+
+  it("is looked at as a sender that waits only when somebody begins to wait, who pays for that", () => {
+    const test = testRuntime();
+    const { executor } = test;
+    const receiver = test.start(`(func (export "a") (param i64) (drop (call $receive (i64.const 5) (i64.const -1))))`, {
+      config: { mailbox: { maxMessages: 1 } },
+    });
+    const send = (to: number) =>
+      test.start(
+        `(func (export "a") (param i64)
+          (loop $again (drop (call $send (i64.const ${to}) (i64.const 0) (i64.const 1))) (br $again)))`,
+        { config: { mailbox: { maxMessages: 1 } } },
+      );
+    const charges: number[] = [];
+    const senders: ProcessHandle[] = [];
+    for (let i = 0; i < 50; i++) {
+      const sender = send(i + 1);
+      senders.push(sender);
+      executor.runUntilIdle(1);
+      executor.runUntilIdle(1);
+      charges.push(sender.process.turnCharge);
+      expect(sender.stats.state).to.equal("waiting");
+    }
+    expect(receiver.stats.mailbox).to.equal(2);
+    expect(charges.map((charge) => charge - charges[0]!)).to.deep.equal(charges.map((_, i) => i * 10));
+    let looks = 0;
+    for (const { process } of senders) {
+      const { sendingTo } = process as Process;
+      Object.defineProperty(process, "sendingTo", {
+        get() {
+          looks++;
+          return sendingTo;
+        },
+      });
+    }
+    test.start(`(func (export "a") (param i64) (local $i i32)
+      (loop $l (call $sleep (i64.const 1)) (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 100)))))`);
+    executor.runUntilIdle(300);
+    expect(executor.nowMs()).to.be.within(100, 50_000);
+    expect(looks).to.equal(0);
+    send(51);
+    executor.runUntilIdle(2);
+    expect(looks).to.be.within(50, 200);
   });
 
   it("leaves nothing that waits when a request to itself traps and it goes on", () => {

@@ -86,6 +86,9 @@ const TAG_BYTES = 128;
 const MAX_PREOPENS = 64;
 /** So many tags are in the price of a process. */
 const FREE_TAGS = 8;
+/** Senders that wait for each other: more of them wait until one of them ends. And the charge of looking at each. */
+const MAX_CYCLE = 4_096;
+const CYCLE_CHARGE = 10;
 
 /** What work outside of turns takes for a unit of its fuel. */
 const LATE_NS_PER_FUEL = 20;
@@ -99,6 +102,9 @@ const FROZEN = new Error("the process hibernates");
 const SENT_RESULT: readonly Value[] = [0];
 /** Read when a turn begins: one for all. */
 const TURN = { fuel: 0 };
+
+/** How often somebody has begun to wait for room. */
+let suspensions = 0;
 
 /** The process whose code calls a host function. */
 export function processOf(caller: Caller): Process {
@@ -181,6 +187,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** The message whose sender it is, and who has no room for it. */
   #sending: Message | null = null;
   sendingTo: BasicProcess | null = null;
+  /** Which of those that wait for room has waited longer. */
+  #suspension = DOUBLE_ZERO;
   #hasTimedOut = false;
   #isSleeping = false;
   /** What the call that sends returns when there is room: an answer has come already. */
@@ -1030,7 +1038,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (target.overfill(message, this)) return true;
     this.#sending = message;
     this.sendingTo = target;
-    this.runtime.suspendedSenders.add(this);
+    this.#suspension = suspensions++;
+    this.#breakCycle(target);
     return false;
   }
 
@@ -1044,12 +1053,30 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   endSend(): void {
     this.#sending = null;
     this.sendingTo = null;
-    this.runtime.suspendedSenders.delete(this);
     if (this.#waitsForMessage) return;
     const result = this.#answered ?? (this.#hasTimedOut ? TIMED_OUT_RESULT : SENT_RESULT);
     this.#answered = null;
     this.#hasTimedOut = false;
     this.#answer(result);
+  }
+
+  /**
+   * Senders that wait for each other's mailboxes wait for ever: the one that has waited longest traps. Only who has just begun
+   * to wait may have closed a circle.
+   */
+  #breakCycle(target: BasicProcess): void {
+    let longest: Process = this;
+    let next = target;
+    for (let steps = 1; steps < MAX_CYCLE; steps++) {
+      this.turnCharge += CYCLE_CHARGE;
+      if (!(next instanceof Process) || next.sendingTo === null) return;
+      if (next.#suspension < longest.#suspension) longest = next;
+      next = next.sendingTo;
+      if (next === this) {
+        longest.failSend();
+        return;
+      }
+    }
   }
 
   /** Nobody will make room: the call traps. */
@@ -1067,7 +1094,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.sendingTo = null;
     this.#answered = null;
     this.#hasTimedOut = false;
-    this.runtime.suspendedSenders.delete(this);
   }
 
   /** Charges it for work outside of its turns, whose fuel it pays in the next one: there it takes no time. */

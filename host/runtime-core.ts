@@ -5,7 +5,7 @@ import type { BasicProcess } from "./basic-process.ts";
 import type { Config } from "./config.ts";
 import type { Executor } from "./executor.ts";
 import type { Group } from "./group.ts";
-import type { Process, SpawnRequest, SpawnResult } from "./process.ts";
+import type { SpawnRequest, SpawnResult } from "./process.ts";
 import type { RuntimeCounts } from "./runtime-counts.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Sleepers } from "./snapshot/sleepers.ts";
@@ -63,8 +63,6 @@ export interface RuntimeCore {
   planOf(module: CompiledModule, config: Config): LinkPlan;
   /** Makes a process; `done` hears of it when it is ready or has failed. Returns how to give it up until then. */
   startProcess(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel;
-  /** Processes that are suspended in `send`, the longest first. */
-  readonly suspendedSenders: Set<Process>;
   /** Processes that wait and are to hibernate after a while. */
   readonly sleepers: Sleepers;
   exited(process: BasicProcess, reason: ExitReason): void;

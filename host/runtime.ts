@@ -98,13 +98,11 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly allocator: MemoryAllocator;
   readonly trace: ((event: TraceEvent) => void) | null;
   readonly counts = new RuntimeCounts();
-  readonly suspendedSenders = new Set<Process>();
   readonly sleepers: Sleepers;
   readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
   readonly #functions: readonly FunctionProvider[];
   readonly #plans = new WeakMap<CompiledModule, Map<string, LinkPlan>>();
   readonly #live = new MemberList<BasicProcess>();
-  readonly #stopIdleHook: Cancel;
   #environments = 1;
   #defaultConfig: Config | null = null;
   #whenEmpty: (() => void) | null = null;
@@ -124,7 +122,6 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.allocator = options.allocator ?? slabsOf(this.executor);
     this.trace = options.trace === undefined ? null : tellingOnce(options.trace);
     this.#functions = options.functions ?? [];
-    this.#stopIdleHook = this.executor.onIdle(() => this.#breakCycle());
   }
 
   /** A group inside the runtime's, or inside `parent`. */
@@ -345,28 +342,6 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     if (this.#live.size === 0) this.#whenEmpty?.();
   }
 
-  /** Senders that wait for each other's mailboxes wait for ever: the one that has waited longest traps. */
-  #breakCycle(): void {
-    if (this.suspendedSenders.size === 0) return;
-    const seen = new Set<BasicProcess>();
-    for (const sender of this.suspendedSenders) {
-      const path = new Set<BasicProcess>();
-      let next: BasicProcess | null = sender;
-      while (next instanceof Process && next.sendingTo !== null && !seen.has(next)) {
-        seen.add(next);
-        path.add(next);
-        next = next.sendingTo;
-      }
-      if (next === null || !path.has(next)) continue;
-      for (const candidate of this.suspendedSenders) {
-        if (path.has(candidate)) {
-          candidate.failSend();
-          return;
-        }
-      }
-    }
-  }
-
   // Reports and the end.
 
   /** Processes that have not ended, in the order they were made. */
@@ -394,7 +369,6 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   #leave(): void {
-    this.#stopIdleHook();
     this.sleepers.dispose();
     this.group.cancelPending();
     this.group.share.dispose();
