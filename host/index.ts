@@ -58,6 +58,8 @@ export {
   Supervisor,
   type SupervisorEnd,
   type SupervisorOptions,
+  type SupervisorSpec,
+  type WorkerSpec,
 } from "./supervisor.ts";
 export { SystemError } from "./system.ts";
 export { Timer } from "./timers.ts";

@@ -30,6 +30,7 @@ import type { DriveOptions } from "./drive.ts";
 import type { RestoreProcessOptions, RuntimeOptions, SpawnOptions } from "./runtime.ts";
 import type { Services } from "./runtime-core.ts";
 import type { SlabOptions } from "./slabs.ts";
+import type { Restart, RestartStrategy, SupervisorOptions, SupervisorSpec, WorkerSpec } from "./supervisor.ts";
 import type { WasiOptions } from "./wasi/state.ts";
 import type { ThreadOptions } from "./wasi/threads.ts";
 
@@ -204,6 +205,51 @@ const EXECUTOR: ExpectedOptions<ExecutorOptions> = {
 /** As {@link checkConfig}. */
 export function checkExecutor(options: ExecutorOptions): void {
   checkOptions("Executor", options, EXECUTOR);
+}
+
+const STRATEGIES: readonly RestartStrategy[] = ["one-for-one", "one-for-all", "rest-for-one"];
+const RESTARTS: readonly Restart[] = ["permanent", "transient", "temporary"];
+const DELAY_MS = amountFrom(0, "milliseconds");
+
+const SUPERVISOR: ExpectedOptions<SupervisorOptions> = {
+  strategy: oneOf(STRATEGIES),
+  intensity: amountFrom(0, "restarts"),
+  periodMs: DELAY_MS,
+  backOffMs: FUNCTION,
+  executor: EXECUTOR_OBJECT,
+};
+
+/** As {@link checkConfig}. */
+export function checkSupervisor(options: SupervisorOptions): void {
+  checkOptions("Supervisor", options, SUPERVISOR);
+  checkRequired("Supervisor", options, SUPERVISOR, ["executor"]);
+}
+
+const CHILD: ExpectedOptions<SupervisorSpec> = {
+  id: TEXT,
+  type: oneOf(["supervisor"]),
+  restart: oneOf(RESTARTS),
+  start: FUNCTION,
+  shutdown: {
+    text: '"kill" or milliseconds as a number from 0 on, or Infinity',
+    type: null,
+    accepts: (value: unknown) => value === "kill" || (typeof value === "number" && value >= 0),
+  },
+};
+
+const WORKER: ExpectedOptions<WorkerSpec> = {
+  ...CHILD,
+  type: oneOf(["worker", "supervisor"]),
+  names: TEXTS,
+  stop: FUNCTION,
+};
+
+/** As {@link checkConfig}. */
+export function checkChild(spec: SupervisorSpec | WorkerSpec): void {
+  const of = "a child";
+  if (spec.type === "supervisor") checkOptions(of, spec, CHILD);
+  else checkOptions<WorkerSpec>(of, spec, WORKER);
+  checkRequired(of, spec, CHILD, ["id", "start"]);
 }
 
 const SLABS: ExpectedOptions<SlabOptions> = {

@@ -3,8 +3,9 @@ import { compileSync } from "../vm/index.ts";
 import { Executor } from "./executor.ts";
 import type { NativeContext } from "./native.ts";
 import { Runtime } from "./runtime.ts";
-import { guest, testFunctions } from "./testing.ts";
-import { Supervisor, type ChildSpec, type Restart, type RestartStrategy } from "./supervisor.ts";
+import { guest, testFunctions, uncaughtOf } from "./testing.ts";
+import { Timer } from "./timers.ts";
+import { Supervisor, type ChildSpec, type Restart, type RestartStrategy, type WorkerSpec } from "./supervisor.ts";
 
 /** Children that end when they are told, and a log of what happened to them. */
 class Nursery {
@@ -13,7 +14,7 @@ class Nursery {
   readonly log: string[] = [];
   readonly failingStarts = new Map<string, number>();
 
-  spec(id: string, restart?: Restart, extra: Partial<ChildSpec> = {}): ChildSpec {
+  spec(id: string, restart?: Restart, extra: Partial<WorkerSpec> = {}): WorkerSpec {
     const start = () => {
       const failures = this.failingStarts.get(id) ?? 0;
       if (failures > 0) {
@@ -214,5 +215,197 @@ describe("Supervisor", () => {
     expect(await greedy.then(() => null, String)).to.include("too many registered names");
     expect(runtime.environment.registry.size).to.equal(0);
     expect(runtime.processCount).to.equal(0);
+  });
+
+  it("leaves no timer when a child has ended in time, or when it is stopped while it waits to restart", async () => {
+    const nursery = new Nursery();
+    const polite = nursery.spec("a", "permanent", {
+      shutdown: 4_000,
+      stop: (child) => child.send(new Uint8Array(0)),
+    });
+    const executor = new Executor();
+    const runtime = new Runtime({ executor });
+    const failing: WorkerSpec = {
+      id: "b",
+      start: () => runtime.spawnNative(() => Promise.reject(new Error("failed"))),
+    };
+    const first = await Supervisor.start([polite], { executor: nursery.executor });
+    const second = await Supervisor.start([failing], { executor, intensity: 3, backOffMs: () => 5_000 });
+    await nursery.settled();
+    expect(executor.armedTimers).to.equal(1);
+    await Promise.all([first.stop(), second.stop()]);
+    expect([nursery.executor.armedTimers, executor.armedTimers]).to.deep.equal([0, 0]);
+    expect(nursery.executor.nowMs()).to.be.below(4_000);
+    await nursery.settled();
+    expect(runtime.processCount).to.equal(0);
+  });
+
+  for (const [what, stop] of [
+    [
+      "throws",
+      () => {
+        throw new Error("from stop");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("from stop"))],
+  ] as const) {
+    it(`kills a child whose stop ${what}, at once, and stops the others`, async () => {
+      const nursery = new Nursery();
+      const specs = [nursery.spec("a"), nursery.spec("b", "permanent", { shutdown: Number.POSITIVE_INFINITY, stop })];
+      const supervisor = await Supervisor.start(specs, { executor: nursery.executor });
+      nursery.take();
+      expect(await uncaughtOf(() => supervisor.stop())).to.deep.equal(["from stop"]);
+      expect(await supervisor.ended).to.deep.equal({ kind: "stopped" });
+      expect(nursery.take()).to.equal("-b killed, -a killed");
+    });
+  }
+
+  it("fails with what its back-off throws, or returns that is no time", async () => {
+    for (const [backOffMs, message] of [
+      [
+        () => {
+          throw new Error("from backOffMs");
+        },
+        "from backOffMs",
+      ],
+      [() => Number.NaN, "what backOffMs returns: expected milliseconds"],
+    ] as const) {
+      const nursery = new Nursery();
+      const options = { executor: nursery.executor, intensity: 5, backOffMs };
+      const supervisor = await Supervisor.start([nursery.spec("a"), nursery.spec("b")], options);
+      await nursery.tell(supervisor, "a", 1n);
+      const end = await supervisor.ended;
+      expect(end).to.deep.include({ kind: "failed", id: "a" });
+      expect(end).to.have.nested.property("reason.error.message").that.includes(message);
+      expect(nursery.runtime.processCount).to.equal(0);
+    }
+  });
+
+  it("refuses options and specs that it cannot heed", async () => {
+    const nursery = new Nursery();
+    const { executor } = nursery;
+    const good = nursery.spec("a");
+    const wrong: readonly (readonly [object, object, string])[] = [
+      [{}, { intensity: Number.NaN }, "intensity of Supervisor"],
+      [{}, { intensity: -1 }, "intensity of Supervisor"],
+      [{}, { periodMs: "5s" }, "periodMs of Supervisor"],
+      [{}, { strategy: "one_for_one" }, "strategy of Supervisor"],
+      [{}, { backOffMs: 5 }, "backOffMs of Supervisor"],
+      [{}, { executor: undefined }, "executor of Supervisor"],
+      [{ restart: "always" }, {}, "restart of a child"],
+      [{ shutdown: Number.NaN }, {}, "shutdown of a child"],
+      [{ shutdown: "infinity" }, {}, "shutdown of a child"],
+      [{ id: 7 }, {}, "id of a child"],
+      [{ start: undefined }, {}, "start of a child"],
+      [{ shutdwon: 5 }, {}, 'a child has no option "shutdwon"'],
+      [{ type: "supervisor", names: ["x"] }, {}, 'a child has no option "names"'],
+      [{ type: "supervisor" }, {}, "start of a gave no supervisor"],
+      [{ start: () => Supervisor.start([], { executor }) }, {}, "start of a gave no process"],
+    ];
+    for (const [spec, options, message] of wrong) {
+      const start = Supervisor.start([{ ...good, ...spec } as ChildSpec], { executor, ...options } as never);
+      expect(await start.then(() => "started", String)).to.include(message);
+    }
+    await nursery.settled();
+    expect(nursery.runtime.processCount).to.equal(0);
+  });
+
+  describe("of supervisors", () => {
+    const nested = (nursery: Nursery, extra: Partial<WorkerSpec> = {}, intensity = 1): ChildSpec => ({
+      id: "inner",
+      type: "supervisor",
+      start: () =>
+        Supervisor.start([nursery.spec("a", "permanent", extra), nursery.spec("b")], {
+          executor: nursery.executor,
+          intensity,
+        }),
+    });
+
+    it("starts and stops them in their place, with all their time", async () => {
+      const nursery = new Nursery();
+      const slow: Partial<WorkerSpec> = {
+        shutdown: 60_000,
+        stop: (child) => nursery.executor.arm(new Timer(() => void child.send(new Uint8Array(0))), 50_000),
+      };
+      const specs = [nursery.spec("before"), nested(nursery, slow), nursery.spec("after")];
+      const supervisor = await Supervisor.start(specs, { executor: nursery.executor });
+      expect(nursery.take()).to.equal("+before, +a, +b, +after");
+      expect(supervisor.child("inner")).to.equal(null);
+      expect(supervisor.supervisor("inner")?.child("a")?.stats.state).to.not.equal("exited");
+      await supervisor.stop();
+      expect(nursery.take()).to.equal("-after killed, -b killed, -a normal, -before killed");
+      expect(supervisor.supervisor("inner")).to.equal(null);
+      expect(nursery.executor.armedTimers).to.equal(0);
+    });
+
+    it("kills them with all that they have when their time is over", async () => {
+      const nursery = new Nursery();
+      const deaf: Partial<WorkerSpec> = { shutdown: Number.POSITIVE_INFINITY, stop: () => {} };
+      const spec = { ...nested(nursery, deaf), shutdown: 1_000 } as ChildSpec;
+      const supervisor = await Supervisor.start([spec], { executor: nursery.executor });
+      const inner = supervisor.supervisor("inner")!;
+      nursery.take();
+      await supervisor.stop();
+      expect(nursery.take()).to.equal("-b killed, -a killed");
+      expect(await inner.ended).to.deep.equal({ kind: "stopped" });
+      expect(nursery.executor.nowMs()).to.be.within(1_000, 1_100);
+    });
+
+    it("restarts one that gave up, and gives up itself when that happens too often", async () => {
+      const nursery = new Nursery();
+      const supervisor = await Supervisor.start([nursery.spec("x"), { ...nested(nursery), restart: "transient" }], {
+        strategy: "one-for-all",
+        executor: nursery.executor,
+      });
+      nursery.take();
+      await nursery.tell(supervisor.supervisor("inner")!, "a", 1n);
+      expect(nursery.take()).to.equal("-a error, +a");
+      await nursery.tell(supervisor.supervisor("inner")!, "a", 1n);
+      expect(nursery.take()).to.equal("-a error, -b killed, -x killed, +x, +a, +b");
+      for (let i = 0; i < 2; i++) await nursery.tell(supervisor.supervisor("inner")!, "a", 0n);
+      const end = await supervisor.ended;
+      expect(end).to.deep.include({ kind: "failed", id: "inner" });
+      expect(end).to.have.nested.property("reason.error.message", "its child a ended too often: normal");
+      expect(nursery.runtime.processCount).to.equal(0);
+    });
+
+    it("takes one that was stopped for a normal end, and the failed start of one for its own", async () => {
+      const nursery = new Nursery();
+      const spec = { ...nested(nursery), restart: "transient" } as ChildSpec;
+      const supervisor = await Supervisor.start([spec], { executor: nursery.executor });
+      nursery.take();
+      await supervisor.supervisor("inner")!.stop();
+      await nursery.settled();
+      expect(nursery.take()).to.equal("-b killed, -a killed");
+      await supervisor.stop();
+      nursery.failingStarts.set("b", 1);
+      const start = Supervisor.start([nursery.spec("x"), nested(nursery)], { executor: nursery.executor });
+      expect(await start.then(() => "started", String)).to.include("b does not start");
+      expect(nursery.take()).to.equal("+x, +a, !b, -a killed, -x killed");
+    });
+
+    it("kills one that starts after it was stopped", async () => {
+      const nursery = new Nursery();
+      let open = (): void => {};
+      const opened = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      let starts = 0;
+      const late: ChildSpec = {
+        id: "late",
+        type: "supervisor",
+        start: async () => {
+          if (starts++ > 0) await opened;
+          return Supervisor.start([nursery.spec("a")], { executor: nursery.executor, intensity: 0 });
+        },
+      };
+      const supervisor = await Supervisor.start([late], { executor: nursery.executor });
+      await nursery.tell(supervisor.supervisor("late")!, "a", 1n);
+      expect(starts).to.equal(2);
+      await supervisor.stop();
+      open();
+      await nursery.settled();
+      expect(nursery.take()).to.equal("+a, -a error, +a, -a killed");
+    });
   });
 });
