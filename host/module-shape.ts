@@ -11,6 +11,7 @@ export const MAX_SHAPE = {
   tables: 1_024,
   tags: 4_096,
   globals: 65_536,
+  elements: 65_536,
 } as const;
 
 /** Link plans of one module that are kept, one for each import policy: as many as hold about so many imports. */
@@ -18,7 +19,7 @@ const MAX_PLANS = 256;
 const MAX_PLANNED_IMPORTS = 8_192;
 
 /** Throws `CompileError` of kind `limit` for a module that has too many of anything. */
-export function checkShape({ data }: CompiledModule): void {
+export function checkShape(data: CompiledModule["data"]): void {
   for (const [what, limit] of Object.entries(MAX_SHAPE)) {
     const count = data[what as keyof typeof MAX_SHAPE].length;
     if (count > limit) throw new CompileError("limit", `too many ${what} of a process: ${count}, at most ${limit}`);

@@ -20,7 +20,7 @@ export class ModuleHandle implements Resource {
 
   /** A handle that `group` pays for; null when its memory does not suffice. */
   static open(module: CompiledModule, group: Group): ModuleHandle | null {
-    const holding = Holding.open(module, module.data.bytes.length + module.codeByteLength, group);
+    const holding = Holding.open(module, module.byteLength, group);
     return holding === null ? null : new ModuleHandle(module, holding);
   }
 

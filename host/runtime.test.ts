@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { compileSync, eventLoopTurn, Termination } from "../vm/index.ts";
+import { CompileError, compileSync, eventLoopTurn, Termination } from "../vm/index.ts";
 import { textToBinary } from "../vm/text/index.ts";
 import { Executor, PLATFORM_TURNS } from "./executor.ts";
 import { Account } from "./group.ts";
@@ -212,13 +212,14 @@ describe("Runtime", () => {
 });
 
 describe("modules of processes", () => {
-  it("have only so many imports, exports, tables, tags and globals", async () => {
+  it("have only so many imports, exports, tables, tags, globals and element segments", async () => {
     const texts: Readonly<Record<keyof typeof MAX_SHAPE, (count: number) => string>> = {
       imports: (count) => `(import "test" "self" (func (result i64)))`.repeat(count) + `(func (export "a"))`,
       exports: (count) => Array.from({ length: count }, (_, i) => `(func (export "${i === 0 ? "a" : i}"))`).join(""),
       tables: (count) => `${"(table 0 funcref)".repeat(count)}(func (export "a"))`,
       tags: (count) => `${"(tag)".repeat(count)}(func (export "a"))`,
       globals: (count) => `${"(global i32 (i32.const 0))".repeat(count)}(func (export "a"))`,
+      elements: (count) => `${"(elem func)".repeat(count)}(func (export "a"))`,
     };
     const { runtime, executor } = testRuntime();
     const endOf = (text: string): string => {
@@ -231,6 +232,26 @@ describe("modules of processes", () => {
       expect(endOf(text(limit)), what).to.equal("normal");
       expect(endOf(text(limit + 1)), what).to.include(`too many ${what} of a process`);
     }
+  });
+});
+
+describe("Runtime.compile", () => {
+  it("keeps within the runtime's memory while it works, and gives everything back", async () => {
+    const bytes = textToBinary(`(module ${"(elem func)".repeat(3_000)} (func (export "a")))`);
+    const small = new Runtime({ executor: new Executor({ seed: 1 }), maxMemory: 300_000 });
+    const error = await small.compile(bytes).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    expect(error).to.be.instanceOf(CompileError).with.property("kind", "limit");
+    expect(small.group.peak(Account.Memory)).to.be.within(290_000, 300_000);
+    expect(small.group.used(Account.Memory)).to.equal(0);
+
+    const large = new Runtime({ executor: new Executor({ seed: 1 }), maxMemory: 2_000_000 });
+    const { byteLength } = await large.compile(bytes);
+    expect(byteLength).to.be.greaterThan(3_000 * 240);
+    expect(large.group.peak(Account.Memory)).to.be.greaterThan(byteLength - bytes.length - 1);
+    expect(large.group.used(Account.Memory)).to.equal(0);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   LinkError,
   LinkPlan,
   Termination,
+  type Accountant,
   type AsyncCompileOptions,
   type CompiledModule,
   type ExternDescriptor,
@@ -21,7 +22,7 @@ import { Config, type ConfigOptions } from "./config.ts";
 import { defaultMaxMemory, defaultServices } from "./default-services.ts";
 import { Environment } from "./environment.ts";
 import { Executor } from "./executor.ts";
-import { Group, type GroupOptions } from "./group.ts";
+import { Account, Group, type GroupOptions } from "./group.ts";
 import { decideImport, type ImportDecision } from "./import-policy.ts";
 import { checkShape, maxPlansOf } from "./module-shape.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
@@ -151,9 +152,17 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return new Environment(id);
   }
 
-  /** Compiles in steps, giving the event loop its turn. Rejects with `CompileError`. */
-  compile(bytes: Uint8Array, options?: AsyncCompileOptions): Promise<CompiledModule> {
-    return compile(bytes, options);
+  /**
+   * Compiles in steps, giving the event loop its turn, within the runtime's memory. Rejects with `CompileError`. The module counts
+   * as long as processes have it.
+   */
+  compile(bytes: Uint8Array, options: AsyncCompileOptions = {}): Promise<CompiledModule> {
+    const { group } = this;
+    const accountant: Accountant = {
+      reserve: (_, byteLength) => group.reserve(Account.Memory, byteLength),
+      release: (_, byteLength) => group.release(Account.Memory, byteLength),
+    };
+    return compile(bytes, { accountant, ...options });
   }
 
   /**
@@ -290,7 +299,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   planOf(module: CompiledModule, config: Config): LinkPlan {
     let plans = this.#plans.get(module);
     if (plans === undefined) {
-      checkShape(module);
+      checkShape(module.data);
       plans = new Map();
       this.#plans.set(module, plans);
     }

@@ -4,7 +4,7 @@
  * blocked time passes, up to the first wait that is then over, so a script does the same every time.
  */
 
-import { eventLoopTurn } from "../vm/execute/calls.ts";
+import { eventLoopTurn } from "../vm/event-loop.ts";
 import type { AtomicWait } from "../vm/index.ts";
 
 interface Sleeper {

@@ -1,7 +1,7 @@
 /** Compiling that gives the event loop its turn. */
 
 import { Compilation, type CompiledModule, type CompileOptions } from "./compiled-module.ts";
-import { eventLoopTurn } from "./execute/calls.ts";
+import { eventLoopTurn } from "./event-loop.ts";
 
 /** Options of {@link compile}. */
 export interface AsyncCompileOptions extends CompileOptions {
@@ -16,11 +16,15 @@ const BUDGET_MS = 1;
 export async function compile(bytes: Uint8Array, options: AsyncCompileOptions = {}): Promise<CompiledModule> {
   const compilation = new Compilation(bytes, options);
   let turnStart = performance.now();
-  while (!compilation.step()) {
-    if (performance.now() - turnStart < BUDGET_MS) continue;
-    options.signal?.throwIfAborted();
-    await eventLoopTurn();
-    turnStart = performance.now();
+  try {
+    while (!compilation.step()) {
+      if (performance.now() - turnStart < BUDGET_MS) continue;
+      options.signal?.throwIfAborted();
+      await eventLoopTurn();
+      turnStart = performance.now();
+    }
+    return compilation.module;
+  } finally {
+    compilation.release();
   }
-  return compilation.module;
 }

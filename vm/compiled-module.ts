@@ -6,19 +6,21 @@
 import { readNames, type ModuleNames } from "./binary/names.ts";
 import { Decoding } from "./binary/decode.ts";
 import { CompileError } from "./errors.ts";
+import { Footprint } from "./footprint.ts";
 import { ModuleCode } from "./lower/code.ts";
 import { GLOBAL_WORDS } from "./lower/source.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./lower/instantiation.ts";
 import { Lowering } from "./lower/lower.ts";
 import { RootMaps } from "./lower/roots.ts";
 import { Positions, PositionTables } from "./lower/positions.ts";
-import { TableImages } from "./lower/table-images.ts";
+import type { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
+import { ModuleParts } from "./module-parts.ts";
+import type { Accountant } from "./runtime/resources.ts";
 import type { Layouts } from "./layouts.ts";
 import { canonicalVal } from "./type-registry.ts";
 import {
   funcTypeText,
-  Num,
   valTypeText,
   type ExternType,
   type FuncType,
@@ -60,13 +62,15 @@ export interface ExportDescriptor {
 export interface CompileOptions {
   /** Default: the shared engine. */
   readonly engine?: Engine;
+  /**
+   * Asked, as kind `module`, for what compiling takes besides the bytes, before it is taken. When it refuses, compiling ends with a
+   * `CompileError` of kind `limit`. All is given back when compiling has ended: whoever keeps the module asks for its
+   * {@link CompiledModule.byteLength}.
+   */
+  readonly accountant?: Accountant;
+  /** Looks at a module that is decoded, before more is done with it. What it throws ends compiling. */
+  readonly check?: (data: Module) => void;
 }
-
-/**
- * Bytes of lowered code for each byte of a body: 2 to 4.6 were measured, and exact code comes besides. Charged in advance
- * and for all bodies, since which of them are lowered, and by whom, must not be seen in what a store may still have.
- */
-const CODE_BYTES_PER_BODY_BYTE = 5;
 
 /** From here on a body's positions are kept when it is lowered: making them for a trap would take milliseconds. */
 const LARGE_BODY_BYTES = 65_536;
@@ -77,28 +81,56 @@ const STEP = 2_000;
 /** Compiling as resumable work. */
 export class Compilation {
   readonly #engine: Engine;
+  readonly #footprint: Footprint;
+  readonly #check: (data: Module) => void;
   readonly #decoding: Decoding;
   #validation: Validation | null = null;
+  #parts: ModuleParts | null = null;
   #module: CompiledModule | null = null;
 
-  constructor(bytes: Uint8Array, options: CompileOptions = {}) {
-    this.#engine = options.engine ?? defaultEngine();
-    this.#decoding = new Decoding(bytes, this.#engine.proposals);
+  constructor(bytes: Uint8Array, { engine = defaultEngine(), accountant, check = () => {} }: CompileOptions = {}) {
+    this.#engine = engine;
+    this.#footprint = new Footprint(accountant);
+    this.#check = check;
+    this.#decoding = new Decoding(bytes, engine.proposals, null, this.#footprint);
   }
 
-  /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`. */
+  /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`, and what `check` does. */
   step(): boolean {
     if (this.#module !== null) return true;
+    try {
+      if (!this.#go()) return false;
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+    this.#footprint.release();
+    return true;
+  }
+
+  #go(): boolean {
     if (this.#validation === null) {
       if (this.#decoding.step(STEP)) {
+        const { module } = this.#decoding;
+        this.#check(module);
         const { types, proposals } = this.#engine;
-        this.#validation = new Validation(this.#decoding.module, types, proposals);
+        this.#validation = new Validation(module, types, proposals, this.#footprint);
       }
       return false;
     }
-    if (!this.#validation.step(STEP)) return false;
-    this.#module = new CompiledModule(this.#engine, this.#decoding.module, this.#validation);
+    if (this.#parts === null) {
+      if (!this.#validation.step(STEP)) return false;
+      this.#parts = new ModuleParts(this.#validation.context);
+    }
+    if (!this.#parts.step(STEP)) return false;
+    this.#module = new CompiledModule(this.#engine, this.#validation, this.#parts);
     return true;
+  }
+
+  /** Ends compiling before its time: gives back what the accountant has granted, and the module's types. */
+  release(): void {
+    this.#footprint.release();
+    if (this.#module === null) this.#validation?.release();
   }
 
   /** Throws `TypeError` before {@link step} has returned true. */
@@ -151,14 +183,17 @@ export class CompiledModule implements InstantiationSource {
   /** Where frames hold references. */
   readonly roots: RootMaps;
   readonly images: TableImages;
-  /** What its code counts as, whether it is lowered or not. */
+  /** What it takes of the host's memory: its bytes, all that is made of them, and its code. */
+  readonly byteLength: number;
+  /** What of that its code counts as, whether it is lowered or not. */
   readonly codeByteLength: number;
   #firstGlobals: Int32Array | null = null;
   #lowering: { readonly lowering: Lowering; readonly positions: Positions | null } | null = null;
   #names: ModuleNames | null = null;
   #exportsByName: ReadonlyMap<string, Export> | null = null;
 
-  constructor(engine: Engine, data: Module, validation: Validation) {
+  constructor(engine: Engine, validation: Validation, parts: ModuleParts) {
+    const { module: data, footprint } = validation.context;
     this.engine = engine;
     this.data = data;
     this.typeIds = validation.typeIds;
@@ -166,30 +201,17 @@ export class CompiledModule implements InstantiationSource {
     this.maxHeights = validation.maxHeights;
     this.prices = engine.prices;
     this.layouts = engine.layouts;
-    this.funcTypeIds = Int32Array.from(data.funcs, (typeIndex) => validation.typeIds[typeIndex]!);
-    this.globalWords = Uint8Array.from(data.globals, ({ type }) => wordsOf(type.type));
-    this.tracedGlobals = data.globals.flatMap(({ type }, index) =>
-      index >= data.importedGlobals && this.#isTraced(type.type) ? [index] : [],
-    );
-    this.tracedElements = data.elements.flatMap(({ type, items }, index) =>
-      items.kind === "exprs" && this.#isTraced(type) ? [index] : [],
-    );
+    this.funcTypeIds = parts.funcTypeIds;
+    this.globalWords = parts.globalWords;
+    this.tracedGlobals = parts.tracedGlobals;
+    this.tracedElements = parts.tracedElements;
     this.code = new ModuleCode(data.funcs.length + 1);
-    this.images = new TableImages(data);
-    this.tableTypes = data.tables.map(({ type }) => ({ ...type, element: this.canonical(type.element) }));
+    this.images = parts.images;
+    this.tableTypes = parts.tableTypes;
     this.positions = new PositionTables(this);
     this.roots = new RootMaps(this);
-    const bodyBytes = data.bodyEnds.reduce((sum, end, i) => sum + end - data.bodyStarts[i]!, 0);
-    this.codeByteLength = bodyBytes * CODE_BYTES_PER_BODY_BYTE;
-  }
-
-  #isTraced(type: ValType): boolean {
-    return this.engine.types.isTraced(this.canonical(type));
-  }
-
-  /** For lowering: indices of the tables whose active segments are in a shared image. */
-  get imagedTables(): ReadonlySet<number> {
-    return this.images.tables;
+    this.codeByteLength = footprint.codeBytes;
+    this.byteLength = data.bytes.length + footprint.itemBytes + footprint.codeBytes;
   }
 
   /**
@@ -300,8 +322,4 @@ export class CompiledModule implements InstantiationSource {
         return { kind: "global", type: valTypeText(type.type.type), mutable: type.type.mutable };
     }
   }
-}
-
-function wordsOf(type: ValType): number {
-  return type === Num.V128 ? 4 : type === Num.I64 || type === Num.F64 ? 2 : 1;
 }

@@ -53,7 +53,7 @@ export class Engine {
   /** The id of a function type given in the engine's types. */
   funcTypeId(type: FuncType): number {
     const comp = { kind: "func", ...type } as const;
-    return this.types.canonicalize({ types: [{ final: true, supers: [], comp }], recGroups: [1] })[0]!;
+    return this.types.canonicalize({ types: [{ final: true, supers: [], comp }], recGroups: [1] }).ids[0]!;
   }
 }
 

@@ -32,7 +32,8 @@ export {
   type TerminationReason,
   type TrapMessage,
 } from "./errors.ts";
-export { eventLoopTurn, type CallOptions } from "./execute/calls.ts";
+export { eventLoopTurn } from "./event-loop.ts";
+export type { CallOptions } from "./execute/calls.ts";
 export { Caller, type DirectCaller } from "./execute/caller.ts";
 export { Invocation, type InvocationOptions, type Outcome, type TurnOptions } from "./execute/invocation.ts";
 export type { Imports, ImportValue, Resolver } from "./execute/link.ts";

@@ -99,10 +99,11 @@ function layoutOfFields(types: TypeRegistry, kind: ObjectKind, storage: readonly
   return {
     kind,
     words: evenWords(words),
-    offsets,
-    sizes,
-    masks,
-    references,
+    // Copies have no room for more.
+    offsets: offsets.slice(),
+    sizes: sizes.slice(),
+    masks: masks.slice(),
+    references: references.slice(),
     elementBytes: 0,
     elementStorage: Storage.Word,
     hasTracedElements: false,
@@ -126,6 +127,9 @@ export class Layouts {
 
   constructor(types: TypeRegistry) {
     this.#types = types;
+    types.freed = (id) => {
+      if (id < this.#layouts.length) this.#layouts[id] = undefined;
+    };
   }
 
   /** Of a canonical structure or array type that stays alive. */

@@ -1,12 +1,23 @@
 import { expect } from "chai";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { decodeModule } from "./binary/decode.ts";
+import { Compilation, compileSync } from "./compiled-module.ts";
+import { Engine } from "./engine.ts";
 import { CompileError } from "./errors.ts";
+import { eventLoopTurn } from "./event-loop.ts";
 import { wat } from "./testing.ts";
 import { TypeRegistry } from "./type-registry.ts";
+import { TypeUses } from "./type-uses.ts";
 import { Heap, HEAP_TYPE_NAMES, Num, refType } from "./types.ts";
 
 function idsOf(registry: TypeRegistry, bytes: Uint8Array): number[] {
-  return Array.from(registry.canonicalize(decodeModule(bytes)));
+  return Array.from(registry.canonicalize(decodeModule(bytes)).ids);
+}
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
 }
 
 /** A struct type and `count` subtypes below each other. */
@@ -67,22 +78,53 @@ describe("TypeRegistry", () => {
     const module = decodeModule(wat`(module (type (func)) (type (struct)) (type (func)))`);
     const first = registry.canonicalize(module);
     const second = registry.canonicalize(module);
-    expect(Array.from(second)).to.deep.equal(Array.from(first));
+    expect(Array.from(second.ids)).to.deep.equal(Array.from(first.ids));
     expect(registry.size).to.equal(2);
     registry.release(first);
     expect(registry.size).to.equal(2);
-    expect(registry.funcType(second[0]!)).to.deep.equal({ kind: "func", params: [], results: [] });
+    expect(registry.funcType(second.ids[0]!)).to.deep.equal({ kind: "func", params: [], results: [] });
     registry.release(second);
     expect(registry.size).to.equal(0);
-    expect(() => registry.comp(second[0]!)).to.throw(TypeError);
+    expect(() => registry.comp(second.ids[0]!)).to.throw(TypeError);
     expect(Math.max(...idsOf(registry, wat`(module (type (struct)) (type (array i8)))`))).to.equal(1);
+  });
+
+  it("forgets what a module used that was dropped, entered or not, beside the event loop", async () => {
+    const engine = new Engine();
+    const layouts: object[] = [];
+    const drop = (fields: string): void => {
+      const module = compileSync(
+        wat`(module (type $s (struct ${fields})) (func (export "f") (drop (struct.new_default $s))))`,
+        {
+          engine,
+        },
+      );
+      layouts.push(engine.layouts.of(module.typeIds[0]!));
+    };
+    drop("(field i32)");
+    // Dropped while it is in the middle of a group.
+    const types = "(type (struct (field i64)))".repeat(300);
+    const unfinished = (): void => {
+      const compilation = new Compilation(wat`(module (rec ${types}))`, { engine });
+      while (engine.types.size < 200) compilation.step();
+    };
+    unfinished();
+    expect(engine.types.size).to.be.greaterThan(200);
+    for (let i = 0; i < 50 && engine.types.size > 0; i++) {
+      collectGarbage();
+      await eventLoopTurn();
+    }
+    expect(engine.types.size).to.equal(0);
+    // The id goes to another type: nothing of the former one is left.
+    drop("(field i64) (field i64)");
+    expect(layouts[1]).to.not.deep.equal(layouts[0]);
   });
 
   it("gives the ids of an unfinished group back", () => {
     const registry = new TypeRegistry();
     const fields = Array.from({ length: 300 }, (_, i) => `(type (struct (field (ref ${i}))))`).join("");
     const { types } = decodeModule(wat`(module (rec ${fields}))`);
-    const entering = registry.enterGroup(types, 0, types.length, new Int32Array(types.length));
+    const entering = registry.enterGroup(types, types.length, new TypeUses(types.length));
     while (registry.size === 0) entering.next();
     entering.return(undefined);
     expect(registry.size).to.equal(0);
@@ -92,12 +134,12 @@ describe("TypeRegistry", () => {
     const registry = new TypeRegistry();
     const fields = Array.from({ length: 300 }, (_, i) => `(type (struct (field (ref ${i}))))`).join("");
     const { types } = decodeModule(wat`(module (rec ${fields}))`);
-    const ids = [new Int32Array(300), new Int32Array(300)];
-    const running = ids.map((each) => registry.enterGroup(types, 0, 300, each));
+    const uses = [new TypeUses(300), new TypeUses(300)] as const;
+    const running = uses.map((each) => registry.enterGroup(types, 300, each));
     while (running.map((each) => each.next().done).includes(false));
-    expect(ids[0]).to.deep.equal(ids[1]);
+    expect(uses[0].ids).to.deep.equal(uses[1].ids);
     expect(registry.size).to.equal(300);
-    for (const each of ids) registry.release(each);
+    for (const each of uses) registry.release(each);
     expect(registry.size).to.equal(0);
   });
 
@@ -175,7 +217,7 @@ describe("TypeRegistry", () => {
   it("limits the depth of supertypes and holds nothing of a module that exceeds it", () => {
     const registry = new TypeRegistry();
     const deepest = registry.canonicalize(decodeModule(chain(63)));
-    expect(registry.isSubtype(deepest[63]!, deepest[0]!)).to.equal(true);
+    expect(registry.isSubtype(deepest.ids[63]!, deepest.ids[0]!)).to.equal(true);
     registry.release(deepest);
     expect(() => registry.canonicalize(decodeModule(chain(64)))).to.throw(CompileError, "limit exceeded");
     expect(registry.size).to.equal(0);

@@ -8,6 +8,7 @@
  * references lead to groups of the same module, so counting by module is enough.
  */
 
+import { TypeUsers, TypeUses } from "./type-uses.ts";
 import { limitExceeded } from "./errors.ts";
 import { MAX_CANONICAL_TYPES, MAX_SUBTYPING_DEPTH } from "./limits.ts";
 import type { Module } from "./module.ts";
@@ -77,6 +78,9 @@ export class TypeRegistry {
   /** By canonical id; null where an id is free. */
   readonly #types: (CanonicalType | null)[] = [];
   readonly #freeIds: number[] = [];
+  readonly #users = new TypeUsers((uses) => this.#giveUp(uses));
+  /** Told of each id that is free from then on. */
+  freed: ((id: number) => void) | null = null;
 
   /** How many canonical types are alive. */
   get size(): number {
@@ -84,31 +88,37 @@ export class TypeRegistry {
   }
 
   /**
-   * The canonical id of each type index of the module, whose type indices must be in range. The
+   * Enters all types of the module, whose type indices must be in range. The
    * module's groups stay alive until {@link release} is called with the result. Throws a
    * `CompileError` of kind `limit`, and then holds nothing of the module.
    */
-  canonicalize(module: Pick<Module, "recGroups" | "types">): Int32Array {
-    const ids = new Int32Array(module.types.length);
-    let start = 0;
+  canonicalize(module: Pick<Module, "recGroups" | "types">): TypeUses {
+    const uses = new TypeUses(module.types.length);
     try {
       for (const size of module.recGroups) {
-        for (const _ of this.enterGroup(module.types, start, size, ids));
-        start += size;
+        for (const _ of this.enterGroup(module.types, size, uses));
       }
     } catch (error) {
-      this.release(ids.subarray(0, start));
+      this.release(uses);
       throw error;
     }
-    return ids;
+    return uses;
+  }
+
+  /** A module's uses, given up when nobody can reach `user` any more, if they are not {@link release}d before. */
+  usesOf(user: object, typeCount: number): TypeUses {
+    const uses = new TypeUses(typeCount);
+    this.#users.add(user, uses);
+    return uses;
   }
 
   /**
-   * Enters the group `types[start, start + size)`, giving way now and then, and sets its part of
-   * `ids`, where the ids of all types before it stand. Counts one use of the group at the end.
+   * Enters the group of the next `size` of the module's types, giving way now and then, and sets its part of the ids in
+   * `uses`. Counts one use of the group at the end.
    */
-  *enterGroup(types: readonly SubType[], start: number, size: number, ids: Int32Array): Generator<undefined> {
+  *enterGroup(types: readonly SubType[], size: number, uses: TypeUses): Generator<undefined> {
     if (size === 0) return;
+    const { ids, entered: start } = uses;
     const key = new GroupKey(start, ids);
     for (let i = 0; i < size; i++) {
       key.addType(types[start + i]!);
@@ -119,7 +129,8 @@ export class TypeRegistry {
     if (group === undefined) {
       this.#reserve(size);
       const fresh: Group = { key: text, ids: this.#takeIds(size), uses: 0 };
-      // What was entered is free again if this is given up: an error, or a compilation that is dropped.
+      // What was entered is free again if this is given up: an error, or a compilation that is ended or dropped.
+      uses.fresh = fresh.ids;
       let isComplete = false;
       try {
         ids.set(fresh.ids, start);
@@ -129,29 +140,40 @@ export class TypeRegistry {
         }
         isComplete = true;
       } finally {
-        if (!isComplete) this.#freeGroup(fresh);
+        uses.fresh = [];
+        if (!isComplete) this.#freeIdsOf(fresh.ids);
       }
       // An equal group may have been entered by another module while this one gave way.
       group = this.#groups.get(text);
       if (group === undefined) {
         group = fresh;
         this.#groups.set(text, fresh);
-      } else this.#freeGroup(fresh);
+      } else this.#freeIdsOf(fresh.ids);
     }
     group.uses++;
     ids.set(group.ids, start);
+    uses.entered = start + size;
   }
 
-  /** Gives up the uses that made `ids`, whole groups each. The ids are not valid afterwards. */
-  release(ids: Int32Array): void {
-    for (let i = 0; i < ids.length; ) {
+  /** Gives up a module's uses. Their ids are not valid afterwards. Harmless when repeated. */
+  release(uses: TypeUses): void {
+    for (const _ of this.#giveUp(uses));
+  }
+
+  *#giveUp(uses: TypeUses): Generator<undefined> {
+    const { ids, entered, fresh } = uses;
+    uses.entered = 0;
+    uses.fresh = [];
+    yield* this.#freeing(fresh);
+    for (let i = 0; i < entered; ) {
       const { group } = this.#type(ids[i]!);
       i += group.ids.length;
       group.uses--;
       if (group.uses === 0) {
         this.#groups.delete(group.key);
-        this.#freeGroup(group);
+        yield* this.#freeing(group.ids);
       }
+      yield;
     }
   }
 
@@ -246,6 +268,7 @@ export class TypeRegistry {
   }
 
   #reserve(count: number): void {
+    if (this.size + count > MAX_CANONICAL_TYPES) this.#users.finish();
     if (this.size + count > MAX_CANONICAL_TYPES)
       throw limitExceeded(`more than ${MAX_CANONICAL_TYPES} types in one engine`);
   }
@@ -261,12 +284,18 @@ export class TypeRegistry {
     return this.#freeIds.pop() ?? this.#types.push(null) - 1;
   }
 
+  #freeIdsOf(ids: readonly number[]): void {
+    for (const _ of this.#freeing(ids));
+  }
+
   /** Backwards, so that the next group of that size gets the same ids in the same order. */
-  #freeGroup(group: Group): void {
-    for (let i = group.ids.length - 1; i >= 0; i--) {
-      const id = group.ids[i]!;
+  *#freeing(ids: readonly number[]): Generator<undefined> {
+    for (let i = ids.length - 1; i >= 0; i--) {
+      const id = ids[i]!;
       this.#types[id] = null;
       this.#freeIds.push(id);
+      this.freed?.(id);
+      yield;
     }
   }
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { textToBinary } from "../../vm/text/index.ts";
-import { Account } from "../group.ts";
+import { Account, type Group } from "../group.ts";
 import { cells, expectTrap, mainOf, type Note, runPrepared, TestHost } from "./testing.ts";
 
 const ID = "(i32.const 8)";
@@ -64,6 +64,30 @@ cells("process::compile_module", {
       data,
     );
     expect(some.notes).to.deep.equal([1, "no memory to compile the module"]);
+  },
+  "code 1: it takes more memory than its bytes tell, and the limit is met before that is taken": () => {
+    // 3 bytes each, some hundreds on the heap of the host.
+    const { data, call } = compiling("(elem func)".repeat(3_000));
+    let group: Group | null = null;
+    let limit = 0;
+    const { notes } = runPrepared(
+      (process) => {
+        ({ group } = process);
+        limit = group.used(Account.Memory) + 200_000;
+        group.setLimit(Account.Memory, limit);
+      },
+      `${call} ${ERROR}`,
+      data,
+    );
+    expect(notes[0]).to.equal(1);
+    expect(notes[1]).to.include("no memory to compile the module");
+    expect(group!.peak(Account.Memory)).to.be.within(limit - 10_000, limit);
+    expect(compile("(elem func)".repeat(3_000))).to.deep.equal([0]);
+  },
+  "code 1: too many of something for a process is found before the module is validated": () => {
+    const notes = compile(`${"(tag)".repeat(4_097)} (func (result i32))`);
+    expect(notes[0]).to.equal(1);
+    expect(notes[1]).to.include("too many tags of a process: 4097, at most 4096");
   },
   "code -1: not permitted, nothing is written": () => {
     const { data, call } = compiling(`(func)`);

@@ -1,6 +1,7 @@
 /** `lunatic::process::compile_module` and `drop_module`: modules that a guest compiles for its children. */
 
-import { Compilation, continueWith } from "../../vm/index.ts";
+import { Compilation, continueWith, type Accountant } from "../../vm/index.ts";
+import { checkShape } from "../module-shape.ts";
 import { ModuleHandle } from "../modules.ts";
 import type { Process } from "../process.ts";
 import type { HostFunction, Result } from "./define.ts";
@@ -11,8 +12,6 @@ const define = functionsOf("lunatic::process");
 
 /** Fuel of one step of compiling, which takes below a millisecond. */
 const STEP_FUEL = 50_000;
-/** Bytes that compiling takes meanwhile, for each byte of the module. */
-const WORK_FACTOR = 4;
 
 /** Bytes of the module that one step takes over from the guest. */
 const COPY_BYTES = 262_144;
@@ -25,7 +24,6 @@ interface Work {
   copied: number;
   /** Null until all bytes are copied. */
   compilation: Compilation | null;
-  readonly reservedBytes: number;
 }
 
 /** What processes are compiling. It goes with its process. */
@@ -55,12 +53,11 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
       const { process } = guest;
       if (!process.config.canCompileModules) return -1;
       guest.checkRange(address, length);
-      const reservedBytes = length * WORK_FACTOR;
-      if (!process.reserveBytes(reservedBytes)) return guest.fail(idAddress, "no memory to compile the module");
+      if (!process.reserveBytes(length)) return guest.fail(idAddress, "no memory to compile the module");
       guest.chargeBytes(length);
       const startedMs = process.runtime.executor.nowMs();
       const bytes = new Uint8Array(length);
-      working.set(process, { startedMs, address, bytes, copied: 0, compilation: null, reservedBytes });
+      working.set(process, { startedMs, address, bytes, copied: 0, compilation: null });
       return continueWith("step", idAddress);
     },
   ),
@@ -97,13 +94,24 @@ function copyOrCompile({ memory, process }: Guest, work: Work): boolean {
   const count = Math.min(COPY_BYTES, bytes.length - copied);
   bytes.set(memory.read(address + copied, count), copied);
   work.copied += count;
-  if (work.copied === bytes.length) work.compilation = new Compilation(bytes, { engine: process.module.engine });
+  if (work.copied === bytes.length) {
+    const { engine } = process.module;
+    work.compilation = new Compilation(bytes, { engine, accountant: accountantOf(process), check: checkShape });
+  }
   return false;
 }
 
-function endWork(process: Process, { reservedBytes }: Work): void {
+/** Whoever has a module compiled pays for the work, until a group pays for the module. */
+function accountantOf(process: Process): Accountant {
+  return {
+    reserve: (_, byteLength) => process.reserveBytes(byteLength),
+    release: (_, byteLength) => process.releaseBytes(byteLength),
+  };
+}
+
+function endWork(process: Process, { bytes }: Work): void {
   working.delete(process);
-  process.releaseBytes(reservedBytes);
+  process.releaseBytes(bytes.length);
 }
 
 function finish(guest: Guest, { module }: Compilation, idAddress: number): Result {

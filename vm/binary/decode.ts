@@ -9,6 +9,7 @@
  */
 
 import { limitExceeded } from "../errors.ts";
+import { CODE_BYTES_PER_BODY_BYTE, Footprint, FUNC_CODE_BYTES, ITEM_BYTES } from "../footprint.ts";
 import {
   MAX_BODY_BYTES,
   MAX_DATA_SEGMENTS,
@@ -82,6 +83,10 @@ const EXTERN_KINDS: readonly ExternKind[] = ["func", "table", "memory", "global"
 const INDEX_CHUNK = 4_096;
 
 const NO_INDICES = new Uint32Array(0);
+const NO_EXPRS: readonly Expr[] = [];
+const NO_FUNCS: ElementSegment["items"] = { kind: "funcs", indices: NO_INDICES };
+const PASSIVE: SegmentMode = { kind: "passive" };
+const DECLARATIVE: SegmentMode = { kind: "declarative" };
 const NONNULL_FUNCREF = refType(Heap.Func, false);
 
 /** An item of a section, by its number in the section. */
@@ -92,6 +97,8 @@ export interface SectionItem {
 
 /** A module being decoded. */
 export class Decoding {
+  /** What the items take. */
+  readonly footprint: Footprint;
   readonly #proposals: Proposals;
   readonly #watched: SectionItem | null;
   #watchedPosition: number | null = null;
@@ -127,12 +134,18 @@ export class Decoding {
   #importedGlobals = 0;
 
   /** A decoded module does not keep where its items stand; `watched` asks for the place of one. */
-  constructor(bytes: Uint8Array, proposals: Proposals = NO_PROPOSALS, watched: SectionItem | null = null) {
+  constructor(
+    bytes: Uint8Array,
+    proposals: Proposals = NO_PROPOSALS,
+    watched: SectionItem | null = null,
+    footprint: Footprint = new Footprint(),
+  ) {
+    this.footprint = footprint;
     this.#proposals = proposals;
     this.#watched = watched;
     this.#reader = new Reader(bytes);
     this.#skipper = new ExprSkipper(this.#reader, proposals);
-    this.#typeSection = new TypeSection(this.#reader);
+    this.#typeSection = new TypeSection(this.#reader, footprint);
     this.#run = this.#moduleOrFirstError();
   }
 
@@ -178,6 +191,7 @@ export class Decoding {
     try {
       return yield* this.#decode();
     } catch (error) {
+      if (this.footprint.isRefused) throw error;
       for (let i = 0; i < this.#bodyStarts.length; i++) {
         const start = this.#bodyStarts[i]!;
         if (start === 0) break;
@@ -195,6 +209,7 @@ export class Decoding {
       throw limitExceeded(`${reader.bytes.length} bytes in a module, at most ${MAX_MODULE_BYTES}`, { position: 0 });
     }
     this.#header();
+    this.footprint.addItem(ITEM_BYTES.module);
     let place: number = Section.Custom;
     let lastRank = 0;
     while (reader.position < reader.end) {
@@ -226,10 +241,17 @@ export class Decoding {
 
   #customSection(end: number, place: number): void {
     const reader = this.#reader;
+    const nameStart = reader.position;
     const name = reader.name();
     if (reader.position > end) throw reader.malformed("unexpected end of section or function", end);
+    this.#addNamed(ITEM_BYTES.customSection, nameStart);
     this.#customs.push({ name, start: reader.position, end, place });
     reader.position = end;
+  }
+
+  /** Counts an item with names, which begin at `start` and have been read. */
+  #addNamed(byteLength: number, start: number): void {
+    this.footprint.addItem(byteLength + ITEM_BYTES.nameByte * (this.#reader.position - start));
   }
 
   #readSection(id: Section): Iterable<undefined> {
@@ -293,17 +315,21 @@ export class Decoding {
 
   #import(): Import {
     const reader = this.#reader;
+    const start = reader.position;
     const module = reader.name();
     const name = reader.name();
+    this.#addNamed(ITEM_BYTES.import, start);
     const kind = EXTERN_KINDS[reader.u8()];
     switch (kind) {
       case "func": {
         const typeIndex = reader.u32();
+        this.footprint.addItem(ITEM_BYTES.func);
         this.#importedFuncs.push(typeIndex);
         return { module, name, type: { kind, typeIndex } };
       }
       case "table": {
         const type = this.#tableType();
+        this.footprint.addItem(ITEM_BYTES.table);
         this.#tables.push({ type, init: null });
         return { module, name, type: { kind, type } };
       }
@@ -314,6 +340,7 @@ export class Decoding {
       }
       case "global": {
         const type = this.#globalType();
+        this.footprint.addItem(ITEM_BYTES.global);
         this.#globals.push({ type, init: null });
         return { module, name, type: { kind, type } };
       }
@@ -330,6 +357,7 @@ export class Decoding {
   *#funcSection(): Generator<undefined> {
     const reader = this.#reader;
     const count = reader.countUpTo(MAX_FUNCS, "functions");
+    this.footprint.addItem(count * ITEM_BYTES.func);
     const indices = new Uint32Array(count);
     this.#definedFuncs = indices;
     for (let i = 0; i < count; i++) {
@@ -351,6 +379,7 @@ export class Decoding {
         type = this.#tableType();
         init = this.#shortExpr() ?? (yield* this.#longExpr());
       } else type = this.#tableType();
+      this.footprint.addItem(ITEM_BYTES.table);
       this.#tables.push({ type, init });
       if (this.#mustYield) yield;
     }
@@ -377,6 +406,7 @@ export class Decoding {
       this.#beginItem();
       const type = this.#globalType();
       const init = this.#shortExpr() ?? (yield* this.#longExpr());
+      this.footprint.addItem(ITEM_BYTES.global);
       this.#globals.push({ type, init });
       if (this.#mustYield) yield;
     }
@@ -386,7 +416,9 @@ export class Decoding {
     const reader = this.#reader;
     for (let count = reader.countUpTo(MAX_EXPORTS, "exports"); count > 0; count--) {
       this.#beginItem();
+      const start = reader.position;
       const name = reader.name();
+      this.#addNamed(ITEM_BYTES.export, start);
       const kind = EXTERN_KINDS[reader.u8()];
       if (kind === undefined) throw reader.malformed("malformed export kind", reader.position - 1);
       this.#exports.push({ name, kind, index: reader.u32() });
@@ -410,50 +442,61 @@ export class Decoding {
     if (flags > 7) throw reader.malformed("malformed elements segment kind", position);
     const isActive = (flags & 1) === 0;
     const hasIndexOrIsDeclarative = (flags & 2) !== 0;
+    this.footprint.addItem(ITEM_BYTES.elementSegment);
     let mode: SegmentMode;
     if (isActive) {
+      this.footprint.addItem(ITEM_BYTES.activeSegment);
       const index = hasIndexOrIsDeclarative ? reader.u32() : 0;
       mode = { kind: "active", index, offset: this.#shortExpr() ?? (yield* this.#longExpr()) };
-    } else mode = { kind: hasIndexOrIsDeclarative ? "declarative" : "passive" };
+    } else mode = hasIndexOrIsDeclarative ? DECLARATIVE : PASSIVE;
     const hasType = (flags & 3) !== 0;
     if ((flags & 4) === 0) {
       if (hasType && reader.u8() !== 0) throw reader.malformed("malformed element kind", reader.position - 1);
-      return { mode, type: NONNULL_FUNCREF, items: { kind: "funcs", indices: yield* this.#funcIndices() } };
+      return { mode, type: NONNULL_FUNCREF, items: yield* this.#funcIndices() };
     }
     const type = hasType ? readRefType(reader) : FUNCREF;
     return { mode, type, items: { kind: "exprs", exprs: yield* this.#exprs() } };
   }
 
-  *#funcIndices(): Generator<undefined, Uint32Array> {
+  *#funcIndices(): Generator<undefined, ElementSegment["items"]> {
     const reader = this.#reader;
     const count = reader.countUpTo(MAX_SEGMENT_ELEMENTS, "elements in a segment");
+    if (count === 0) return NO_FUNCS;
+    this.footprint.addItem(ITEM_BYTES.elementIndices + count * ITEM_BYTES.elementIndex);
     const indices = new Uint32Array(count);
     for (let i = 0; i < count; ) {
       const end = Math.min(count, i + INDEX_CHUNK);
       for (; i < end; i++) indices[i] = reader.u32();
       if (this.#mustYield) yield;
     }
-    return indices;
+    return { kind: "funcs", indices };
   }
 
-  *#exprs(): Generator<undefined, Expr[]> {
+  *#exprs(): Generator<undefined, readonly Expr[]> {
+    const count = this.#reader.countUpTo(MAX_SEGMENT_ELEMENTS, "elements in a segment");
+    if (count === 0) return NO_EXPRS;
     const exprs: Expr[] = [];
-    for (let count = this.#reader.countUpTo(MAX_SEGMENT_ELEMENTS, "elements in a segment"); count > 0; count--) {
+    for (let left = count; left > 0; left--) {
+      this.footprint.addItem(ITEM_BYTES.elementExpr);
       exprs.push(this.#shortExpr() ?? (yield* this.#longExpr()));
       if (this.#mustYield) yield;
     }
-    return exprs;
+    // A copy has no room for more.
+    return exprs.slice();
   }
 
   *#codeSection(): Generator<undefined> {
     const reader = this.#reader;
     const count = reader.countUpTo(MAX_FUNCS, "functions");
+    this.footprint.addItem(count * ITEM_BYTES.body);
+    this.footprint.addCode(count * FUNC_CODE_BYTES);
     const starts = new Uint32Array(count);
     const ends = new Uint32Array(count);
     this.#bodyStarts = starts;
     this.#bodyEnds = ends;
     for (let i = 0; i < count; i++) {
       const size = reader.lengthUpTo(MAX_BODY_BYTES, "a function body");
+      this.footprint.addCode(size * CODE_BYTES_PER_BODY_BYTE);
       starts[i] = reader.position;
       reader.position += size;
       ends[i] = reader.position;
@@ -468,8 +511,10 @@ export class Decoding {
       const position = reader.position;
       const flags = reader.u32();
       if (flags > 2) throw reader.malformed("malformed data segment kind", position);
-      let mode: SegmentMode = { kind: "passive" };
+      this.footprint.addItem(ITEM_BYTES.dataSegment);
+      let mode: SegmentMode = PASSIVE;
       if (flags !== 1) {
+        this.footprint.addItem(ITEM_BYTES.activeSegment);
         const index = flags === 2 ? reader.u32() : 0;
         mode = { kind: "active", index, offset: this.#shortExpr() ?? (yield* this.#longExpr()) };
       }
@@ -488,6 +533,7 @@ export class Decoding {
   }
 
   #memType(): MemType {
+    this.footprint.addItem(ITEM_BYTES.memory);
     const flags = this.#limitsFlags(this.#proposals.has("custom-page-sizes") ? 0x0f : 0x07);
     const type = { limits: this.#limits(flags), address: addressType(flags), shared: (flags & 2) !== 0 };
     if ((flags & 8) === 0) return type;
@@ -515,6 +561,7 @@ export class Decoding {
 
   #tagType(): number {
     const reader = this.#reader;
+    this.footprint.addItem(ITEM_BYTES.tag);
     if (reader.u8() !== 0) throw reader.malformed("malformed tag attribute", reader.position - 1);
     return reader.u32();
   }
@@ -522,6 +569,7 @@ export class Decoding {
   /** Null when the expression goes on past its first instructions: `#longExpr` then reads the rest. */
   #shortExpr(): Expr | null {
     const start = this.#reader.position;
+    this.footprint.addItem(ITEM_BYTES.expr);
     this.#exprStart = start;
     this.#skipper.begin();
     return this.#skipper.skip() ? { start, end: this.#reader.position } : null;

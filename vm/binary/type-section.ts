@@ -1,6 +1,7 @@
 /** The type section (spec: binary-types): recursion groups, sub types and composite types, read one type at a time. */
 
 import { limitExceeded } from "../errors.ts";
+import { ITEM_BYTES, type Footprint } from "../footprint.ts";
 import { MAX_FIELDS, MAX_PARAMS, MAX_REC_GROUPS, MAX_REC_GROUP_TYPES, MAX_RESULTS, MAX_TYPES } from "../limits.ts";
 import type { CompType, FieldType, SubType, ValType } from "../types.ts";
 import { readMutability, readStorageType, readValType } from "./read-types.ts";
@@ -28,8 +29,11 @@ export class TypeSection {
   #groupsLeft = 0;
   #typesLeft = 0;
 
-  constructor(reader: Reader) {
+  readonly #footprint: Footprint;
+
+  constructor(reader: Reader, footprint: Footprint) {
     this.#reader = reader;
+    this.#footprint = footprint;
   }
 
   begin(): void {
@@ -50,6 +54,7 @@ export class TypeSection {
     const reader = this.#reader;
     if (this.#typesLeft > 0) {
       this.#typesLeft--;
+      this.#footprint.addItem(ITEM_BYTES.type);
       this.types.push(this.#subType());
       return;
     }
@@ -58,6 +63,7 @@ export class TypeSection {
       reader.skip(1);
       this.#typesLeft = reader.countUpTo(MAX_REC_GROUP_TYPES, "types in a recursion group");
     } else this.#typesLeft = 1;
+    this.#footprint.addItem(ITEM_BYTES.recGroup);
     this.recGroups.push(this.#typesLeft);
     const total = this.types.length + this.#typesLeft;
     if (total > MAX_TYPES) throw limitExceeded(`more than ${MAX_TYPES} types`, reader.placeAt(reader.position));
@@ -75,6 +81,7 @@ export class TypeSection {
   }
 
   #indices(count: number): number[] {
+    this.#footprint.addItem(count * ITEM_BYTES.typeValue);
     const indices: number[] = [];
     for (let i = 0; i < count; i++) indices.push(this.#reader.u32());
     return indices.slice();
@@ -88,11 +95,14 @@ export class TypeSection {
         return { kind: "func", params, results: this.#valTypes(reader.countUpTo(MAX_RESULTS, "results")) };
       }
       case Form.Struct: {
+        const count = reader.countUpTo(MAX_FIELDS, "fields");
+        this.#footprint.addItem(count * ITEM_BYTES.field);
         const fields: FieldType[] = [];
-        for (let count = reader.countUpTo(MAX_FIELDS, "fields"); count > 0; count--) fields.push(this.#fieldType());
+        for (let i = 0; i < count; i++) fields.push(this.#fieldType());
         return { kind: "struct", fields: fields.slice() };
       }
       case Form.Array:
+        this.#footprint.addItem(ITEM_BYTES.field);
         return { kind: "array", field: this.#fieldType() };
       default:
         if (form >= 0x80) throw reader.malformed("integer representation too long");
@@ -102,6 +112,7 @@ export class TypeSection {
 
   #valTypes(count: number): readonly ValType[] {
     if (count === 0) return NO_TYPES;
+    this.#footprint.addItem(count * ITEM_BYTES.typeValue);
     const types: ValType[] = [];
     for (let i = 0; i < count; i++) types.push(readValType(this.#reader));
     return types.slice();

@@ -1,6 +1,7 @@
 /** The embedder's three ways to run guest code: at once, giving the event loop its turn, or turn by turn. */
 
 import { FuelExhausted, SuspendError } from "../errors.ts";
+import { eventLoopTurn } from "../event-loop.ts";
 import { REENTRY_GRANT_FUEL } from "../limits.ts";
 import { wholeFuel } from "../options.ts";
 import type { Value } from "../runtime/values.ts";
@@ -121,18 +122,3 @@ async function untilAborted(ready: Promise<void>, signal: AbortSignal): Promise<
   await Promise.race([ready, aborted]);
   signal.removeEventListener("abort", stop);
 }
-
-/** Lets timers and I/O run, by the quickest means the host has. */
-export const eventLoopTurn: () => Promise<void> =
-  typeof setImmediate === "function"
-    ? () => new Promise((resolve) => setImmediate(resolve))
-    : () =>
-        new Promise((resolve) => {
-          const { port1, port2 } = new MessageChannel();
-          port1.addEventListener("message", () => {
-            port1.close();
-            resolve();
-          });
-          port1.start();
-          port2.postMessage(null);
-        });

@@ -28,14 +28,14 @@ const enum Stage {
 }
 
 export interface InstantiationSource extends LoweringSource {
-  /** Tables whose active segments are in a shared image: their segments only cost their price. */
-  readonly imagedTables: ReadonlySet<number>;
+  /** Of tables whose active segments are in a shared image: their segments only cost their price. */
+  readonly images: { has(tableIndex: number): boolean };
 }
 
 const OPERAND_SLOTS_AFTER_EXPRESSION = 3;
 
 export class InstantiationLowering extends Lowering {
-  readonly #image: ReadonlySet<number>;
+  readonly #images: InstantiationSource["images"];
   #stage: Stage = Stage.Globals;
   #index = 0;
   #item = 0;
@@ -44,7 +44,7 @@ export class InstantiationLowering extends Lowering {
 
   constructor(source: InstantiationSource, code: ModuleCode, isExact: boolean, sink: PositionSink | null = null) {
     super(source, code, instantiationIndex(source.data), isExact, sink);
-    this.#image = source.imagedTables;
+    this.#images = source.images;
     this.#index = source.data.importedGlobals;
   }
 
@@ -111,7 +111,7 @@ export class InstantiationLowering extends Lowering {
         if (mode.kind !== "active") return false;
         const count = items.kind === "funcs" ? items.indices.length : items.exprs.length;
         return this.#expression(mode.offset, () => {
-          if (this.#image.has(mode.index)) {
+          if (this.#images.has(mode.index)) {
             this.operands.pop();
             this.fuel += Math.ceil(count / 8);
           } else this.#initialize(count, Reg.TableInit, index, mode.index);

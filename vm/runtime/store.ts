@@ -149,7 +149,7 @@ export class Store {
   /** Asks for a module's bytes and code when the store sees it for the first time; true then. Throws `Termination`. */
   addModule(module: CompiledModule): boolean {
     if (module === this.#module || this.#modules?.has(module) === true) return false;
-    const byteLength = this.reserve("module", module.data.bytes.length);
+    const byteLength = this.reserve("module", module.byteLength - module.codeByteLength);
     try {
       this.reserve("code", module.codeByteLength);
     } catch (error) {
@@ -165,7 +165,7 @@ export class Store {
   removeModule(module: CompiledModule): void {
     if (module === this.#module) this.#module = null;
     else if (this.#modules?.delete(module) !== true) return;
-    this.accountant.release("module", module.data.bytes.length);
+    this.accountant.release("module", module.byteLength - module.codeByteLength);
     this.accountant.release("code", module.codeByteLength);
   }
 

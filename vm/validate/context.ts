@@ -4,29 +4,38 @@
  */
 
 import { invalid, invalidIndex, type SourcePlace } from "../errors.ts";
+import type { Footprint } from "../footprint.ts";
 import type { Module } from "../module.ts";
 import type { Proposals } from "../proposals.ts";
 import { canonicalVal, type TypeRegistry } from "../type-registry.ts";
+import type { TypeUses } from "../type-uses.ts";
 import { heapOf, isNullable, isRefType, refType, valTypeText, type FuncType, type ValType } from "../types.ts";
 
 export class ModuleContext {
   readonly module: Module;
   readonly registry: TypeRegistry;
   readonly proposals: Proposals;
-  /** The canonical id of each type index, as far as the type section is validated. */
-  readonly typeIds: Int32Array;
+  readonly footprint: Footprint;
+  /** What it uses of the registry, until it is released or nobody can reach this context any more. */
+  readonly typeUses: TypeUses;
   readonly globalTypes: ValType[] = [];
   readonly tableTypes: ValType[] = [];
   readonly elementTypes: ValType[] = [];
   /** 1 for each function that occurs outside of bodies: `ref.func` may name it (spec: valid-ref.func). */
   readonly declaredFuncs: Uint8Array;
 
-  constructor(module: Module, registry: TypeRegistry, proposals: Proposals) {
+  constructor(module: Module, registry: TypeRegistry, proposals: Proposals, footprint: Footprint) {
+    this.footprint = footprint;
     this.module = module;
     this.registry = registry;
     this.proposals = proposals;
-    this.typeIds = new Int32Array(module.types.length);
+    this.typeUses = registry.usesOf(this, module.types.length);
     this.declaredFuncs = new Uint8Array(module.funcs.length);
+  }
+
+  /** The canonical id of each type index, as far as the type section is validated. */
+  get typeIds(): Int32Array {
+    return this.typeUses.ids;
   }
 
   /** A canonical type as the module's text has it: by an index of its own. */

@@ -6,6 +6,7 @@
 import { Decoding, Section } from "../binary/decode.ts";
 import { checkBody } from "../binary/skip-expr.ts";
 import { CompileError, invalid, invalidIndex, type InvalidMessage, type SourcePlace } from "../errors.ts";
+import { Footprint } from "../footprint.ts";
 import { PAGE_BYTES } from "../limits.ts";
 import type { Expr, Module, SegmentMode } from "../module.ts";
 import { NO_PROPOSALS, type Proposals } from "../proposals.ts";
@@ -54,12 +55,16 @@ export class Validation {
   /** The item that is validated, for errors without a place of their own. */
   #section: Section = Section.Custom;
   #itemIndex = 0;
-  /** How many types are entered in the registry. */
-  #enteredTypes = 0;
 
-  constructor(module: Module, registry: TypeRegistry, proposals: Proposals = NO_PROPOSALS) {
+  /** `footprint` is what decoding counted. */
+  constructor(
+    module: Module,
+    registry: TypeRegistry,
+    proposals: Proposals = NO_PROPOSALS,
+    footprint: Footprint = new Footprint(),
+  ) {
     this.maxHeights = new Int32Array(module.bodyStarts.length);
-    this.#context = new ModuleContext(module, registry, proposals);
+    this.#context = new ModuleContext(module, registry, proposals, footprint);
     this.#validator = new FunctionValidator(this.#context);
     this.#run = this.#placed();
   }
@@ -94,8 +99,7 @@ export class Validation {
   release(): void {
     // Ends a generator that is inside a group, which gives its ids back.
     this.#run.return(undefined);
-    this.#context.registry.release(this.#context.typeIds.subarray(0, this.#enteredTypes));
-    this.#enteredTypes = 0;
+    this.#context.registry.release(this.#context.typeUses);
   }
 
   /** Charges one item and says whether the step's budget is spent. */
@@ -109,9 +113,10 @@ export class Validation {
     try {
       yield* this.#validate();
     } catch (error) {
-      if (!(error instanceof CompileError) || error.position !== undefined) throw error;
+      const { footprint } = this.#context;
+      if (!(error instanceof CompileError) || error.position !== undefined || footprint.isRefused) throw error;
       const item = { section: this.#section, index: this.#itemIndex };
-      const decoding = new Decoding(this.#context.module.bytes, this.#context.proposals, item);
+      const decoding = new Decoding(this.#context.module.bytes, this.#context.proposals, item, footprint);
       while (decoding.watchedPosition === null && !decoding.step(LOCATE_BYTES)) yield;
       const { watchedPosition: position } = decoding;
       throw position === null ? error : new CompileError(error.kind, error.reason, { position });
@@ -144,13 +149,7 @@ export class Validation {
   }
 
   *#types(): Generator<undefined> {
-    const progress = {
-      entered: (count: number) => {
-        this.#enteredTypes = count;
-      },
-      at: (typeIndex: number) => this.#at(Section.Type, typeIndex),
-    };
-    for (const _ of validateTypes(this.#context, progress)) {
+    for (const _ of validateTypes(this.#context, (typeIndex) => this.#at(Section.Type, typeIndex))) {
       if (this.#spend(64 * ITEM_BYTES)) yield;
     }
   }

@@ -17,6 +17,7 @@ import {
   type IndexSpace,
   type InvalidMessage,
 } from "../errors.ts";
+import { DEPTH_BYTES } from "../footprint.ts";
 import { MAX_NESTING, MAX_OPERAND_SLOTS } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { heapOf, Heap, isRefType, Num, refType, type ValType } from "../types.ts";
@@ -94,7 +95,7 @@ export class Operands {
   }
 
   push(type: ValType): void {
-    if (this.height === this.types.length) this.types = grown(this.types);
+    if (this.height === this.types.length) this.#growTypes();
     this.types[this.height++] = type;
     this.slots += type === Num.V128 ? 2 : 1;
     if (this.slots > this.maxSlots) this.#rise();
@@ -207,8 +208,18 @@ export class Operands {
     return this.blockOps[block] === Op.Loop ? this.blockParams[block]! : this.blockResults[block]!;
   }
 
+  #growTypes(): void {
+    const { footprint } = this.context;
+    footprint.addWork(this.height * DEPTH_BYTES.validatedOperand);
+    footprint.addCode(this.height * DEPTH_BYTES.loweredOperand);
+    this.types = grown(this.types);
+  }
+
   #growBlocks(): void {
     if (this.depth >= MAX_NESTING) throw nestingExceeded(this.reader);
+    const { footprint } = this.context;
+    footprint.addWork(this.depth * DEPTH_BYTES.validatedBlock);
+    footprint.addCode(this.depth * DEPTH_BYTES.loweredBlock);
     this.blockOps = grown(this.blockOps);
     this.blockHeights = grown(this.blockHeights);
     this.blockSlots = grown(this.blockSlots);

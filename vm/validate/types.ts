@@ -9,30 +9,21 @@ const CHUNK = 64;
 /** A decoded module does not keep where its types stand: the caller finds out when there is an error. */
 const NOWHERE = {};
 
-/** What {@link validateTypes} tells while it goes on. */
-export interface TypeProgress {
-  /** How many types are entered in the registry, to be released on failure. */
-  entered(count: number): void;
-  /** The type looked at, for errors. */
-  at(typeIndex: number): void;
-}
-
-/** Validates the types group by group and enters them in the registry. */
-export function* validateTypes(context: ModuleContext, progress: TypeProgress): Generator<undefined> {
+/** Validates the types group by group and enters them in the registry. `at` is told the type looked at, for errors. */
+export function* validateTypes(context: ModuleContext, at: (typeIndex: number) => void): Generator<undefined> {
   const { types, recGroups } = context.module;
   let start = 0;
   for (let group = 0; group < recGroups.length; group++) {
     const size = recGroups[group]!;
     const end = start + size;
     for (let index = start; index < end; index++) {
-      progress.at(index);
+      at(index);
       checkIndices(types[index]!, index, end);
       if (index % CHUNK === CHUNK - 1) yield;
     }
-    yield* context.registry.enterGroup(types, start, size, context.typeIds);
-    progress.entered(end);
+    yield* context.registry.enterGroup(types, size, context.typeUses);
     for (let index = start; index < end; index++) {
-      progress.at(index);
+      at(index);
       checkSuper(context, types[index]!, index);
       if (index % CHUNK === CHUNK - 1) yield;
     }
