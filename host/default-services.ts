@@ -83,3 +83,17 @@ export function defaultMaxMemory(): number {
   ].filter((size): size is number => size !== undefined && size > 0);
   return Math.floor(Math.min(...(sizes.length > 0 ? sizes : [UNKNOWN_MEMORY_BYTES])) / 2);
 }
+
+/** Where a platform does not say how large its heap may become. */
+const UNKNOWN_HEAP_BYTES = 2 ** 30;
+
+/** Bytes: half of what the host's own heap may have. Where that is full V8 ends the whole program. */
+export function defaultMaxHostMemory(): number {
+  const { process, performance } = globalThis as {
+    process?: Partial<Pick<NodeJS.Process, "getBuiltinModule">>;
+    performance?: { readonly memory?: { readonly jsHeapSizeLimit?: number } };
+  };
+  const v8 = process?.getBuiltinModule?.("v8");
+  const limit = v8?.getHeapStatistics().heap_size_limit ?? performance?.memory?.jsHeapSizeLimit;
+  return Math.floor((limit ?? UNKNOWN_HEAP_BYTES) / 2);
+}

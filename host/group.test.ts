@@ -21,6 +21,23 @@ describe("Group", () => {
     expect(middle.reserve(Account.Memory, 100)).to.equal(true);
   });
 
+  it("limits what is in the host's heap apart from what is outside", () => {
+    const scheduler = new Scheduler();
+    const top = new Group(scheduler, null, null, { maxMemory: 1_000, maxHostMemory: 100 });
+    const low = top.child(scheduler);
+    expect(low.reserveOutside(800)).to.equal(true);
+    expect([low.reserve(Account.Memory, 100), low.reserve(Account.Memory, 1)]).to.deep.equal([true, false]);
+    expect([low.reserveOutside(101), low.reserveOutside(100)]).to.deep.equal([false, true]);
+    low.releaseOutside(900);
+    expect([low.reserve(Account.Memory, 1), top.used("memory"), top.used("outsideMemory")]).to.deep.equal([
+      false,
+      100,
+      0,
+    ]);
+    low.release(Account.Memory, 1);
+    expect(low.reserve(Account.Memory, 1)).to.equal(true);
+  });
+
   it("is asked by the words of embedders, and says which there are", () => {
     const group = root({ maxMemory: 100, maxLogBytes: 7, maxSeries: 3 });
     group.reserve(Account.Memory, 60);
@@ -29,7 +46,7 @@ describe("Group", () => {
     expect([group.limit("logBytes"), group.limit("series"), group.limit("fuel")]).to.deep.equal([7, 3, Infinity]);
     group.setLimit("processes", 5);
     expect(group.limit(Account.Processes)).to.equal(5);
-    for (const name of ["Memory", "", 8, undefined]) {
+    for (const name of ["Memory", "", 9, undefined]) {
       expect(() => group.setLimit(name as "memory", 5)).to.throw(
         TypeError,
         "but fuel, memory, processes, timers, names",

@@ -23,10 +23,21 @@ export const enum Account {
   Descriptors,
   LogBytes,
   Series,
+  /** Bytes of memory that lie outside of the host's own heap. */
+  Outside,
 }
 
 /** As {@link Account}, in the words of embedders. */
-export type AccountName = "fuel" | "memory" | "processes" | "timers" | "names" | "descriptors" | "logBytes" | "series";
+export type AccountName =
+  | "fuel"
+  | "memory"
+  | "processes"
+  | "timers"
+  | "names"
+  | "descriptors"
+  | "logBytes"
+  | "series"
+  | "outsideMemory";
 
 const ACCOUNTS_BY_NAME: ReadonlyMap<unknown, Account> = new Map<AccountName, Account>([
   ["fuel", Account.Fuel],
@@ -37,6 +48,7 @@ const ACCOUNTS_BY_NAME: ReadonlyMap<unknown, Account> = new Map<AccountName, Acc
   ["descriptors", Account.Descriptors],
   ["logBytes", Account.LogBytes],
   ["series", Account.Series],
+  ["outsideMemory", Account.Outside],
 ]);
 const ACCOUNTS = ACCOUNTS_BY_NAME.size;
 
@@ -65,6 +77,8 @@ export interface GroupLimits {
   readonly maxFuel?: number;
   /** Bytes: memories, tables, frames, unread messages sent, modules held. */
   readonly maxMemory?: number;
+  /** Of them those that are, or may be, in the host's own heap: all but memories, tables, frames and guests' heaps. */
+  readonly maxHostMemory?: number;
   readonly maxProcesses?: number;
   readonly maxTimers?: number;
   readonly maxNames?: number;
@@ -110,6 +124,7 @@ export class Group {
   readonly share: GroupShare;
   readonly depth: number;
   readonly #limits: Float64Array;
+  readonly #maxHostMemory: number;
   readonly #used = new Float64Array(ACCOUNTS);
   readonly #peaks = new Float64Array(ACCOUNTS);
   readonly #children = new Set<Group>();
@@ -135,7 +150,9 @@ export class Group {
       options.maxDescriptors ?? defaults.maxDescriptors,
       options.maxLogBytes ?? none,
       options.maxSeries ?? defaults.maxSeries,
+      none,
     );
+    this.#maxHostMemory = options.maxHostMemory ?? none;
     if (parent !== null) parent.#children.add(this);
   }
 
@@ -223,10 +240,28 @@ export class Group {
   /** Charges here and in all groups above, or nowhere: false when one of them refuses. */
   reserve(account: Account, amount: number): boolean {
     for (let group: Group | null = this; group !== null; group = group.parent) {
-      if (group.#used[account]! + amount > group.#limits[account]!) return false;
+      const used = group.#used[account]! + amount;
+      if (used > group.#limits[account]!) return false;
+      if (account === Account.Memory && used - group.#used[Account.Outside]! > group.#maxHostMemory) return false;
     }
     this.charge(account, amount);
     return true;
+  }
+
+  /** As {@link reserve}, for memory outside of the host's own heap: it is released from both accounts. */
+  reserveOutside(byteLength: number): boolean {
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      if (group.#used[Account.Memory]! + byteLength > group.#limits[Account.Memory]!) return false;
+      if (group.#used[Account.Outside]! + byteLength > group.#limits[Account.Outside]!) return false;
+    }
+    this.charge(Account.Memory, byteLength);
+    this.charge(Account.Outside, byteLength);
+    return true;
+  }
+
+  releaseOutside(byteLength: number): void {
+    this.release(Account.Memory, byteLength);
+    this.release(Account.Outside, byteLength);
   }
 
   /** As {@link reserve}, for what has happened already: nobody refuses. */

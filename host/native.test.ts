@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { Executor, type TurnSource } from "./executor.ts";
+import { PROCESS_BYTES } from "./basic-process.ts";
 import { Account } from "./group.ts";
 import type { NativeContext, NativeFunction } from "./native.ts";
 import type { ProcessHandle } from "./process-handle.ts";
@@ -235,7 +236,7 @@ describe("a native process", () => {
     await loop.untilIdle(10);
     expect([receiver.stats.mailbox, heard]).to.deep.equal([2, ""]);
     // A message is 512 bytes, a process 1,024.
-    expect(group.used(Account.Memory)).to.be.within(1_024 + 512 + 1_512, 4_096);
+    expect(group.used(Account.Memory)).to.be.within(PROCESS_BYTES + 512 + 1_512, PROCESS_BYTES + 3_072);
     sender.kill();
     await loop.untilIdle(10);
     expect([receiver.stats.mailbox, heard]).to.deep.equal([1, "the process has ended"]);

@@ -110,6 +110,7 @@ const GROUP: ExpectedOptions<GroupOptions> = {
   maxTimers: COUNT,
   maxNames: COUNT,
   maxDescriptors: COUNT,
+  maxHostMemory: BYTES,
   maxLogBytes: BYTES,
   maxSeries: COUNT,
 };

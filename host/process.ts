@@ -106,6 +106,11 @@ const TURN = { fuel: 0 };
 /** How often somebody has begun to wait for room. */
 let suspensions = 0;
 
+/** What lies in buffers, outside of the host's own heap. */
+function isOutside(kind: ResourceKind): boolean {
+  return kind === "memory" || kind === "table" || kind === "frames" || kind === "heap";
+}
+
 /** The process whose code calls a host function. */
 export function processOf(caller: Caller): Process {
   return caller.store.data as Process;
@@ -153,6 +158,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Fuel that it may use in all. */
   #maxFuel: number;
   #linearBytes = 0;
+  /** Outside of the host's own heap. */
+  #outsideBytes = 0;
   #memoryBytes = 0;
   /** Of them those that are not its store's. */
   #ownBytes = 0;
@@ -328,7 +335,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const { maxMemory } = this.config;
     if (isLinear && this.#linearBytes + byteLength > maxMemory) return false;
     if (this.#memoryBytes + byteLength > maxMemory + OTHER_MEMORY) return false;
-    if (!this.group.reserve(Account.Memory, byteLength)) return false;
+    if (isOutside(kind)) {
+      if (!this.group.reserveOutside(byteLength)) return false;
+      this.#outsideBytes += byteLength;
+    } else if (!this.group.reserve(Account.Memory, byteLength)) return false;
     this.#memoryBytes += byteLength;
     if (isLinear) this.#linearBytes += byteLength;
     return true;
@@ -338,7 +348,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (kind === "module" || kind === "code") return;
     this.#memoryBytes -= byteLength;
     if (kind === "memory") this.#linearBytes -= byteLength;
-    this.group.release(Account.Memory, byteLength);
+    if (isOutside(kind)) {
+      this.#outsideBytes -= byteLength;
+      this.group.releaseOutside(byteLength);
+    } else this.group.release(Account.Memory, byteLength);
   }
 
   reserveBytes(byteLength: number): boolean {
@@ -692,6 +705,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     invocation.terminate(FROZEN);
     store.dispose();
     const released = this.#memoryBytes - this.#ownBytes - frozen.byteLength;
+    this.group.release(Account.Outside, this.#outsideBytes);
+    this.#outsideBytes = 0;
     // Less than before: nobody is asked.
     this.#ownBytes += frozen.byteLength;
     this.#memoryBytes = this.#ownBytes;
@@ -1146,7 +1161,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#heldConfig?.close();
     this.#heldConfig = null;
     this.group.release(Account.Memory, this.#memoryBytes);
+    this.group.release(Account.Outside, this.#outsideBytes);
     this.#memoryBytes = 0;
+    this.#outsideBytes = 0;
     this.#linearBytes = 0;
   }
 }

@@ -19,7 +19,7 @@ import {
 import type { BasicProcess } from "./basic-process.ts";
 import { tellingOnce } from "./callbacks.ts";
 import { Config, type ConfigOptions } from "./config.ts";
-import { defaultMaxMemory, defaultServices } from "./default-services.ts";
+import { defaultMaxHostMemory, defaultMaxMemory, defaultServices } from "./default-services.ts";
 import { Environment } from "./environment.ts";
 import { Executor } from "./executor.ts";
 import { Account, Group, type GroupOptions } from "./group.ts";
@@ -44,7 +44,7 @@ import { wasiImport } from "./wasi-imports.ts";
 /** The functions of one or several namespaces; undefined for imports that are none of them. */
 export type FunctionProvider = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
 
-/** `maxMemory` is half of the machine's unless given. */
+/** Unless given, `maxMemory` is half of the machine's, and `maxHostMemory` half of what V8's heap may have. */
 export interface RuntimeOptions extends GroupOptions {
   /** Default: the isolate's. */
   readonly executor?: Executor;
@@ -115,7 +115,8 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.executor = options.executor ?? Executor.shared;
     this.scheduler = this.executor.scheduler;
     this.sleepers = new Sleepers(this.executor);
-    const limits = { ...options, maxMemory: options.maxMemory ?? defaultMaxMemory() };
+    const { maxMemory = defaultMaxMemory(), maxHostMemory = defaultMaxHostMemory() } = options;
+    const limits = { ...options, maxMemory, maxHostMemory };
     this.group = new Group(this.scheduler, null, this.executor.join(options.weight), limits);
     this.environment = new Environment(1);
     this.services = { ...defaultServices(this.executor), ...options.services };

@@ -18,7 +18,16 @@ export interface Setting {
 
 export function setting(options: RuntimeOptions = {}): Setting {
   const executor = new Executor();
-  return { executor, runtime: new Runtime({ executor, functions: [guestFunctions], maxMemory: Infinity, ...options }) };
+  return {
+    executor,
+    runtime: new Runtime({
+      executor,
+      functions: [guestFunctions],
+      maxMemory: Infinity,
+      maxHostMemory: Infinity,
+      ...options,
+    }),
+  };
 }
 
 /** Calls `onTurn` after every turn. What the event loop does between belongs to nobody. */
@@ -45,6 +54,7 @@ export function tracedSetting(onTurn: (turn: TurnRecord) => void): Setting {
     executor,
     functions: [guestFunctions],
     maxMemory: Infinity,
+    maxHostMemory: Infinity,
     trace(event) {
       if (event.kind !== "turn") return;
       const nowMs = performance.now();

@@ -216,6 +216,7 @@ const ACCOUNTS = {
   names: Account.Names,
   descriptors: Account.Descriptors,
   series: Account.Series,
+  outside: Account.Outside,
 };
 
 const NOTHING = Object.fromEntries(Object.keys(ACCOUNTS).map((name) => [name, 0]));
