@@ -49,6 +49,8 @@ const NODE_BYTES = 512;
 const NAME_BYTES = 96;
 /** Some microseconds, with the promises. */
 const OPERATION_FUEL = 50;
+/** Entries of a directory that are listed at a time. */
+const LISTED_AT_ONCE = 256;
 /** Directories above the place that a directory is moved to: each is looked at. */
 const MAX_DEPTH = 4_096;
 
@@ -249,8 +251,18 @@ export class MemoryDirectory implements Directory {
     return node.target;
   }
 
-  async list(): Promise<DirectoryEntry[]> {
-    return [...this.#node.entries].map(([name, { kind }]) => ({ name, kind }));
+  /** No more than there are at the beginning: others may add some meanwhile. */
+  async list(take: (entries: readonly DirectoryEntry[]) => Promise<void>): Promise<void> {
+    let left = this.#node.entries.size;
+    let some: DirectoryEntry[] = [];
+    for (const [name, { kind, inode }] of this.#node.entries) {
+      some.push({ name, kind, inode });
+      if (--left === 0) break;
+      if (some.length < LISTED_AT_ONCE) continue;
+      await take(some);
+      some = [];
+    }
+    if (some.length > 0) await take(some);
   }
 
   async createDirectory(name: string): Promise<void> {

@@ -9,6 +9,7 @@ import { MemoryDirectory } from "./memory-files.ts";
 import { openDirectories, type SharedDirectory } from "./shared-directories.ts";
 import type { Directory } from "./system.ts";
 import { WASI_MODULE } from "./wasi/functions.ts";
+import { TestGuest } from "./wasi/testing.ts";
 
 /** A directory that counts how often it is opened and closed, and whose operations can be held back. */
 class Root {
@@ -132,7 +133,9 @@ describe("directories of processes", () => {
     const opened = (await b!.open("sub", { read: true, write: false, directory: true })) as Directory;
     await b!.createDirectory("v");
     await b!.rename("v", opened, "z");
-    expect((await opened.list()).map(({ name }) => name)).to.deep.equal(["y", "z"]);
+    const names: string[] = [];
+    await opened.list(async (some) => void names.push(...some.map(({ name }) => name)));
+    expect(names).to.deep.equal(["y", "z"]);
     await a!.close();
     let code: unknown;
     await a!.createDirectory("w").catch((error: { code: unknown }) => {
@@ -163,6 +166,37 @@ describe("directories of processes", () => {
     const both = await shared([root.grant, failing], group);
     expect(both).to.have.length(2);
     for (const each of both) await each.close();
+    expect([root.opened, root.closed, group.used(Account.Descriptors)]).to.deep.equal([2, 2, 0]);
+  });
+
+  it("that an embedder's function refuses at once hold nothing", async () => {
+    const host = new TestHost();
+    const refusing: DirectoryGrant = {
+      name: ".",
+      readOnly: false,
+      open: () => {
+        throw new Error("not now");
+      },
+    };
+    const { process } = host.start(`(func (export "main"))`, { config: { preopens: [new Root().grant, refusing] } });
+    await host.settle();
+    expect(process.exitReason).to.have.nested.property("error.message", "not now");
+    expect(host.executor.isHeld).to.equal(false);
+    expect(host.runtime.group.used(Account.Descriptors)).to.equal(0);
+  });
+
+  it("that a guest had closed before it was saved are not open after it is restored", async () => {
+    const root = new Root();
+    const { group } = new TestHost().runtime;
+    const directories = await shared([root.grant, { ...root.grant }], group);
+    const input = { fd: 0, source: 0, flags: 0, rights: 0n, inheritingRights: 0n };
+    const guest = new TestGuest({
+      preopens: directories.map((directory, i) => ({ name: `${i}`, directory })),
+      opened: [input, { ...input, fd: 5, source: 4 }],
+    });
+    await eventLoopTurn();
+    expect([root.opened, root.closed, group.used(Account.Descriptors)]).to.deep.equal([2, 1, 1]);
+    await guest.state.dispose();
     expect([root.opened, root.closed, group.used(Account.Descriptors)]).to.deep.equal([2, 2, 0]);
   });
 });

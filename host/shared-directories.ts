@@ -146,8 +146,8 @@ export class SharedDirectory implements Directory {
     return this.#during((directory) => directory.readLink(name));
   }
 
-  list(): Promise<DirectoryEntry[]> {
-    return this.#during((directory) => directory.list());
+  list(take: (entries: readonly DirectoryEntry[]) => Promise<void>): Promise<void> {
+    return this.#during((directory) => directory.list(take));
   }
 
   createDirectory(name: string): Promise<void> {

@@ -127,6 +127,8 @@ export interface OpenFile {
 export interface DirectoryEntry {
   readonly name: string;
   readonly kind: FileKind;
+  /** Where it is known without another look. */
+  readonly inode?: bigint;
 }
 
 /**
@@ -143,8 +145,8 @@ export interface Directory {
   statEntry(name: string): Promise<FileStat>;
   /** The target as stored. Rejects with EINVAL for anything but a symbolic link. */
   readLink(name: string): Promise<string>;
-  /** Without "." and "..". */
-  list(): Promise<DirectoryEntry[]>;
+  /** Gives the entries without "." and ".." to `take`, a few hundred at a time at most, and waits for it; rejects as it does. */
+  list(take: (entries: readonly DirectoryEntry[]) => Promise<void>): Promise<void>;
   createDirectory(name: string): Promise<void>;
   removeDirectory(name: string): Promise<void>;
   removeFile(name: string): Promise<void>;

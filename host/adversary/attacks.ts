@@ -126,6 +126,13 @@ async function linkedTree(): Promise<MemoryDirectory> {
   for (let k = 0; k < 40; k++) await tree.createSymlink(`l${k}`, `${"d/../".repeat(20)}l${k + 1}`);
   return tree;
 }
+async function largeDirectory(): Promise<MemoryDirectory> {
+  const directory = MemoryDirectory.create(new FakeClock());
+  for (let k = 0; k < 2_000; k++) await directory.createDirectory(`${k}`);
+  return directory;
+}
+/** Takes the first entry. */
+const READ_DIRECTORY = `(call $wasi_snapshot_preview1::fd_readdir ${i(3, 0, 24)} (i64.const 0) (i32.const 64))`;
 const STAT = `(call $wasi_snapshot_preview1::path_filestat_get ${i(3, 1, 16, 2, 512)})`;
 const pids = (call: (pid: string) => string): string => times(3, call("(i64.extend_i32_u (local.get $n))"));
 const BODY_7_MB = compiling(7_000_000);
@@ -428,6 +435,10 @@ export const ATTACKS = {
        ${forEver(`(drop ${lookup(100, RANGES[0].length)}) (drop ${lookup(600, RANGES[1].length)})`)}`,
       `${data(0, "svc@1.x")} ${data(16, "svc@1.2.0")} ${data(100, RANGES[0])} ${data(600, RANGES[1])}`,
     ),
+  },
+  "21 a large directory from its beginning": {
+    guest: attacker(`${note(READ_DIRECTORY)} ${forEver(`(drop ${READ_DIRECTORY})`)}`),
+    config: { preopens: [{ name: "data", readOnly: true, open: largeDirectory }] },
   },
   "21 a path through forty links": {
     guest: attacker(`${note(STAT)} ${forEver(`(drop ${STAT})`)}`, data(16, "l0")),

@@ -16,4 +16,12 @@ describe("the adversary set: files", () => {
     expect(outcome.fuel).to.be.at.least(2 * 250 * 50);
     expect(arena.group.peak(Account.Descriptors)).to.equal(2);
   });
+
+  it("21 a large directory read from its beginning again and again: every entry is paid for", async () => {
+    const outcome = await new Arena(ATTACKS["21 a large directory from its beginning"], { forMs: 60 }).run();
+    expectUnharmed(outcome, 60);
+    expect(outcome.end).to.equal("alive");
+    expect(outcome.notes).to.deep.equal([0]);
+    expect(outcome.fuel).to.be.at.least(2 * 2_000 * 40);
+  });
 });

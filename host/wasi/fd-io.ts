@@ -7,7 +7,6 @@ import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./def
 import { chargeOperation, checkRange, defineWaiting, fuelOfBytes } from "./define.ts";
 import type {
   Descriptor,
-  DescriptorTable,
   DirectoryDescriptor,
   FileDescriptor,
   InputDescriptor,
@@ -159,24 +158,28 @@ async function writeFile(
 
 /** Goes on at `cookie`; 0 reads the directory anew. */
 async function readDirectory(
-  descriptors: DescriptorTable,
+  call: Call,
   descriptor: DirectoryDescriptor,
   address: number,
   byteLength: number,
   cookie: number,
   used: number,
 ): Promise<Completion> {
-  let { listing } = descriptor;
-  if (listing === null || cookie === 0) {
-    listing = await readListing(descriptor.directory);
-    descriptors.keepListing(descriptor, listing);
+  const { state } = call;
+  const heldBytes = byteLength > FREE_TRANSFER_BYTES ? byteLength : 0;
+  if (!state.reserveBytes(heldBytes)) throw new SystemError("ENOMEM");
+  try {
+    const known = cookie === 0 ? null : descriptor.listing;
+    const listing = known ?? (await readListing(call, descriptor));
+    const bytes = await encodeEntries(call, descriptor, listing, cookie, byteLength);
+    return (memory) => {
+      memory.write(address, bytes);
+      memory.writeU32(used, bytes.length);
+      return Errno.Success;
+    };
+  } finally {
+    state.releaseBytes(heldBytes);
   }
-  const bytes = await encodeEntries(descriptor.directory, listing, cookie, byteLength);
-  return (memory) => {
-    memory.write(address, bytes);
-    memory.writeU32(used, bytes.length);
-    return Errno.Success;
-  };
 }
 
 export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
@@ -229,15 +232,15 @@ export const FD_IO_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
 
   fd_readdir: defineWaiting(
     ["i32", "i32", "i32", "i64", "i32"],
-    ({ descriptors }, guest, fd, address, byteLength, cookie, used) => {
-      const descriptor = descriptors.directory(fd);
+    (state, guest, fd, address, byteLength, cookie, used) => {
+      const descriptor = state.descriptors.directory(fd);
       checkRange(guest.memory, address, byteLength);
       checkRange(guest.memory, used, 4);
       // More would be an answer that looks like the end of the directory: a short one.
       if (byteLength > MAX_LISTING_BYTES) throw new SystemError("EINVAL");
       if (cookie < 0n || cookie > 0xffff_ffffn) throw new SystemError("EINVAL");
       guest.charge(fuelOfBytes(byteLength));
-      return readDirectory(descriptors, descriptor, address, byteLength, Number(cookie), used);
+      return readDirectory({ state, guest }, descriptor, address, byteLength, Number(cookie), used);
     },
   ),
 };

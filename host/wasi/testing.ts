@@ -1,10 +1,12 @@
 /** For tests: guest memory without an engine, and calls of WASI functions by name. */
 
+import { eventLoopTurn } from "../../vm/index.ts";
 import { CollectedOutput, FakeClock, QueuedInput, SeededRandom } from "../fakes.ts";
 import { MemoryDirectory } from "../memory-files.ts";
 import { type Errno, OpenFlag, SYMLINK_FOLLOW } from "./abi.ts";
 import { callWasi, complete } from "./call.ts";
 import type { GuestMemory } from "./define.ts";
+import type { DescriptorAccount } from "./descriptors.ts";
 import { WASI_FUNCTIONS } from "./functions.ts";
 import type { WasiOptions } from "./state.ts";
 import { WasiState } from "./state.ts";
@@ -154,4 +156,52 @@ export class TestGuest {
     await this.write(fd, content);
     await this.call("fd_close", fd);
   }
+}
+
+/** Counts to limits, of which none is set. */
+export class CountingAccount implements DescriptorAccount {
+  limit: number;
+  maxBytes = Number.POSITIVE_INFINITY;
+  used = 0;
+  peak = 0;
+  usedBytes = 0;
+
+  constructor(limit = Number.POSITIVE_INFINITY) {
+    this.limit = limit;
+  }
+
+  reserve(): boolean {
+    if (this.used >= this.limit) return false;
+    this.used++;
+    this.peak = Math.max(this.peak, this.used);
+    return true;
+  }
+
+  release(): void {
+    this.used--;
+  }
+
+  reserveBytes(byteLength: number): boolean {
+    if (this.usedBytes + byteLength > this.maxBytes) return false;
+    this.usedBytes += byteLength;
+    return true;
+  }
+
+  releaseBytes(byteLength: number): void {
+    this.usedBytes -= byteLength;
+  }
+}
+
+/** Turns of the event loop until all of it is done. */
+export async function turnsOf(work: readonly Promise<unknown>[]): Promise<number> {
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) void eventLoopTurn().then(count);
+  };
+  void eventLoopTurn().then(count);
+  await Promise.all(work);
+  isOver = true;
+  return turns;
 }
