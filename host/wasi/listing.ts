@@ -30,8 +30,7 @@ const bytesOf = ({ name }: DirectoryEntry): number => ENTRY_BYTES + name.length 
 export async function readListing({ state, guest }: Call, descriptor: DirectoryDescriptor): Promise<Listing> {
   const { descriptors } = state;
   const { directory } = descriptor;
-  // The host has it open once more meanwhile.
-  if (!descriptors.hold()) throw new SystemError("ENFILE");
+  let isOpen = false;
   const entries: DirectoryEntry[] = [
     { name: ".", kind: "directory" },
     { name: "..", kind: "directory" },
@@ -44,14 +43,17 @@ export async function readListing({ state, guest }: Call, descriptor: DirectoryD
   };
   try {
     guest.chargeLate(fuelOfOperation(directory));
-    count(entries);
     await directory.list(async (some) => {
       if (descriptor.isClosed) throw new SystemError("EBADF");
+      // The host has it open once more, until all of it is read.
+      if (!isOpen && !descriptors.hold()) throw new SystemError("ENFILE");
+      isOpen = true;
       count(some);
       for (const entry of some) entries.push(entry);
       guest.chargeLate(some.length * ENTRY_FUEL);
       await laterTurn();
     });
+    count(entries.slice(0, 2));
     const listing = { entries, byteLength };
     descriptors.keepListing(descriptor, listing);
     return listing;
@@ -59,7 +61,7 @@ export async function readListing({ state, guest }: Call, descriptor: DirectoryD
     state.releaseBytes(byteLength);
     throw error;
   } finally {
-    descriptors.letGo();
+    if (isOpen) descriptors.letGo();
   }
 }
 
