@@ -1,7 +1,9 @@
 /**
  * Where the bytes of messages lie: chunks that are used again and again, since making an array for each message would
- * cost more than delivering it. Small ones are pieces of larger buffers.
+ * cost more than delivering it, and V8 collects for arrays that come and go. Small ones are pieces of larger buffers.
  */
+
+import { MemberList, type Member } from "./member-list.ts";
 
 /** `bytes[at, at + length)`; `view` is of the same buffer. */
 export interface Chunk {
@@ -9,56 +11,96 @@ export interface Chunk {
   readonly view: DataView;
   readonly at: number;
   readonly length: number;
-  /** A piece of a buffer that is never given back. */
-  readonly isPiece: boolean;
+  /** The buffer that it is a piece of; null for one of its own. */
+  readonly cut: Cut | null;
 }
 
-/** Chunks of 64 B to 64 KiB by their power of two; the rest have buffers of their own size. */
+/** A buffer cut into chunks of one size. */
+interface Cut extends Member<Cut> {
+  readonly pieces: number;
+  /** Its pieces that nobody has. */
+  readonly free: Chunk[];
+}
+
+/** Chunks of 64 B to 1 MiB by their power of two; the rest have buffers of their own size. */
 const MIN_CLASS = 6;
-const MAX_CLASS = 16;
-/** Chunks up to this class are cut from buffers of 64 KiB. */
+const MAX_CLASS = 20;
+/** Chunks up to this class are pieces. */
 const MAX_PIECE_CLASS = 12;
 const CUT_BYTES = 65_536;
-/** The most that is cut for a class, and of the other chunks of a class that wait to be used again. */
+/** The most that is kept of chunks of a class that wait to be used again; of the larger ones there are few. */
 const KEPT_BYTES_PER_CLASS = 4_194_304;
+const MAX_SMALL_CLASS = 16;
+const KEPT_BYTES_PER_LARGE_CLASS = 16_777_216;
 
-class ChunkClass {
+/** Chunks with buffers of their own. */
+class WholeChunks {
   readonly #byteLength: number;
-  /** Bytes that may still be cut. */
-  #uncut: number;
-  readonly #pieces: Chunk[] = [];
-  readonly #whole: Chunk[] = [];
+  readonly #most: number;
+  readonly #free: Chunk[] = [];
 
   constructor(size: number) {
     this.#byteLength = 1 << size;
-    this.#uncut = size <= MAX_PIECE_CLASS ? KEPT_BYTES_PER_CLASS : 0;
+    const kept = size <= MAX_SMALL_CLASS ? KEPT_BYTES_PER_CLASS : KEPT_BYTES_PER_LARGE_CLASS;
+    this.#most = kept / this.#byteLength;
   }
 
   take(): Chunk {
-    return this.#pieces.pop() ?? this.#whole.pop() ?? (this.#uncut > 0 ? this.#cut() : chunkOf(this.#byteLength));
-  }
-
-  #cut(): Chunk {
-    this.#uncut -= CUT_BYTES;
-    const { bytes, view } = chunkOf(CUT_BYTES);
-    const length = this.#byteLength;
-    for (let at = CUT_BYTES - length; at >= 0; at -= length) {
-      this.#pieces.push({ bytes, view, at, length, isPiece: true });
-    }
-    return this.#pieces.pop()!;
+    return this.#free.pop() ?? chunkOf(this.#byteLength);
   }
 
   give(chunk: Chunk): void {
-    if (chunk.isPiece) this.#pieces.push(chunk);
-    else if (this.#whole.length * this.#byteLength < KEPT_BYTES_PER_CLASS) this.#whole.push(chunk);
+    if (this.#free.length < this.#most) this.#free.push(chunk);
   }
 }
 
-const classes = Array.from({ length: MAX_CLASS + 1 }, (_, size) => new ChunkClass(size));
+class Pieces {
+  readonly #byteLength: number;
+  /** Those of which somebody may have a piece. */
+  readonly #open = new MemberList<Cut>();
+  #freeBytes = 0;
+
+  constructor(size: number) {
+    this.#byteLength = 1 << size;
+  }
+
+  take(): Chunk {
+    const cut = this.#open.first ?? this.#cut();
+    this.#freeBytes -= this.#byteLength;
+    const piece = cut.free.pop()!;
+    if (cut.free.length === 0) this.#open.delete(cut);
+    return piece;
+  }
+
+  #cut(): Cut {
+    const { bytes, view } = chunkOf(CUT_BYTES);
+    const length = this.#byteLength;
+    const free: Chunk[] = [];
+    const cut: Cut = { pieces: CUT_BYTES / length, free, earlier: null, later: null };
+    for (let at = CUT_BYTES - length; at >= 0; at -= length) free.push({ bytes, view, at, length, cut });
+    this.#freeBytes += CUT_BYTES;
+    this.#open.add(cut);
+    return cut;
+  }
+
+  give(piece: Chunk): void {
+    const cut = piece.cut!;
+    if (cut.free.length === 0) this.#open.add(cut);
+    cut.free.push(piece);
+    this.#freeBytes += this.#byteLength;
+    if (cut.free.length < cut.pieces || this.#freeBytes <= KEPT_BYTES_PER_CLASS) return;
+    this.#open.delete(cut);
+    this.#freeBytes -= CUT_BYTES;
+  }
+}
+
+const classes = Array.from({ length: MAX_CLASS + 1 }, (_, size) =>
+  size <= MAX_PIECE_CLASS ? new Pieces(size) : new WholeChunks(size),
+);
 
 function chunkOf(length: number): Chunk {
   const bytes = new Uint8Array(length);
-  return { bytes, view: new DataView(bytes.buffer), at: 0, length, isPiece: false };
+  return { bytes, view: new DataView(bytes.buffer), at: 0, length, cut: null };
 }
 
 export const NO_CHUNK = chunkOf(0);

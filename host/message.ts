@@ -288,7 +288,10 @@ export class DataMessage extends Message {
     super.drop();
     giveChunk(this.#chunk);
     this.#chunk = NO_CHUNK;
-    this.#more = null;
+    if (this.#more !== null) {
+      for (const chunk of this.#more) giveChunk(chunk);
+      this.#more = null;
+    }
     this.byteLength = 0;
     this.cursor = 0;
     if (this.#resources === null) return;
