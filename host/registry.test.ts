@@ -56,13 +56,31 @@ describe("Registry", () => {
     names.forEach((name, i) => {
       registry.put(name, process(i), group);
     });
-    const found = (name: string, range: string) => registry.lookup(name, parseVersionRange(range)!).found?.processId;
+    const found = (name: string, range: string) => registry.lookup(name, parseVersionRange(range)!)?.processId;
     expect(found("c", "^1.2")).to.equal(1n);
     expect(found("c", "*")).to.equal(2n);
     expect(found("c", "^3")).to.equal(undefined);
     registry.remove("c@1.10.0");
     expect(found("c", "^1.2")).to.equal(0n);
     expect(found("nobody", "*")).to.equal(undefined);
+  });
+
+  it("knows the names of each process in the order of their registration", () => {
+    const registry = new Registry();
+    const group = namesGroup();
+    for (let i = 0; i < 30; i++) registry.put(`n${i}`, process(i % 3), group);
+    registry.put("n4", process(2), group);
+    registry.put("n2", process(2), group);
+    registry.remove("n5");
+    registry.remove("n0");
+    const names = (pid: number) => registry.namesOf(BigInt(pid)).map((name) => Number(name.slice(1)));
+    expect(names(0)).to.deep.equal([3, 6, 9, 12, 15, 18, 21, 24, 27]);
+    expect(names(1)).to.deep.equal([1, 7, 10, 13, 16, 19, 22, 25, 28]);
+    expect(names(2)).to.deep.equal([8, 11, 14, 17, 20, 23, 26, 29, 4, 2]);
+    expect(registry.namesOf(2n, 2)).to.deep.equal(["n8", "n11"]);
+    expect(registry.namesOf(3n)).to.deep.equal([]);
+    for (const [name] of [...registry.entries()]) registry.remove(name);
+    expect([names(0), names(1), names(2), group.used(Account.Memory)]).to.deep.equal([[], [], [], 0]);
   });
 
   it("a reserved name is registered at the end of the reservation, unless somebody came later", () => {

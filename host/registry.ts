@@ -5,7 +5,9 @@
  */
 
 import { Account, type Group, type Pending } from "./group.ts";
-import { compareVersions, isInRange, parseVersion, type Version, type VersionRange } from "./versions.ts";
+import { TagEntry, TagTable } from "./tag-table.ts";
+import { type Versioned, VersionList } from "./version-list.ts";
+import { parseVersion, type Version, type VersionRange } from "./versions.ts";
 import { Waiters } from "./waiters.ts";
 
 /** As guests store it: neither number is checked. */
@@ -14,10 +16,43 @@ export interface Registered {
   readonly processId: bigint;
 }
 
-interface Entry extends Registered, Pending {
+/** A name, among all of its environment, of its group, and of its process. */
+class Entry implements Registered, Pending {
+  readonly registry: Registry;
+  readonly name: string;
+  readonly nodeId: bigint;
+  readonly processId: bigint;
   readonly group: Group;
   readonly byteLength: number;
   readonly version: Version | null;
+  readonly order: number;
+  // Those that its group has.
+  earlier: Pending | null = null;
+  later: Pending | null = null;
+  // Those that its process has.
+  previous: Entry | null = null;
+  next: Entry | null = null;
+
+  constructor(registry: Registry, name: string, registered: Registered, group: Group, order: number) {
+    this.registry = registry;
+    this.name = name;
+    this.nodeId = registered.nodeId;
+    this.processId = registered.processId;
+    this.group = group;
+    this.version = splitVersion(name)[1];
+    this.byteLength = ENTRY_BYTES + name.length * 2 + (this.version?.pre.length ?? 0) * IDENTIFIER_BYTES;
+    this.order = order;
+  }
+
+  cancel(): void {
+    this.registry.remove(this.name);
+  }
+}
+
+/** The names of one process, in the order of their registration. */
+class ProcessNames extends TagEntry {
+  first: Entry | null = null;
+  last: Entry | null = null;
 }
 
 /** A name that a process is being spawned for. */
@@ -33,14 +68,19 @@ export class Reservation {
   }
 }
 
-/** Bytes that an entry costs besides its name. */
-const ENTRY_BYTES = 128;
+/** Bytes that an entry costs besides its name, and each identifier of a pre-release. */
+const ENTRY_BYTES = 320;
+const IDENTIFIER_BYTES = 24;
 
 export class Registry {
   readonly #entries = new Map<string, Entry>();
-  /** Full names by the part before the version. */
-  readonly #versioned = new Map<string, Set<string>>();
+  /** By the part of the name before the version. */
+  readonly #versioned = new Map<string, VersionList<Entry & Versioned>>();
+  readonly #byProcess = new TagTable<ProcessNames>();
   readonly #reservations = new Map<string, Reservation>();
+
+  /** How many names have been put. */
+  #puts = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -56,33 +96,27 @@ export class Registry {
   }
 
   /** Registers or overwrites; false when the group refuses, and nothing has changed then. */
-  put(name: string, { nodeId, processId }: Registered, group: Group): boolean {
-    const byteLength = ENTRY_BYTES + name.length * 2;
+  put(name: string, registered: Registered, group: Group): boolean {
     const former = this.#entries.get(name);
+    const entry = new Entry(this, name, registered, group, this.#puts++);
     // Given back first, so that a full group can still overwrite its names.
     if (former !== undefined) uncharge(former);
-    if (!charge({ group, byteLength })) {
+    if (!charge(entry)) {
       if (former !== undefined) charge(former);
       return false;
     }
     this.#forget(name);
-    const [base, version] = splitVersion(name);
-    const entry: Entry = {
-      nodeId,
-      processId,
-      group,
-      byteLength,
-      version,
-      cancel: () => this.remove(name),
-      earlier: null,
-      later: null,
-    };
     this.#entries.set(name, entry);
     group.pending.add(entry);
-    if (version !== null) {
-      const names = this.#versioned.get(base);
-      if (names === undefined) this.#versioned.set(base, new Set([name]));
-      else names.add(name);
+    this.#addToProcess(entry);
+    if (isVersioned(entry)) {
+      const [base] = splitVersion(name);
+      let versions = this.#versioned.get(base);
+      if (versions === undefined) {
+        versions = new VersionList();
+        this.#versioned.set(base, versions);
+      }
+      versions.add(entry);
     }
     return true;
   }
@@ -102,28 +136,50 @@ export class Registry {
     if (entry === undefined) return;
     this.#entries.delete(name);
     entry.group.pending.delete(entry);
-    if (entry.version === null) return;
+    this.#removeFromProcess(entry);
+    if (!isVersioned(entry)) return;
     const [base] = splitVersion(name);
-    const names = this.#versioned.get(base);
-    names?.delete(name);
-    if (names?.size === 0) this.#versioned.delete(base);
+    const versions = this.#versioned.get(base)!;
+    versions.delete(entry);
+    if (versions.size === 0) this.#versioned.delete(base);
+  }
+
+  #addToProcess(entry: Entry): void {
+    let names = this.#byProcess.get(entry.processId);
+    if (names === null) {
+      names = new ProcessNames(entry.processId);
+      this.#byProcess.add(names);
+    }
+    const { last } = names;
+    entry.previous = last;
+    if (last === null) names.first = entry;
+    else last.next = entry;
+    names.last = entry;
+  }
+
+  #removeFromProcess(entry: Entry): void {
+    const names = this.#byProcess.get(entry.processId)!;
+    const { previous, next } = entry;
+    if (previous === null) names.first = next;
+    else previous.next = next;
+    if (next === null) names.last = previous;
+    else next.previous = previous;
+    entry.previous = null;
+    entry.next = null;
+    if (names.first === null) this.#byProcess.delete(names);
+  }
+
+  /** How many versions {@link lookup} compares with the range at most. */
+  maxCompared(name: string, range: VersionRange): number {
+    return this.#versioned.get(name)?.maxCompared(range) ?? 0;
   }
 
   /**
-   * The newest version of `name` in the range, with the number of candidates that were compared.
+   * The newest version of `name` in the range, of several with the same precedence the one that was registered first.
    * Versions stand behind the last "@" of a name: "counter@1.4.2".
    */
-  lookup(name: string, range: VersionRange): { readonly found: Registered | undefined; readonly compared: number } {
-    const names = this.#versioned.get(name) ?? [];
-    let best: Entry | undefined;
-    let compared = 0;
-    for (const candidate of names) {
-      compared++;
-      const entry = this.#entries.get(candidate)!;
-      if (!isInRange(entry.version!, range)) continue;
-      if (best === undefined || compareVersions(entry.version!, best.version!) > 0) best = entry;
-    }
-    return { found: best, compared };
+  lookup(name: string, range: VersionRange): Registered | undefined {
+    return this.#versioned.get(name)?.newest(range) ?? undefined;
   }
 
   /** All names, with whom each stands for. */
@@ -131,12 +187,11 @@ export class Registry {
     return this.#entries.entries();
   }
 
-  /** The names of a process, for reports: at most `maxCount`. */
-  namesOf(processId: bigint, maxCount: number): string[] {
+  /** The names of a process in the order of their registration, the first so many of them. */
+  namesOf(processId: bigint, maxCount = Number.POSITIVE_INFINITY): string[] {
     const names: string[] = [];
-    for (const [name, entry] of this.#entries) {
-      if (entry.processId === processId && names.push(name) >= maxCount) break;
-    }
+    let entry = this.#byProcess.get(processId)?.first ?? null;
+    for (; entry !== null && names.length < maxCount; entry = entry.next) names.push(entry.name);
     return names;
   }
 
@@ -165,7 +220,11 @@ export class Registry {
   }
 }
 
-function charge({ group, byteLength }: Pick<Entry, "byteLength" | "group">): boolean {
+function isVersioned(entry: Entry): entry is Entry & Versioned {
+  return entry.version !== null;
+}
+
+function charge({ group, byteLength }: Entry): boolean {
   if (!group.reserve(Account.Names, 1)) return false;
   if (group.reserve(Account.Memory, byteLength)) return true;
   group.release(Account.Names, 1);

@@ -198,6 +198,26 @@ export function isInRange(version: Version, range: VersionRange): boolean {
   );
 }
 
+/** Whether a version comes after all that fit: then so does every later one. */
+export function isPast(version: Version, range: VersionRange): boolean {
+  return range.some((comparator) => {
+    switch (comparator.operator) {
+      case ">":
+      case ">=":
+        return false;
+      case "<":
+        return !fits(version, comparator);
+      default:
+        return !fits(version, comparator) && compareVersions(version, firstOf(comparator)) > 0;
+    }
+  });
+}
+
+/** What was left out is 0. */
+function firstOf({ major, minor, patch, pre }: Comparator): Version {
+  return { major: major ?? 0, minor: minor ?? 0, patch: patch ?? 0, pre };
+}
+
 function fits(version: Version, comparator: Comparator): boolean {
   switch (comparator.operator) {
     case "=":

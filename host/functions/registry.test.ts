@@ -152,6 +152,19 @@ for (const [name, out] of [
         ),
       ).to.deep.equal([2, 2]);
     },
+    "costs little more among many versions than among few": () => {
+      const fuelAmong = (count: number): number => {
+        const host = new TestHost();
+        const { environment, group } = host.runtime;
+        for (let i = 0; i < count; i++) environment.registry.put(`c@0.1.${i}`, { nodeId: 0n, processId: 1n }, group);
+        const handle = host.start(mainOf(lookup(BASE, RANGE), DATA));
+        host.executor.runUntilIdle();
+        expect(host.notes).to.deep.equal([2]);
+        return handle.stats.fuel;
+      };
+      expect(fuelAmong(16) - fuelAmong(1)).to.equal(10 * 2 * 20);
+      expect(fuelAmong(10_000) - fuelAmong(1)).to.equal(19 * 2 * 20);
+    },
     "bad pointer: traps": () => {
       const outside = "(i32.const 65536) (i32.const 1)";
       expectTrap("out of bounds", lookup(outside, RANGE), DATA);

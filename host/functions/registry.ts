@@ -47,7 +47,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       codes: { 0: "found, both IDs are written", 1: "not found" },
-      doc: "Looks a name up, byte for byte.",
+      doc: "Looks a name up, byte for byte, whoever has registered it.",
     },
     (guest, at, length, nodeAddress, processAddress) => {
       guest.process.runtime.counts.registryReads++;
@@ -77,7 +77,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       codes: LOOKUP_CODES,
-      fuelNote: `${COMPARE_FUEL} per version and part of the range, ${RANGE_FUEL} per byte of the range`,
+      fuelNote: `${COMPARE_FUEL} per part of the range for each power of two of the number of versions, ${RANGE_FUEL} per byte of the range`,
       doc: "Finds the newest of the names `name@version` whose version is in the range, which is written as in Cargo: `^1.2`, `>=1.2, <1.5`, `*`.",
     },
     (guest, at, length, queryAt, queryLength, nodeAddress, processAddress) => {
@@ -94,7 +94,7 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       codes: LOOKUP_CODES,
-      fuelNote: `${COMPARE_FUEL} per version and part of the range, ${RANGE_FUEL} per byte of the range`,
+      fuelNote: `${COMPARE_FUEL} per part of the range for each power of two of the number of versions, ${RANGE_FUEL} per byte of the range`,
       doc: "`perilune::registry::lookup` with the type of Lunatic 0.6.",
     },
     (guest, at, length, queryAt, queryLength, processAddress) => {
@@ -126,7 +126,7 @@ function lookup(guest: Guest, at: number, length: number, queryAt: number, query
   const range = parseVersionRange(text);
   if (range === null) return 1;
   guest.process.runtime.counts.registryReads++;
-  const { found, compared } = guest.process.registry.lookup(name, range);
-  guest.charge(compared * (1 + range.length) * COMPARE_FUEL);
-  return found ?? 2;
+  const { registry } = guest.process;
+  guest.charge(registry.maxCompared(name, range) * (1 + range.length) * COMPARE_FUEL);
+  return registry.lookup(name, range) ?? 2;
 }

@@ -4,39 +4,28 @@ import type { FrameState } from "../../vm/index.ts";
 import type { BasicProcess } from "../basic-process.ts";
 import type { Environment } from "../environment.ts";
 import type { Process } from "../process.ts";
-import type { Pid } from "../signal.ts";
 import { Fields, mismatch, unsavable } from "./fields.ts";
 
 /** What becomes of links and monitors with processes that have no name, or of whose name there is none. */
 export type Relations = "require" | "drop";
 
-/** The names of an environment by process, as far as anybody asks. */
+/** The names of processes, of those that are in one environment. */
 export class Names {
   readonly #environment: Environment;
-  #byPid: Map<Pid, string[]> | null = null;
 
   constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  of(process: BasicProcess): readonly string[] {
+  of(process: BasicProcess, maxCount?: number): readonly string[] {
     if (process.environment !== this.#environment) return [];
-    if (this.#byPid === null) {
-      this.#byPid = new Map();
-      for (const [name, { processId }] of this.#environment.registry.entries()) {
-        const pid = Number(processId);
-        const names = this.#byPid.get(pid);
-        if (names === undefined) this.#byPid.set(pid, [name]);
-        else names.push(name);
-      }
-    }
-    return this.#byPid.get(process.pid) ?? [];
+    return this.#environment.registry.namesOf(BigInt(process.pid), maxCount);
   }
 }
 
 export function relationsState(process: Process, names: Names, relations: Relations): FrameState {
   const nameOf = (other: BasicProcess, what: string): string | undefined => {
-    const [name] = names.of(other);
+    const [name] = names.of(other, 1);
     if (name === undefined && relations === "require") {
       throw unsavable(`${what} process ${other.pid}, which has no registered name`);
     }
@@ -65,7 +54,7 @@ export function targetState(
 ): FrameState {
   if (target === null || target.hasEnded) return null;
   if (target === process) return { self: true };
-  const [name] = names.of(target);
+  const [name] = names.of(target, 1);
   if (name !== undefined) return { name };
   if (relations === "drop") return null;
   throw unsavable(`${what} is for process ${target.pid}, which has no registered name`);
