@@ -16,7 +16,7 @@ import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { Account, type Group } from "./group.ts";
 import { Mailbox } from "./mailbox.ts";
-import { LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
+import { DataMessage, LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import { isFailure, NO_PROCESS, reasonOf, type ExitReason, type Pid, type Signal } from "./signal.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
@@ -176,6 +176,7 @@ export abstract class BasicProcess extends Task {
   kill(reason: ExitReason): void {
     if (this.hasEnded) return;
     this.runtime.counts.signals++;
+    if (reason.kind === "killed" && this.runtime.trace !== null) this.trace(reason.by, { kind: "kill" });
     this.killReason ??= reason;
     this.runtime.scheduler.hurry(this);
   }
@@ -190,11 +191,12 @@ export abstract class BasicProcess extends Task {
    * As {@link deliver}, for senders that can wait. False when `sender` waits: for room, or until its message is taken or
    * dropped.
    */
-  deliverFor(message: Message, sender: SuspendedSender): boolean {
+  deliverFor(message: Message, from: Pid | null, sender: SuspendedSender): boolean {
     if (this.hasEnded) {
       message.drop();
       return true;
     }
+    this.traceMessage(from, message);
     if (this.takeDirectly(message)) return true;
     if (message.kind !== MessageKind.Data || this.mailbox.hasRoom(message.countedBytes)) {
       this.mailbox.push(message);
@@ -232,9 +234,12 @@ export abstract class BasicProcess extends Task {
     if (other === this) return true;
     this.runtime.counts.signals++;
     if (!this.#addLink(other, partnerTag)) return false;
-    if (other.#addLink(this, tag)) return true;
-    this.#removeLink(other.pid);
-    return false;
+    if (!other.#addLink(this, tag)) {
+      this.#removeLink(other.pid);
+      return false;
+    }
+    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "link", tag: partnerTag });
+    return true;
   }
 
   #addLink(process: BasicProcess, tag: bigint): boolean {
@@ -266,6 +271,7 @@ export abstract class BasicProcess extends Task {
 
   unlink(other: BasicProcess): void {
     this.runtime.counts.signals++;
+    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "unlink" });
     this.#removeLink(other.pid);
     other.#removeLink(this.pid);
   }
@@ -316,6 +322,7 @@ export abstract class BasicProcess extends Task {
     this.#watching.set(other.pid, other);
     other.#watchers ??= new Map();
     other.#watchers.set(this.pid, this);
+    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "monitor" });
     return true;
   }
 
@@ -338,10 +345,29 @@ export abstract class BasicProcess extends Task {
   }
 
   stopMonitoring(other: BasicProcess): void {
-    if (this.#watching?.delete(other.pid) !== true) return;
+    if (!this.#unwatch(other)) return;
     this.runtime.counts.signals++;
+    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "stop-monitoring" });
+  }
+
+  #unwatch(other: BasicProcess): boolean {
+    if (this.#watching?.delete(other.pid) !== true) return false;
     this.group.release(Account.Memory, WATCH_BYTES);
     other.#watchers?.delete(this.pid);
+    return true;
+  }
+
+  /** Tells of data that comes to it. */
+  traceMessage(from: Pid | null, message: Message): void {
+    if (this.runtime.trace === null) return;
+    const byteLength = message instanceof DataMessage ? message.byteLength : 0;
+    this.trace(from, { kind: "message", tag: message.tag, byteLength });
+  }
+
+  /** Tells of a turn, and returns how it ended. */
+  protected traceTurn(end: TurnEnd): TurnEnd {
+    this.runtime.trace?.({ kind: "turn", pid: this.pid, environment: this.environment.id, fuel: this.turnFuel });
+    return end;
   }
 
   protected trace(from: Pid | null, signal: Signal): void {
@@ -416,7 +442,7 @@ export abstract class BasicProcess extends Task {
       throwLater(error);
     }
     this.mailbox.clear();
-    if (this.#watching !== null) for (const other of [...this.#watching.values()]) this.stopMonitoring(other);
+    if (this.#watching !== null) for (const other of [...this.#watching.values()]) this.#unwatch(other);
     this.turnCharge += END_CHARGE;
     return this.goOnEnding();
   }

@@ -121,6 +121,10 @@ export class NativeProcess extends BasicProcess {
   override run(): TurnEnd {
     this.turnFuel = 0;
     this.turnCharge = NATIVE_CHARGE;
+    return this.traceTurn(this.#turn());
+  }
+
+  #turn(): TurnEnd {
     if (this.hasEnded) return this.goOnEnding();
     if (this.killReason !== null) return this.end(this.killReason);
     if (this.#ended !== null) return this.end(this.#ended);
@@ -276,7 +280,7 @@ export class NativeProcess extends BasicProcess {
       this.runtime.counts.sent(message);
       const target = this.find(pid);
       if (target === undefined) message.drop();
-      else if (!target.deliverFor(message, { endSend: () => goOn(NOTHING) })) {
+      else if (!target.deliverFor(message, this.pid, { endSend: () => goOn(NOTHING) })) {
         return () => target.mailbox.withdraw(message);
       }
       goOn(NOTHING, this.#sentBytes <= SENT_AT_ONCE);

@@ -65,7 +65,7 @@ export class ProcessHandle implements AsyncDisposable {
     runtime.counts.sent(message);
     message.payBy(runtime.group);
     await new Promise<void>((resolve) => {
-      if (this.#process.deliverFor(message, { endSend: resolve })) resolve();
+      if (this.#process.deliverFor(message, null, { endSend: resolve })) resolve();
     });
   }
 

@@ -370,8 +370,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   override run(fuel: number): TurnEnd {
     this.turnFuel = 0;
     this.turnCharge = TURN_CHARGE;
-    if (this.hasEnded) return this.goOnEnding();
-    if (this.killReason !== null) return this.#fail(this.killReason, null);
+    if (this.hasEnded) return this.traceTurn(this.goOnEnding());
+    if (this.killReason !== null) return this.traceTurn(this.#fail(this.killReason, null));
     this.#stopFreezing();
     this.turns++;
     this.#isInTurn = true;
@@ -387,8 +387,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       if (this.config.hibernateAfterMs !== Number.POSITIVE_INFINITY) this.runtime.sleepers.add(this);
     }
     this.#tellPause();
-    this.runtime.trace?.({ kind: "turn", pid: this.pid, environment: this.environment.id, fuel: this.turnFuel });
-    return end;
+    return this.traceTurn(end);
   }
 
   #runGuest(fuel: number): TurnEnd {
@@ -825,10 +824,14 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const call = this.pendingCall;
     if (call === null) return;
     this.pendingCall = null;
-    call.effects.result(values[0]);
+    for (const value of values) call.effects.result(value);
+    this.traceCall(call.name, call.effects);
+  }
+
+  /** Tells that a host function has answered. */
+  traceCall(name: string, { value }: EffectHash): void {
     const { pid, environment } = this;
-    const effects = call.effects.value;
-    this.runtime.trace?.({ kind: "call", pid, environment: environment.id, name: call.name, effects });
+    this.runtime.trace?.({ kind: "call", pid, environment: environment.id, name, effects: value });
   }
 
   #answer(values: readonly Value[]): void {
@@ -839,6 +842,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   #answerError(error: unknown): void {
+    this.pendingCall = null;
     if (this.#isInTurn || this.#invocation === null) this.#early = { error };
     else this.#invocation.fail(error);
     if (!this.#isInTurn) this.runtime.scheduler.wake(this);
@@ -1039,7 +1043,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       return true;
     }
     message.payBy(this.group);
-    if (this.runtime.trace !== null) this.#traceMessage(target, message);
+    target.traceMessage(this.pid, message);
     if (target !== this && target.takeDirectly(message)) return true;
     const { mailbox } = target;
     if (mailbox.hasRoom(message.countedBytes)) {
@@ -1056,12 +1060,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#suspension = suspensions++;
     this.#breakCycle(target);
     return false;
-  }
-
-  #traceMessage(target: BasicProcess, message: Message): void {
-    const byteLength = message instanceof DataMessage ? message.byteLength : 0;
-    const signal = { kind: "message", tag: message.tag, byteLength } as const;
-    this.runtime.trace?.({ kind: "signal", from: this.pid, to: target.pid, environment: this.environment.id, signal });
   }
 
   /** There is room for the message, or it was taken. */

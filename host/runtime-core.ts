@@ -38,7 +38,10 @@ export type TraceEvent =
       readonly environment: number;
       readonly signal: Signal;
     }
-  /** A host function answered; `effects` is a hash of its result and of what it wrote. */
+  /**
+   * A host function answered; `effects` is a hash of its results and of what it wrote, and of the arguments of the embedder's.
+   * Of those a step is told too that calls the guest, or goes on later.
+   */
   | {
       readonly kind: "call";
       readonly pid: Pid;

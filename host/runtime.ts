@@ -38,6 +38,7 @@ import type { ExitReason } from "./signal.ts";
 import { slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
 import { Sleepers } from "./snapshot/sleepers.ts";
+import { traced } from "./functions/traced.ts";
 import type { Cancel } from "./system.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -340,8 +341,9 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       decision = decideImport(policies, fullName);
       decisions.set(fullName, decision);
     }
-    if (typeof decision === "object") return decision;
-    if (decision === "granted" || definition === undefined) return definition;
+    const chosen = typeof decision === "object" ? decision : decision === "granted" ? definition : null;
+    if (chosen !== null && chosen !== undefined) return this.trace === null ? chosen : traced(chosen, fullName);
+    if (definition === undefined) return undefined;
     if (whenDenied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
     return denied(fullName, definition);
   }

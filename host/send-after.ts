@@ -21,6 +21,8 @@ export class PendingMessage implements SuspendedSender, Pending {
   earlier: Pending | null = null;
   later: Pending | null = null;
   readonly #group: Group;
+  /** Who made it. */
+  readonly #from: Pid;
   readonly #message: Message;
   readonly #environment: Environment;
   /** Null if there was nobody when it was made. An ended process is not kept until then. */
@@ -33,6 +35,7 @@ export class PendingMessage implements SuspendedSender, Pending {
 
   constructor(process: Process, target: BasicProcess | null, message: Message, forget: () => void) {
     this.#group = process.group;
+    this.#from = process.pid;
     this.#runtime = process.runtime;
     this.#environment = process.environment;
     this.#target = target?.pid ?? null;
@@ -82,7 +85,7 @@ export class PendingMessage implements SuspendedSender, Pending {
     this.#runtime.counts.sent(this.#message);
     const receiver = this.#receiver;
     if (receiver === null) this.#message.drop();
-    else if (!receiver.deliverFor(this.#message, this)) return;
+    else if (!receiver.deliverFor(this.#message, this.#from, this)) return;
     this.#end();
   }
 

@@ -74,8 +74,8 @@ function simpleText(reason: Exclude<ExitReason, { kind: "link" }>): string {
 /** A signal, as the trace shows it. Delivered at once, in the order they are sent. */
 export type Signal =
   | { readonly kind: "message"; readonly tag: bigint; readonly byteLength: number }
-  | { readonly kind: "kill" }
-  | { readonly kind: "link" | "unlink"; readonly tag: bigint }
-  | { readonly kind: "monitor" | "stop-monitoring" }
+  | { readonly kind: "kill" | "monitor" | "stop-monitoring" | "unlink" }
+  /** `tag` is what the receiver is told with. */
+  | { readonly kind: "link"; readonly tag: bigint }
   | { readonly kind: "link-died"; readonly tag: bigint; readonly reason: ExitReason }
   | { readonly kind: "process-died" };

@@ -2,6 +2,7 @@
 
 import type { Caller, HostDefinition } from "../vm/index.ts";
 import { EffectHash } from "./functions/effect-hash.ts";
+import { tracesItself } from "./functions/traced.ts";
 import { type Process, processOf } from "./process.ts";
 import type { Errno } from "./wasi/abi.ts";
 import { callWasi, complete } from "./wasi/call.ts";
@@ -17,7 +18,7 @@ export function wasiImport(module: string, name: string): HostDefinition | undef
   if (known !== undefined) return known;
   const fn = WASI_FUNCTIONS.get(name);
   if (fn === undefined) return undefined;
-  const definition = hostDefinition(name, fn);
+  const definition = tracesItself(hostDefinition(name, fn));
   definitions.set(name, definition);
   return definition;
 }
@@ -64,8 +65,7 @@ function tracedCall(
     // A late answer reaches nobody.
     if (process.hasEnded) return errno;
     memory.effects.result(errno);
-    const { pid, environment, runtime } = process;
-    runtime.trace?.({ kind: "call", pid, environment: environment.id, name, effects: memory.effects.value });
+    process.traceCall(name, memory.effects);
     return errno;
   };
   const answer = callWasi(process.wasi, fn, guestOf(process, caller, memory), args);

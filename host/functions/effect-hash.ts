@@ -27,10 +27,15 @@ export class EffectHash {
     this.#u64(value);
   }
 
-  /** A result of the function. */
+  /** A result of the function, or an argument. References are what they are in one process only: they count as none. */
   result(value: unknown): void {
-    if (typeof value === "bigint") this.#u64(value);
-    else if (typeof value === "number") this.#u64(BigInt(Math.trunc(value)));
+    if (typeof value === "bigint") {
+      this.#u64(value);
+      if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) this.#u64(value >> 64n);
+    } else if (typeof value === "number") {
+      if (Number.isInteger(value)) this.#u64(BigInt(value));
+      else this.write(0, new Uint8Array(Float64Array.of(value).buffer));
+    }
   }
 
   #u64(value: bigint): void {

@@ -20,6 +20,7 @@ import type { Arguments, Continuation, HostFunction, Meaning, Result } from "./d
 import { argOf } from "./define.ts";
 import { findFunction } from "./functions.ts";
 import { Guest } from "./guest.ts";
+import { tracesItself } from "./traced.ts";
 
 type DirectResult = ReturnType<DirectDefinition["call"]>;
 
@@ -31,7 +32,7 @@ export function guestFunctions(module: string, name: string, type: ExternDescrip
   if (fn === undefined) return undefined;
   let definition = definitions.get(fn);
   if (definition === undefined) {
-    definition = hostDefinition(fn);
+    definition = tracesItself(hostDefinition(fn));
     definitions.set(fn, definition);
   }
   return definition;
@@ -147,8 +148,7 @@ function finish(fn: HostFunction, guest: Guest, result: Result): Result {
   if (typeof result === "symbol") process.pendingCall = { name: fn.fullName, effects };
   else if (!(result instanceof FrameRequest)) {
     effects.result(result);
-    const { pid, environment, runtime } = process;
-    runtime.trace?.({ kind: "call", pid, environment: environment.id, name: fn.fullName, effects: effects.value });
+    process.traceCall(fn.fullName, effects);
   }
   return result;
 }
