@@ -226,6 +226,30 @@ describe("bulk operations on tables", () => {
       expect(refused).to.deep.include({ values: [-1], fuelUsed: 3 });
     });
   }
+
+  it("growth by one element that moves a long table gives others their turn, and the next has room", () => {
+    const instance = instanceOf(wat`(module (table (export "t") 1_000_000 funcref) (elem (i32.const 7) $f)
+      (func $f (export "f")) (func (export "grow") (result i32) ref.func $f i32.const 1 table.grow))`);
+    const turnsOf = (): { readonly turns: number; readonly fuel: number } => {
+      const invocation = instance.invoke("grow", []);
+      for (let turns = 1; ; turns++) {
+        const outcome = invocation.run();
+        if (outcome.kind === "returned") return { turns, fuel: outcome.fuelUsed };
+      }
+    };
+    const first = turnsOf();
+    expect(first.turns).to.be.above(2);
+    expect(turnsOf()).to.deep.equal({ turns: 1, fuel: first.fuel });
+    const table = tableOf(instance);
+    const f = instance.export("f");
+    expect([6, 7, 999_999, 1_000_000, 1_000_001].map((i) => table.get(i) === f)).to.deep.equal([
+      false,
+      true,
+      false,
+      true,
+      true,
+    ]);
+  });
 });
 
 describe("memory.grow", () => {

@@ -142,7 +142,9 @@ export class Table {
   prepareGrowth(delta: number, handle: number, begun: TableGrowth | null): TableGrowth | null {
     const { length } = this;
     const needed = length + delta;
-    if (delta < STEP_ELEMENTS) return null;
+    // A little more of a long table moves all of it, unless there is room.
+    const isShort = length < STEP_ELEMENTS || needed <= this.items.length;
+    if (delta < STEP_ELEMENTS && isShort && begun === null) return null;
     let growth = begun;
     if (growth === null || growth.items.length < needed) {
       // Somebody else has grown the table: with room, so that this happens a few times at most.
