@@ -473,6 +473,28 @@ describe("perilune", function () {
     expect(full.stderr).to.match(/^perilune: stdout: ENOSPC: .*\n$/);
   });
 
+  it("help, the version and results that nobody reads, or that cannot be written, end it so too", async () => {
+    const calls = ["--help", "help wast", "--version", "run --help", "lunatic --version"].map((text) =>
+      text.split(" "),
+    );
+    calls.push(["run", "--invoke", "f", file("seven.wat", '(module (func (export "f") (result i32) (i32.const 7)))')]);
+    await together(calls, async (args) => {
+      const quiet = await perilune(args, { during: (child) => child.stdout?.destroy() });
+      expect([quiet.code, quiet.stderr], args.join(" ")).to.deep.equal([141, ""]);
+      if (!existsSync("/dev/full")) return;
+      const full = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", openSync("/dev/full", "w"), "pipe"] });
+      let stderr = "";
+      full.stderr?.on("data", (chunk: Buffer) => {
+        stderr += chunk.toString();
+      });
+      expect(await new Promise((resolve) => full.on("close", resolve)), args.join(" ")).to.equal(1);
+      expect(stderr, args.join(" ")).to.match(/^perilune: stdout: ENOSPC: .*\n$/);
+    });
+    // Errors that cannot be written either end with their code.
+    const wrong = await perilune(["run", "--bogus"], { during: (child) => child.stderr?.destroy() });
+    expect(wrong.code).to.equal(2);
+  });
+
   it("wast runs scripts", async () => {
     const script = file(
       "script.wast",

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { EXIT_USAGE } from "./exit.ts";
+import { guardOutput, say } from "./streams.ts";
 
 const COMMANDS = ["run", "resume", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
 
@@ -15,6 +16,13 @@ function program(): Command {
     .version("0.1.0")
     .enablePositionalOptions()
     .showHelpAfterError("(perilune --help tells more)")
+    .configureOutput({
+      writeOut: (text) => {
+        guardOutput();
+        process.stdout.write(text);
+      },
+      writeErr: (text) => say(text.trimEnd()),
+    })
     .exitOverride();
   addRun(root);
   addResume(root);

@@ -13,13 +13,21 @@ export function say(text: string): void {
   stream.endsLine = true;
 }
 
-/** For commands whose output is their own: without a reader they end quietly, and with a line where it cannot be written. */
+function endUnwritten(error: NodeJS.ErrnoException): never {
+  if (error.code === "EPIPE") process.exit(EXIT_SIGPIPE);
+  say(`perilune: stdout: ${error.message}`);
+  process.exit(EXIT_FAILURE);
+}
+
+/** For output that is the command's own: without a reader it ends quietly, and with a line where it cannot be written. */
 export function guardOutput(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(EXIT_SIGPIPE);
-    say(`perilune: stdout: ${error.message}`);
-    process.exit(EXIT_FAILURE);
-  });
+  if (!process.stdout.listeners("error").includes(endUnwritten)) process.stdout.on("error", endUnwritten);
+}
+
+/** Writes text of the command's own beside a guest's, which stdout is left to otherwise. Ends the command as {@link guardOutput} does. */
+export async function print(text: string): Promise<void> {
+  const error = await new Promise<Error | null | undefined>((resolve) => process.stdout.write(text, resolve));
+  if (error) endUnwritten(error);
 }
 
 /**

@@ -10,7 +10,7 @@ import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
-import { leave, say } from "../streams.ts";
+import { guardOutput, leave, say } from "../streams.ts";
 import { printStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { runTests, testsOf } from "./test.ts";
 import { parseTestArguments } from "../tests/arguments.ts";
@@ -80,6 +80,7 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
 export async function lunaticCommand(args: readonly string[]): Promise<number> {
   const [command = "", ...rest] = args;
   if (command === "--version") {
+    guardOutput();
     process.stdout.write("lunatic 0.13.2 (perilune)\n");
     return 0;
   }

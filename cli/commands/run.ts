@@ -26,7 +26,7 @@ import { displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
-import { leave, say } from "../streams.ts";
+import { leave, print, say } from "../streams.ts";
 import { parseSnapshotAt, type Phase, type SavedRun, writeRun } from "../saved-run.ts";
 import { PeakAccountant, printStats, type RunStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { parseValue, valueText } from "../values.ts";
@@ -309,7 +309,7 @@ class LoneRun {
     const results = await this.#drive(invocation);
     if (phase === "instantiation") await this.#start(instance);
     else if (phase === "initialize" && this.#asked.invoke !== null) await this.#invoke(instance, this.#asked.invoke);
-    else if (phase === "invoke" && this.#asked.invoke !== null) this.#print(this.#asked.invoke, results);
+    else if (phase === "invoke" && this.#asked.invoke !== null) await this.#print(this.#asked.invoke, results);
   }
 
   async #start(instance: Instance): Promise<void> {
@@ -342,15 +342,14 @@ class LoneRun {
     }
     const values = args.map((arg, i) => parseValue(arg, type.params[i] ?? ""));
     this.#phase = "invoke";
-    this.#print(name, await this.#drive(instance.invoke(name, values)));
+    await this.#print(name, await this.#drive(instance.invoke(name, values)));
   }
 
-  #print(name: string, results: readonly Value[]): void {
+  async #print(name: string, results: readonly Value[]): Promise<void> {
     const type = this.#module.exports.find((candidate) => candidate.name === name)?.type;
     if (type?.kind !== "func") throw new UsageError(`it exports no function '${name}'`);
-    results.forEach((value, i) => {
-      process.stdout.write(`${valueText(value, type.results[i] ?? "")}\n`);
-    });
+    const lines = results.map((value, i) => `${valueText(value, type.results[i] ?? "")}\n`);
+    if (lines.length > 0) await print(lines.join(""));
   }
 
   /** Writes the run to a file; what stands in the way is reported, and the run goes on. */
