@@ -35,7 +35,7 @@ describe("examples of processes", function () {
         "arguments: the plugin ended: import denied: wasi_snapshot_preview1::args_sizes_get is not permitted",
         "spawn: the plugin ended: import denied: lunatic::process::spawn is not permitted",
         "grow: answered 'no more than 32 pages'",
-        "loop: the plugin ended: fuel exhausted: 10000000 used",
+        "loop: the plugin ended: fuel exhausted: 10000000 used, 10000000 allowed",
         "the log has: I was here",
         "the embedder ended: normal",
         "",

@@ -84,8 +84,8 @@ export abstract class BasicProcess extends Task {
   #hasFailedInEnd = false;
   /** Turns it had. */
   turns = 0;
-  /** Paused by the embedder, or for want of fuel. */
-  isPaused = false;
+  /** Paused by the embedder, until it resumes it. */
+  protected isStopped = false;
 
   constructor(runtime: RuntimeCore, options: BasicProcessOptions) {
     super();
@@ -376,16 +376,21 @@ export abstract class BasicProcess extends Task {
 
   // What the embedder may do.
 
+  /** By the embedder, or for want of fuel. */
+  get isPaused(): boolean {
+    return this.isStopped;
+  }
+
   /** It gets no turn but for its end until {@link resume}. Whoever is to end at its next turn has that turn. */
   pause(): void {
-    if (this.hasEnded || this.isPaused || this.killReason !== null) return;
-    this.isPaused = true;
+    if (this.hasEnded || this.isStopped || this.killReason !== null) return;
+    this.isStopped = true;
     this.runtime.scheduler.suspend(this);
   }
 
   resume(): void {
-    if (!this.isPaused) return;
-    this.isPaused = false;
+    if (!this.isStopped) return;
+    this.isStopped = false;
     this.runtime.scheduler.release(this);
   }
 

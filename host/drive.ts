@@ -66,7 +66,7 @@ export async function drive(
     const toCheckpoint = checkpoint === undefined ? Number.POSITIVE_INFINITY : checkpoint.fuel - progress.fuel;
     const exact = toCheckpoint <= slice;
     const left = maxFuel - progress.fuel;
-    if (left <= 0) throw ended(invocation, new FuelExhausted(`${progress.fuel} used of ${maxFuel}`));
+    if (left <= 0) throw ended(invocation, new FuelExhausted(progress.fuel, maxFuel));
     progress.slices++;
     let outcome: Outcome;
     try {

@@ -4,7 +4,7 @@
  * above, and each may refuse.
  */
 
-import { check, valueText } from "../vm/index.ts";
+import { check, valueText, wholeFuel } from "../vm/index.ts";
 import { MemberList, type Member } from "./member-list.ts";
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GROUP_LIMIT } from "./options.ts";
@@ -222,10 +222,35 @@ export class Group {
     return this.#limits[accountOf(account)]!;
   }
 
-  /** What is in use beyond a lower limit stays. Throws `TypeError` or `RangeError` for what is no limit. */
+  /** What is in use beyond a lower limit stays. With more fuel go on who had paused for want of it. Throws `TypeError` or `RangeError` for what is no limit. */
   setLimit(account: Account | AccountName, limit: number): void {
     check("limit of a group", limit, GROUP_LIMIT);
-    this.#limits[accountOf(account)] = Math.floor(limit);
+    const index = accountOf(account);
+    this.#limits[index] = Math.floor(limit);
+    if (index === Account.Fuel) this.#feed();
+  }
+
+  /** Lets its processes use so much more fuel, rounded down. Those that have paused for want of it go on. */
+  addFuel(fuel: number): void {
+    this.setLimit(Account.Fuel, this.limit(Account.Fuel) + wholeFuel("fuel that is added", fuel));
+  }
+
+  /** Its processes that have paused for want of fuel. */
+  readonly starved = new Set<{ feed(): void }>();
+
+  #feed(): void {
+    for (const process of [...this.starved]) process.feed();
+    for (const group of this.#children) group.#feed();
+  }
+
+  /** Of it and those above the one with the least that may still be charged. */
+  scarcest(account: Account): Group {
+    let scarcest: Group = this;
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      const left = (each: Group): number => each.#limits[account]! - each.#used[account]!;
+      if (left(group) < left(scarcest)) scarcest = group;
+    }
+    return scarcest;
   }
 
   /** What may still be charged here and in all groups above. */

@@ -74,7 +74,10 @@ export class ProcessHandle implements AsyncDisposable {
     this.#process.kill({ kind: "killed", by: null });
   }
 
-  /** Stops giving it turns until {@link resume}. What an async function awaits outside of its context goes on all the same. */
+  /**
+   * Stops giving it turns until {@link resume}, whatever its fuel. What an async function awaits outside of its context goes on
+   * all the same.
+   */
   pause(): void {
     this.#process.pause();
   }
@@ -84,8 +87,8 @@ export class ProcessHandle implements AsyncDisposable {
   }
 
   /**
-   * More fuel than its configuration gave it, rounded down. One that paused for want of fuel goes on. Throws `TypeError` for an
-   * async function: it is charged by time and has no fuel.
+   * More fuel than its configuration gave it, rounded down. One that paused for want of fuel goes on, if its group has some:
+   * `Group.addFuel`. Throws `TypeError` for an async function: it is charged by time and has no fuel.
    */
   addFuel(fuel: number): void {
     if (!(this.#process instanceof Process))

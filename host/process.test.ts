@@ -519,6 +519,47 @@ describe("a guest process", () => {
     executor.runUntilIdle();
   });
 
+  it("that has paused goes on when it has fuel and is not paused by the embedder: its own, and its group's", () => {
+    const loop = `(func (export "a") (param i64) (loop $again (br $again)))`;
+    const { start, executor, runtime } = testRuntime();
+    const outer = runtime.createGroup({ name: "outer", maxFuel: 10_000 });
+    const inner = runtime.createGroup({ name: "inner" }, outer);
+    const pausing = { config: { onFuelExhausted: "pause" }, group: inner } as const;
+    const [first, second] = [start(loop, pausing), start(loop, pausing)];
+    const state = (): string[] => {
+      executor.runUntilIdle();
+      return [first, second].map(({ stats }) => stats.state);
+    };
+    expect(state()).to.deep.equal(["paused", "paused"]);
+    first.addFuel(1_000);
+    const before = outer.used("fuel");
+    expect(state()).to.deep.equal(["paused", "paused"]);
+    expect(outer.used("fuel")).to.equal(before);
+    second.pause();
+    outer.addFuel(5_000.5);
+    expect(state()).to.deep.equal(["paused", "paused"]);
+    // One of them stood still: the other has used all.
+    expect(first.stats.fuel + second.stats.fuel).to.be.within(15_000, 15_200);
+    const stood = second.stats.fuel;
+    second.addFuel(5);
+    outer.setLimit("fuel", 20_000);
+    expect(state()).to.deep.equal(["paused", "paused"]);
+    expect([second.stats.fuel, outer.limit("fuel")]).to.deep.equal([stood, 20_000]);
+    outer.addFuel(3_000);
+    second.resume();
+    first.kill();
+    expect(state()).to.deep.equal(["exited", "paused"]);
+    expect(second.stats.fuel).to.be.above(stood);
+    expect(inner.starved.size).to.equal(1);
+    second.kill();
+    expect(state()).to.deep.equal(["exited", "exited"]);
+    expect(inner.starved.size).to.equal(0);
+    const over = start(loop, { group: inner });
+    executor.runUntilIdle();
+    expect(reasonText(endOf(over)!)).to.match(/^fuel exhausted: 230\d\d used by group "outer", 23000 allowed$/);
+    expect(() => outer.addFuel(Number.NaN)).to.throw(RangeError);
+  });
+
   it("uses the same fuel with every slice and beside any neighbour", () => {
     const totals = new Set<number>();
     for (const seed of [1, 2, 3]) {

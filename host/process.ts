@@ -11,6 +11,7 @@ import {
   Store,
   Termination,
   Trap,
+  valueText,
   wholeFuel,
   type Accountant,
   type AtomicWait,
@@ -200,6 +201,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #isSleeping = false;
   /** What the call that sends returns when there is room: an answer has come already. */
   #answered: readonly Value[] | null = null;
+  /** Paused for want of fuel, its own or its group's, until it has some. */
+  #isStarved = false;
   /** When it began to wait, by the executor's time. */
   #waitsSinceMs = DOUBLE_ZERO;
 
@@ -402,13 +405,17 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const invocation = (this.#invocation ??= this.#instantiate());
     if (invocation === null) return TurnEnd.Waiting;
     for (;;) {
-      const left = Math.min(this.#maxFuel - this.fuelUsed, this.group.available(Account.Fuel));
+      const left = this.#leftFuel;
       if (left < 1) return this.#exhausted();
       const rest = fuel - this.turnFuel;
       if (rest <= 0) return TurnEnd.Runnable;
       const end = this.#runInvocation(this.#invocation!, Math.min(rest, left));
       if (end !== null) return end;
     }
+  }
+
+  get #leftFuel(): number {
+    return Math.min(this.#maxFuel - this.fuelUsed, this.group.available(Account.Fuel));
   }
 
   /** How the turn ends, or null if it goes on. */
@@ -574,9 +581,16 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #exhausted(): TurnEnd {
     if (this.config.onFuelExhausted === "end") {
-      throw new FuelExhausted(`${this.fuelUsed} used`);
+      if (this.#maxFuel - this.fuelUsed < 1) throw new FuelExhausted(this.fuelUsed, this.#maxFuel);
+      const group = this.group.scarcest(Account.Fuel);
+      const name = group.name === "" ? "its group" : `group ${valueText(group.name)}`;
+      throw new FuelExhausted(group.used(Account.Fuel), group.limit(Account.Fuel), ` by ${name}`);
     }
-    this.pause();
+    // Whoever is to end at its next turn has that turn.
+    if (this.killReason !== null) return TurnEnd.Runnable;
+    this.#isStarved = true;
+    this.group.starved.add(this);
+    if (!this.isStopped) this.#standStill();
     return TurnEnd.Runnable;
   }
 
@@ -731,9 +745,17 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   // What the embedder may do.
 
+  override get isPaused(): boolean {
+    return this.isStopped || this.#isStarved;
+  }
+
   override pause(): void {
-    if (this.hasEnded || this.isPaused || this.killReason !== null) return;
-    this.isPaused = true;
+    if (this.hasEnded || this.isStopped || this.killReason !== null) return;
+    this.isStopped = true;
+    if (!this.#isStarved) this.#standStill();
+  }
+
+  #standStill(): void {
     // One that is being restored is first given all of it.
     if (this.#restoring === null) this.runtime.scheduler.suspend(this);
     if (!this.#isInTurn) this.#tellPause();
@@ -741,8 +763,21 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   override resume(): void {
     if (!this.isPaused) return;
-    this.isPaused = false;
+    this.isStopped = false;
+    this.#endStarving();
     if (!this.#isHeld) this.runtime.scheduler.release(this);
+  }
+
+  /** Goes on if it has paused for want of fuel and has some. */
+  feed(): void {
+    if (!this.#isStarved || this.#leftFuel < 1) return;
+    if (this.isStopped) this.#endStarving();
+    else this.resume();
+  }
+
+  #endStarving(): void {
+    this.#isStarved = false;
+    this.group.starved.delete(this);
   }
 
   #isHeld = false;
@@ -791,7 +826,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Lets it use so much more fuel; one that has paused for want of it goes on. */
   addFuel(fuel: number): void {
     this.#maxFuel += wholeFuel("fuel that is added", fuel);
-    if (this.#maxFuel > this.fuelUsed) this.resume();
+    this.feed();
   }
 
   // Host calls that wait.
@@ -1120,6 +1155,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   protected override close(): void {
     this.#tellDone({ kind: "failed", error: new Termination("killed", "while it was started") });
     this.#stopFreezing();
+    this.#endStarving();
     this.#tellPause();
     this.#restoring?.discard();
     this.#restoring = null;

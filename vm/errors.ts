@@ -323,8 +323,12 @@ export class Termination extends Error {
 /** `call`, `callSync` or a maximum of fuel ran out. Resumable runs return `yielded` in its place. */
 export class FuelExhausted extends Termination {
   override readonly name = "FuelExhausted";
-  constructor(detail?: string) {
-    super("fuel exhausted", detail);
+  /**
+   * `whose` follows the fuel that was used, where it is not the run's alone. More may be used than allowed: an instruction
+   * that is dearer than what is left, or what a host function charges.
+   */
+  constructor(used?: number, allowed?: number, whose = "") {
+    super("fuel exhausted", used === undefined ? undefined : `${used} used${whose}, ${allowed} allowed`);
   }
 }
 

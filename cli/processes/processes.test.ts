@@ -238,7 +238,7 @@ describe("perilune run with processes", function () {
       ].join("\n"),
     );
     expect(stderr).to.match(/process 3 .*: import denied: wasi_snapshot_preview1::fd_write is not permitted\n/);
-    expect(stderr).to.match(/process 4 .*: fuel exhausted: 10000000 used\n/);
+    expect(stderr).to.match(/process 4 .*: fuel exhausted: 10000000 used, 10000000 allowed\n/);
   });
 
   it("a process that fails is reported, and the run goes on", async () => {

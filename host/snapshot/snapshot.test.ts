@@ -269,7 +269,10 @@ describe("what a saved process takes along", () => {
       elsewhere.executor.runUntilIdle();
       ends.push(`${elsewhere.notes} ${reasonText(process.exitReason!)}`);
     }
-    expect(ends).to.deep.equal(["2 fuel exhausted: 90000 used", "2 fuel exhausted: 50000 used"]);
+    expect(ends).to.deep.equal([
+      "2 fuel exhausted: 90000 used, 90000 allowed",
+      "2 fuel exhausted: 50000 used, 50000 allowed",
+    ]);
     const tight = host.runtime.restore(bytes, { modules: [module], config: { maxMemory: 65_536 } });
     host.executor.runUntilIdle(1);
     expect(await tight.catch((error: unknown) => String(error))).to.include("memory limit");

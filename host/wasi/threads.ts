@@ -182,7 +182,7 @@ export class WasiThreads {
     let rest = slice;
     while (rest > 0) {
       const left = maxFuel - this.#progress.fuel;
-      if (left <= 0) throw new FuelExhausted(`${this.#progress.fuel} used of ${maxFuel}`);
+      if (left <= 0) throw new FuelExhausted(this.#progress.fuel, maxFuel);
       const { invocation } = thread;
       const before = invocation.fuelUsed;
       this.#progress.slices++;

@@ -82,7 +82,7 @@ function fuelOf(invocation: Invocation, { fuel }: CallOptions): number {
 }
 
 function exhausted(invocation: Invocation, fuel: number): FuelExhausted {
-  const error = new FuelExhausted(`${fuel} allowed`);
+  const error = new FuelExhausted(invocation.fuelUsed, fuel);
   invocation.terminate(error);
   return error;
 }
