@@ -90,7 +90,10 @@ export class ImportPolicy {
   }
 }
 
-function redirections({ redirect = {} }: ImportRules): (readonly [pattern: string, definition: HostDefinition])[] {
+/** What is redirected, by its pattern. */
+export function redirections({
+  redirect = {},
+}: ImportRules): (readonly [pattern: string, definition: HostDefinition])[] {
   return redirect instanceof Map ? [...redirect] : Object.entries(redirect);
 }
 

@@ -8,6 +8,7 @@ import { tell } from "./callbacks.ts";
 import { giveChunk, NO_CHUNK, takeChunk, type Chunk } from "./chunks.ts";
 import { Account, type Group } from "./group.ts";
 import type { TagQueue } from "./mailbox.ts";
+import { checkMessage } from "./options.ts";
 
 /** The result of `receive` for each kind. */
 export const enum MessageKind {
@@ -158,8 +159,12 @@ export class DataMessage extends Message {
     this.#chunk = chunk;
   }
 
-  /** A message with a copy of these bytes. Throws `Termination` when the payer refuses. */
+  /**
+   * A message with a copy of these bytes. Throws `Termination` when the payer refuses, `TypeError` or `RangeError` for what is
+   * no data, or no tag.
+   */
   static of(bytes: Uint8Array, tag = 0n, payer: Group | null = null): DataMessage {
+    checkMessage(bytes, tag);
     const message = new DataMessage(tag, bytes.length, payer);
     try {
       message.append(bytes);

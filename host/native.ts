@@ -7,6 +7,7 @@
 import { BasicProcess, type BasicProcessOptions } from "./basic-process.ts";
 import { DataMessage, MessageKind, type Message, type ProcessDied } from "./message.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";
+import { checkReceive } from "./options.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
@@ -218,8 +219,10 @@ export class NativeProcess extends BasicProcess {
     return promise;
   }
 
-  #receive({ tags, timeoutMs = Number.POSITIVE_INFINITY }: ReceiveOptions): Promise<NativeMessage | null> {
+  #receive(options: ReceiveOptions): Promise<NativeMessage | null> {
     return this.#awaiting((goOn) => {
+      checkReceive(options);
+      const { tags, timeoutMs = Number.POSITIVE_INFINITY } = options;
       if (this.#receiving !== null) throw new TypeError("the process receives already");
       const { executor } = this.runtime;
       const finish = (): NativeMessage | null | typeof NOT_YET => {
@@ -336,7 +339,9 @@ export class NativeProcess extends BasicProcess {
   }
 
   protected override close(): void {
-    const error = new Error("the process has ended");
+    const { exitReason } = this;
+    const cause = exitReason?.kind === "killed" ? exitReason.cause : undefined;
+    const error = cause instanceof Error ? cause : new Error("the process has ended", { cause });
     this.#abort.abort(error);
     for (const { giveUp, reject } of this.#waits) {
       giveUp();

@@ -1,11 +1,21 @@
 /** What embedders give as options is checked where it comes in: a limit that is not a number would be none. */
 
 import { expect } from "chai";
-import { Engine, LimitAccountant, Store } from "../vm/index.ts";
+import { compile, compileSync, Engine, LimitAccountant, Store } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
 import { wat } from "../vm/testing.ts";
 import { drive } from "./drive.ts";
 import { CollectedOutput } from "./fakes.ts";
-import { Config, Executor, Runtime, type RuntimeOptions, SlabAllocator, Wasi } from "./index.ts";
+import {
+  Config,
+  Executor,
+  reasonText,
+  Runtime,
+  type RuntimeOptions,
+  SlabAllocator,
+  SpawnError,
+  Wasi,
+} from "./index.ts";
 import { Account } from "./group.ts";
 
 const runtime = new Runtime();
@@ -16,6 +26,8 @@ const LIMITS = [
 ] as const;
 const GROUP_COUNTS = ["maxTimers", "maxNames", "maxDescriptors", "maxSeries"] as const;
 
+const EMPTY = compileSync(wat`(module (func (export "_start")))`);
+
 type Make = (options: object) => unknown;
 const MAKERS: Readonly<Record<string, Make>> = {
   Config: (options) => new Config(options),
@@ -25,7 +37,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
   Store: (options) => new Store(options),
   Engine: (options) => new Engine(options),
   SlabAllocator: (options) => new SlabAllocator(options),
-  spawn: (options) => runtime.spawn({} as never, options),
+  spawn: (options) => runtime.spawn(EMPTY, options),
   spawnNative: (options) => runtime.spawnNative(async () => {}, options),
 };
 
@@ -34,8 +46,6 @@ function refuses(of: string, options: object, kind: typeof TypeError | typeof Ra
 }
 
 describe("options", () => {
-  after(() => runtime.dispose());
-
   for (const of of ["Config", "Runtime", "a group"]) {
     it(`that limit ${of} are numbers from 0 on`, () => {
       for (const [name, what] of of === "Config" ? LIMITS : [...LIMITS, ...GROUP_COUNTS.map((each) => [each, ""])]) {
@@ -154,5 +164,186 @@ describe("options", () => {
     expect(() => group.setLimit(Account.Fuel, Number.NaN)).to.throw(RangeError, "got NaN");
     expect(() => group.setLimit(Account.Fuel, "5" as never)).to.throw(TypeError, 'got "5"');
     expect(group.limit(Account.Fuel)).to.equal(10);
+  });
+});
+
+const PRINTS = compileSync(wat`(module
+  (import "env" "print" (func $print (param i32) (result i32)))
+  (import "env" "done" (func $done))
+  (func (export "_start") (drop (call $print (i32.const 1))) (call $done)))`);
+
+describe("arguments", () => {
+  after(() => runtime.dispose());
+  const done = { params: [], results: [], call() {} };
+  const redirected = (print: unknown, key = "env::print"): object => ({
+    config: { imports: { redirect: { [key]: print, "env::done": done } } },
+  });
+  const endOf = async (print: object): Promise<string> => {
+    const { exited } = runtime.spawn(PRINTS, redirected({ params: ["i32"], results: ["i32"], ...print }));
+    return reasonText(await exited);
+  };
+
+  it("that define host functions are checked before anything starts, by the name of the import", () => {
+    const [params, results] = [["i32"], ["i32"]];
+    const of = 'host function of redirect "env::print"';
+    for (const [definition, text] of [
+      [() => 0, `${of}: expected a definition with params, results and call, got a function`],
+      [undefined, `${of}: expected a definition with params, results and call, got undefined`],
+      [{ params, call: () => 0 }, `results of ${of}: expected an array of names of value types, got undefined`],
+      [
+        { params: ["int"], results, call: () => 0 },
+        `${of}: no such value type: "int"; numbers are i32, i64, f32 and f64`,
+      ],
+      [{ params, results, kind: "promise", call: () => 0 }, `kind of ${of}: expected "plain" or "async"`],
+      [{ params, results, call: 5 }, `call of ${of}: expected a function, got 5`],
+    ] as const) {
+      expect(() => runtime.spawn(PRINTS, redirected(definition))).to.throw(text);
+    }
+    const good = { params, results, call: () => 0 };
+    expect(() => runtime.spawn(PRINTS, redirected(good, "env.print"))).to.throw(RangeError, 'a pattern "module::name"');
+    const imports = { env: { print: { ...good, params: ["int"] }, done } };
+    expect(() => new Store().instantiateSync(PRINTS, imports)).to.throw(
+      TypeError,
+      'host function env::print: no such value type: "int"',
+    );
+    const functions = { env: { print: () => 0, done } } as never;
+    expect(() => new Store().instantiateSync(PRINTS, functions)).to.throw(
+      TypeError,
+      "import env::print: expected something of the store",
+    );
+  });
+
+  it("that host functions return are errors of theirs, by name", async () => {
+    expect(await endOf({ call: async () => 0 })).to.equal(
+      'host function env::print returned a promise: its definition needs kind "async"',
+    );
+    expect(await endOf({ call: () => "0" })).to.equal(
+      "host function env::print: expected a value of type i32, got string",
+    );
+    expect(await endOf({ call: () => 0n })).to.equal(
+      "host function env::print: expected a value of type i32, got bigint",
+    );
+    expect(await endOf({ name: "log", call: () => undefined })).to.equal(
+      "host function log: expected a value of type i32, got undefined",
+    );
+    expect(await endOf({ kind: "direct", call: async () => 0 })).to.include("env::print returned a promise");
+    expect(await endOf({ kind: "direct", call: () => 2n ** 70n })).to.include(
+      "host function env::print: expected a value of type i32",
+    );
+    expect(await endOf({ kind: "async", call: async () => "0" })).to.include(
+      "host function env::print: expected a value",
+    );
+    expect(await endOf({ kind: "async", call: async () => 0 })).to.equal("normal");
+    const print = { params: ["i32"], results: ["i32"], call: () => 0 };
+    for (const kind of ["plain", "direct"] as const) {
+      // Nobody would wait for it, and nobody hear of its error.
+      const redirect = { "env::print": print, "env::done": { ...done, kind, call: async () => {} } } as never;
+      const { exited } = runtime.spawn(PRINTS, { config: { imports: { redirect } } });
+      expect(reasonText(await exited), kind).to.include("env::done returned a promise");
+    }
+  });
+
+  it("that are bytes or modules are these", async () => {
+    const rejected = async (promise: Promise<unknown>): Promise<string> =>
+      String(await promise.catch((error: unknown) => error));
+    expect(await rejected(compile(new ArrayBuffer(8) as never))).to.equal(
+      "TypeError: what is compiled: expected a Uint8Array, got an object of ArrayBuffer",
+    );
+    expect(await rejected(runtime.compile("(module)" as never))).to.include('expected a Uint8Array, got "(module)"');
+    expect(() => textToBinary(undefined as never)).to.throw(
+      TypeError,
+      "expected a string or a Uint8Array, got undefined",
+    );
+    for (const [module, got] of [
+      [new Uint8Array(8), "Uint8Array"],
+      [runtime.compile(wat`(module)`), "Promise"],
+    ] as const) {
+      expect(() => runtime.spawn(module as never)).to.throw(
+        TypeError,
+        `expected a module of compile, got an object of ${got}`,
+      );
+      expect(() => new Store().instantiateSync(module as never)).to.throw(TypeError, "expected a module of compile");
+    }
+    expect(await rejected(runtime.restore(undefined as never, { modules: [] }))).to.include("expected a Uint8Array");
+    expect(await rejected(runtime.restore(new Uint8Array(8), {} as never))).to.include("modules of restore: expected");
+    expect(() => runtime.spawnNative(5 as never)).to.throw(TypeError, "expected a function, got 5");
+    expect(() => runtime.createGroup({}, {} as never)).to.throw(TypeError, "expected a group of Runtime.createGroup");
+    const other = new Runtime();
+    expect(() => runtime.spawn(EMPTY, { group: other.group })).to.throw(TypeError, "of another runtime");
+    await other.dispose();
+  });
+
+  it("that are sent are bytes and tags of 64 bits", async () => {
+    const handle = runtime.spawnNative(async ({ pid, receive, send }) => {
+      const error = async (promise: Promise<unknown>): Promise<string> =>
+        String(await promise.catch((reason: unknown) => reason));
+      expect(await error(send(pid, "text" as never))).to.include(
+        'data of a message: expected a Uint8Array, got "text"',
+      );
+      expect(await error(receive({ tags: [5] as never }))).to.include(
+        "expected an array of bigints of 64 bits, got an array",
+      );
+      expect(await error(receive({ timeoutMs: Number.NaN }))).to.include("RangeError: timeoutMs of receive");
+      expect((await receive({ tags: [-5n], timeoutMs: 1_000 }))?.kind).to.equal("data");
+    });
+    const error = async (data: unknown, tag?: unknown): Promise<string> =>
+      String(await handle.send(data as Uint8Array, tag as bigint).catch((reason: unknown) => reason));
+    expect(await error("text")).to.equal('TypeError: data of a message: expected a Uint8Array, got "text"');
+    expect(await error(new ArrayBuffer(3))).to.include("got an object of ArrayBuffer");
+    expect(await error(new Uint16Array(3))).to.include("got an object of Uint16Array");
+    expect(await error(new Uint8Array(3), 5)).to.include("expected a bigint of 64 bits, as 5n, got 5");
+    expect(await error(new Uint8Array(3), 2n ** 64n + 5n)).to.include("RangeError: tag of a message");
+    await handle.send(new Uint8Array(3), -5n);
+    expect(reasonText(await handle.exited)).to.equal("normal");
+  });
+
+  it("that name a process are texts that guests could ask for, of one that lives", async () => {
+    const handle = runtime.spawnNative(({ receive }) => receive());
+    runtime.register("é".repeat(2_048), handle);
+    expect(runtime.lookup("é".repeat(2_048))?.pid).to.equal(handle.pid);
+    expect(() => runtime.register("é".repeat(2_049), handle)).to.throw(RangeError, "a string of at most 4096 bytes");
+    expect(() => runtime.register(5 as never, handle)).to.throw(TypeError, "name to register");
+    expect(() => runtime.register("x", 5 as never)).to.throw(
+      TypeError,
+      "process to register: expected a ProcessHandle, got 5",
+    );
+    handle.kill();
+    await handle.exited;
+    expect(() => runtime.register("x", handle)).to.throw(SpawnError, `process ${handle.pid} has ended`);
+    expect(runtime.lookup("x")).to.equal(null);
+  });
+
+  it("that are signals carry their reasons", async () => {
+    const loop = compileSync(wat`(module (func (export "_start") (loop br 0)))`);
+    const abort = new AbortController();
+    const why = new Error("the tenant is over its budget");
+    const handles = [
+      runtime.spawn(loop, { signal: abort.signal }),
+      runtime.spawn(loop, { signal: AbortSignal.abort("no") }),
+    ];
+    let told: unknown;
+    const native = runtime.spawnNative(
+      async ({ receive, signal }) => {
+        await receive().catch(() => {});
+        told = signal.reason;
+      },
+      { signal: abort.signal },
+    );
+    while (native.stats.state !== "waiting") await new Promise((resolve) => setTimeout(resolve));
+    abort.abort(why);
+    const reasons = await Promise.all([...handles, native].map(({ exited }) => exited));
+    expect(reasons.map((reason) => reason.kind === "killed" && reason.cause)).to.deep.equal([why, "no", why]);
+    expect(reasons.map(reasonText)).to.deep.equal([
+      "killed: the tenant is over its budget",
+      "killed: no",
+      "killed: the tenant is over its budget",
+    ]);
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(told).to.equal(why);
+    expect(reasonText(await runtime.spawn(loop, { signal: AbortSignal.abort() }).exited)).to.equal("killed");
+    const compiling = (signal: unknown): Promise<unknown> =>
+      compile(wat`(module)`, { signal: signal as AbortSignal }).catch((error: unknown) => error);
+    expect(await compiling(AbortSignal.abort(why))).to.equal(why);
+    expect(String(await compiling(5))).to.equal("TypeError: signal of compile: expected an AbortSignal, got 5");
   });
 });

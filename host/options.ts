@@ -7,8 +7,11 @@ import {
   amountFrom,
   ANYTHING,
   arrayOf,
+  BYTES,
   check,
+  checkHostDefinition,
   checkOptions,
+  COMPILED_MODULE,
   FLAG,
   FUNCTION,
   objectWith,
@@ -16,7 +19,9 @@ import {
   SIGNAL,
   TEXT,
   TEXTS,
+  valueText,
   wholeNumber,
+  type CompiledModule,
   type Expected,
   type ExpectedOptions,
 } from "../vm/index.ts";
@@ -24,9 +29,12 @@ import type { Config, ConfigOptions, OnFuelExhausted, OnFullMailbox, Visibility 
 import type { DirectoryGrant } from "./directory-grants.ts";
 import type { ExecutorOptions } from "./executor.ts";
 import type { GroupOptions } from "./group.ts";
-import type { ImportRules } from "./import-policy.ts";
+import { type ImportRules, redirections } from "./import-policy.ts";
 import type { MailboxLimits } from "./mailbox.ts";
 import type { DriveOptions } from "./drive.ts";
+import type { NativeFunction, ReceiveOptions } from "./native.ts";
+import type { ProcessHandle } from "./process-handle.ts";
+import { MAX_NAME_BYTES } from "./registry.ts";
 import type { RestoreProcessOptions, RuntimeOptions, SpawnOptions } from "./runtime.ts";
 import type { Services } from "./runtime-core.ts";
 import type { SlabOptions } from "./slabs.ts";
@@ -41,10 +49,16 @@ export const FULL_MAILBOX: readonly OnFullMailbox[] = ["drop-newest", "suspend",
 export const FUEL_EXHAUSTED: readonly OnFuelExhausted[] = ["end", "pause"];
 export const DENIED: readonly Config["denied"][] = ["reject", "terminate"];
 
-const BYTES = amountFrom(0, "bytes");
+const SIZE = amountFrom(0, "bytes");
 const COUNT = amountFrom(0, "a count");
 const FUEL = amountFrom(0, "fuel");
 const OBJECT = objectWith("an object");
+const NAME: Expected = {
+  text: `a string of at most ${MAX_NAME_BYTES} bytes`,
+  type: "string",
+  accepts: (value: string) =>
+    value.length <= MAX_NAME_BYTES && new TextEncoder().encode(value).length <= MAX_NAME_BYTES,
+};
 
 const NETWORK_GRANTS: ExpectedOptions<Exclude<ConfigOptions["network"], boolean | undefined>> = {
   connect: FLAG,
@@ -52,10 +66,10 @@ const NETWORK_GRANTS: ExpectedOptions<Exclude<ConfigOptions["network"], boolean 
   resolve: FLAG,
 };
 
-const MAILBOX: ExpectedOptions<Partial<MailboxLimits>> = { maxMessages: COUNT, maxBytes: BYTES };
+const MAILBOX: ExpectedOptions<Partial<MailboxLimits>> = { maxMessages: COUNT, maxBytes: SIZE };
 
 const CONFIG: ExpectedOptions<ConfigOptions> = {
-  maxMemory: BYTES,
+  maxMemory: SIZE,
   maxFuel: FUEL,
   maxProcesses: COUNT,
   mailbox: OBJECT,
@@ -80,6 +94,13 @@ const CONFIG: ExpectedOptions<ConfigOptions> = {
 
 const GRANT: ExpectedOptions<DirectoryGrant> = { name: TEXT, readOnly: FLAG, open: FUNCTION };
 
+/** Nothing that is imported has a name without "::" between module and name. */
+const PATTERN: Expected = {
+  text: 'a pattern "module::name", with * for any text',
+  type: "string",
+  accepts: (value: string) => value.includes("::") || value.includes("*"),
+};
+
 const RULES: ExpectedOptions<ImportRules> = {
   allow: TEXTS,
   deny: TEXTS,
@@ -95,9 +116,19 @@ export function checkConfig(options: ConfigOptions): void {
   checkOptions("Config", options, CONFIG);
   if (options.mailbox !== undefined) checkOptions("Config.mailbox", options.mailbox, MAILBOX);
   if (typeof options.network === "object") checkOptions("Config.network", options.network, NETWORK_GRANTS);
-  if (options.imports !== undefined) checkOptions("Config.imports", options.imports, RULES);
+  if (options.imports !== undefined) checkRules(options.imports);
   for (const { name, readOnly, open } of options.preopens ?? []) {
     checkOptions("Config.preopens", { name, readOnly, open }, GRANT);
+  }
+}
+
+function checkRules(rules: ImportRules): void {
+  checkOptions("Config.imports", rules, RULES);
+  for (const pattern of rules.allow ?? []) check("allow of Config.imports", pattern, PATTERN);
+  for (const pattern of rules.deny ?? []) check("deny of Config.imports", pattern, PATTERN);
+  for (const [pattern, definition] of redirections(rules)) {
+    check("redirect of Config.imports", pattern, PATTERN);
+    checkHostDefinition(definition, `of redirect ${valueText(pattern)}`);
   }
 }
 
@@ -105,13 +136,13 @@ const GROUP: ExpectedOptions<GroupOptions> = {
   name: TEXT,
   weight: wholeNumber(1, 1_000),
   maxFuel: FUEL,
-  maxMemory: BYTES,
+  maxMemory: SIZE,
   maxProcesses: COUNT,
   maxTimers: COUNT,
   maxNames: COUNT,
   maxDescriptors: COUNT,
-  maxHostMemory: BYTES,
-  maxLogBytes: BYTES,
+  maxHostMemory: SIZE,
+  maxLogBytes: SIZE,
   maxSeries: COUNT,
 };
 
@@ -154,8 +185,6 @@ export function checkServices(services: Partial<Services>, what: string): void {
   checkOptions(what, services, SERVICES);
 }
 
-const COMPILED_MODULE = objectWith("a module of compile", "data", "imports");
-
 const NATIVE: ExpectedOptions<Omit<SpawnOptions, "args" | "entry">> = {
   config: OBJECT,
   group: objectWith("a group of Runtime.createGroup", "share", "setLimit"),
@@ -175,6 +204,51 @@ const RESTORE: ExpectedOptions<RestoreProcessOptions> = {
   relations: oneOf(["require", "drop"]),
 };
 
+/** A group of a runtime's. */
+export const GROUP_OBJECT = NATIVE.group;
+
+/** As {@link checkConfig}. */
+export function checkModule(module: CompiledModule): void {
+  check("module of spawn", module, COMPILED_MODULE);
+}
+
+/** As {@link checkConfig}. */
+export function checkNativeFunction(run: NativeFunction): void {
+  check("native process", run, FUNCTION);
+}
+
+/** As {@link checkConfig}; a name as guests can ask for it. */
+export function checkName(name: string): void {
+  check("name to register", name, NAME);
+}
+
+/** As {@link checkConfig}. */
+export function checkHandle(handle: ProcessHandle): void {
+  check("process to register", handle, NATIVE.link);
+}
+
+const TAG: Expected = {
+  text: "a bigint of 64 bits, as 5n",
+  type: "bigint",
+  accepts: (value: bigint) => BigInt.asIntN(64, value) === value,
+};
+
+/** What is sent. Throws as {@link checkConfig} does. */
+export function checkMessage(data: Uint8Array, tag: bigint): void {
+  check("data of a message", data, BYTES);
+  check("tag of a message", tag, TAG);
+}
+
+const RECEIVE: ExpectedOptions<ReceiveOptions> = {
+  tags: arrayOf("an array of bigints of 64 bits", TAG),
+  timeoutMs: amountFrom(0, "milliseconds"),
+};
+
+/** As {@link checkConfig}. */
+export function checkReceive(options: ReceiveOptions): void {
+  checkOptions("receive", options, RECEIVE);
+}
+
 /** As {@link checkConfig}; a limit that belongs into `config` is refused. */
 export function checkSpawn(options: SpawnOptions): void {
   checkOptions("spawn", options, SPAWN);
@@ -186,7 +260,8 @@ export function checkSpawnNative(options: Omit<SpawnOptions, "args" | "entry">):
 }
 
 /** As {@link checkSpawn}. */
-export function checkRestore(options: RestoreProcessOptions): void {
+export function checkRestore(bytes: Uint8Array, options: RestoreProcessOptions): void {
+  check("snapshot to restore", bytes, BYTES);
   checkOptions("restore", options, RESTORE);
   checkRequired("restore", options, RESTORE, ["modules"]);
 }

@@ -68,6 +68,8 @@ export class Reservation {
   }
 }
 
+/** Bytes of a name in UTF-8. */
+export const MAX_NAME_BYTES = 4_096;
 /** Bytes that an entry costs besides its name, and each identifier of a pre-release. */
 const ENTRY_BYTES = 320;
 const IDENTIFIER_BYTES = 24;

@@ -4,6 +4,7 @@
  */
 
 import {
+  check,
   compile,
   LinkError,
   LinkPlan,
@@ -26,7 +27,19 @@ import { Account, Group, type GroupOptions } from "./group.ts";
 import { decideImport, type ImportDecision } from "./import-policy.ts";
 import { checkShape, maxPlansOf } from "./module-shape.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
-import { checkGroup, checkRestore, checkRuntime, checkServices, checkSpawn, checkSpawnNative } from "./options.ts";
+import {
+  checkGroup,
+  checkHandle,
+  checkModule,
+  checkName,
+  checkNativeFunction,
+  checkRestore,
+  checkRuntime,
+  checkServices,
+  checkSpawn,
+  checkSpawnNative,
+  GROUP_OBJECT,
+} from "./options.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
 import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
 import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
@@ -76,7 +89,7 @@ export interface SpawnOptions {
   readonly link?: ProcessHandle;
   /** For people. */
   readonly name?: string;
-  /** Kills it when aborted. */
+  /** Kills it when aborted; the reason is the `cause` of its exit reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -130,6 +143,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   /** A group inside the runtime's, or inside `parent`. */
   createGroup(options: GroupOptions = {}, parent = this.group): Group {
     checkGroup(options);
+    check("parent of a group", parent, GROUP_OBJECT);
     return parent.child(this.scheduler, options);
   }
 
@@ -138,6 +152,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * group: with it go its names, timers and metrics. No process enters it any more from the call on. It must have no groups that the embedder made.
    */
   async endGroup(group: Group): Promise<void> {
+    check("group to end", group, GROUP_OBJECT);
     group.close();
     const ends: Promise<unknown>[] = [];
     for (const process of this.#live.toArray()) {
@@ -173,6 +188,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * is reached.
    */
   spawn(module: CompiledModule, options: SpawnOptions = {}): ProcessHandle {
+    checkModule(module);
     checkSpawn(options);
     const config = this.#configOf(options);
     const request: SpawnRequest = {
@@ -194,7 +210,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * see it. Rejects with `SnapshotError`, {@link SpawnError}, or `Termination` for want of memory; nobody has heard of it then.
    */
   async restore(bytes: Uint8Array, options: RestoreProcessOptions): Promise<ProcessHandle> {
-    checkRestore(options);
+    checkRestore(bytes, options);
     const config = this.#configOf(options);
     const { environment = this.environment, group = this.group } = options;
     const named = options.name === undefined ? {} : { name: options.name };
@@ -211,6 +227,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
    * Throws `TypeError` when the executor has a seed: when promises go on does not follow from it.
    */
   spawnNative(run: NativeFunction, options: Omit<SpawnOptions, "entry" | "args"> = {}): ProcessHandle {
+    checkNativeFunction(run);
     checkSpawnNative(options);
     if (this.executor.isDeterministic) throw new TypeError("native processes cannot run by a seed");
     const config = this.#configOf(options);
@@ -237,8 +254,15 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return this.#defaultConfig;
   }
 
-  /** Registers a process for others to find; an earlier one under the name is overwritten. Throws {@link SpawnError} for want of room. */
-  register(name: string, { process }: ProcessHandle): void {
+  /**
+   * Registers a process for others to find; an earlier one under the name is overwritten. Throws {@link SpawnError} for want of
+   * room and for one that has ended, `RangeError` for a name that guests could not ask for: of more than 4,096 bytes.
+   */
+  register(name: string, handle: ProcessHandle): void {
+    checkName(name);
+    checkHandle(handle);
+    const { process } = handle;
+    if (process.hasEnded) throw new SpawnError(`process ${process.pid} has ended`);
     const { registry } = process.environment;
     if (!registry.put(name, { nodeId: 0n, processId: BigInt(process.pid) }, process.group)) {
       throw new SpawnError("the group has no room for another name");
@@ -254,6 +278,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   #start<T extends NativeProcess | Process>(process: T): T {
     if (this.#disposed !== null) throw new SpawnError("the runtime is disposed");
+    if (!process.group.isWithin(this.group)) throw new TypeError("the group is of another runtime");
     if (!process.begin()) throw new SpawnError("the group has no room for another process");
     this.#live.add(process);
     if (!process.isVisible) process.environment.addStarting(process);
@@ -265,7 +290,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       process.kill({ kind: "error", error: new SpawnError("no memory for a link") });
     }
     if (signal !== undefined) {
-      const kill = (): void => process.kill({ kind: "killed", by: null });
+      const kill = (): void => process.kill({ kind: "killed", by: null, cause: signal.reason });
       if (signal.aborted) kill();
       else signal.addEventListener("abort", kill, { once: true });
       process.onExit(() => signal.removeEventListener("abort", kill));

@@ -12,8 +12,8 @@ export type ExitReason =
   | { readonly kind: "normal" }
   /** It called `proc_exit`. */
   | { readonly kind: "code"; readonly code: number }
-  /** Somebody killed it. `by` is null for the embedder. */
-  | { readonly kind: "killed"; readonly by: Pid | null }
+  /** Somebody killed it. `by` is null for the embedder; `cause` is the reason of the signal that was aborted. */
+  | { readonly kind: "killed"; readonly by: Pid | null; readonly cause?: unknown }
   /** A linked process failed. */
   | { readonly kind: "link"; readonly pid: Pid; readonly reason: ExitReason }
   /** There never was such a process, or it has ended. */
@@ -59,7 +59,7 @@ function simpleText(reason: Exclude<ExitReason, { kind: "link" }>): string {
     case "code":
       return `exit with code ${reason.code}`;
     case "killed":
-      return reason.by === null ? "killed" : `killed by process ${reason.by}`;
+      return (reason.by === null ? "killed" : `killed by process ${reason.by}`) + causeText(reason.cause);
     case "noproc":
       return "no such process";
     case "trap":
@@ -69,6 +69,12 @@ function simpleText(reason: Exclude<ExitReason, { kind: "link" }>): string {
     default:
       return reason.error instanceof Error ? reason.error.message : String(reason.error);
   }
+}
+
+/** Nothing where nobody has given a cause: the platform's says no more than that it was aborted. */
+function causeText(cause: unknown): string {
+  if (cause === undefined || (cause instanceof Error && cause.name === "AbortError")) return "";
+  return `: ${cause instanceof Error ? cause.message : String(cause)}`;
 }
 
 /** A signal, as the trace shows it. Delivered at once, in the order they are sent. */

@@ -16,6 +16,7 @@ import { Positions, PositionTables } from "./lower/positions.ts";
 import type { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
 import { ModuleParts } from "./module-parts.ts";
+import { BYTES, check as checkValue } from "./options.ts";
 import type { Accountant } from "./runtime/resources.ts";
 import type { Layouts } from "./layouts.ts";
 import { canonicalVal } from "./type-registry.ts";
@@ -88,7 +89,9 @@ export class Compilation {
   #parts: ModuleParts | null = null;
   #module: CompiledModule | null = null;
 
+  /** Throws `TypeError` for anything but bytes. */
   constructor(bytes: Uint8Array, { engine = defaultEngine(), accountant, check = () => {} }: CompileOptions = {}) {
+    checkValue("what is compiled", bytes, BYTES);
     this.#engine = engine;
     this.#footprint = new Footprint(accountant);
     this.#check = check;

@@ -40,6 +40,7 @@ export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
 export { LinkPlan, type HostResolver } from "./execute/link-plan.ts";
 export {
   callGuest,
+  checkHostDefinition,
   continueWith,
   Func,
   FrameRequest,
@@ -81,8 +82,10 @@ export {
   amountFrom,
   ANYTHING,
   arrayOf,
+  BYTES,
   check,
   checkOptions,
+  COMPILED_MODULE,
   FLAG,
   FUNCTION,
   objectWith,

@@ -108,6 +108,15 @@ export const ANYTHING: Expected = { text: "anything", type: null, accepts: () =>
 /** What can be aborted. */
 export const SIGNAL: Expected = objectWith("an AbortSignal", "aborted", "addEventListener");
 
+/** What a module or a snapshot is read from; of another realm too. */
+export const BYTES: Expected = {
+  text: "a Uint8Array",
+  type: "object",
+  accepts: (value) => Object.prototype.toString.call(value) === "[object Uint8Array]",
+};
+/** What `compile` gives. */
+export const COMPILED_MODULE: Expected = objectWith("a module of compile", "data", "imports");
+
 const FUEL = amountFrom(0, "fuel");
 
 /** A whole amount of fuel of the embedder's, rounded down. Throws as {@link check} does. */

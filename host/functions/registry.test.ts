@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { MAX_NAME_BYTES } from "./registry.ts";
+import { MAX_NAME_BYTES } from "../registry.ts";
 import { cells, expectOutOfBounds, expectTrap, mainOf, NOT_UTF8, notesOf, TestHost } from "./testing.ts";
 
 const DATA = `(data (i32.const 100) "c@1.2.0c@1.9.0^1.2nobody>>1x\\c3\\b6")`;

@@ -1,6 +1,6 @@
 /** `lunatic::registry`, exact names; and lookups by a range of versions, for whoever asks for one. */
 
-import type { Registered } from "../registry.ts";
+import { MAX_NAME_BYTES, type Registered } from "../registry.ts";
 import { MAX_RANGE_LENGTH, parseVersionRange } from "../versions.ts";
 import type { HostFunction, Parameter } from "./define.ts";
 import { functionsOf } from "./define.ts";
@@ -10,8 +10,6 @@ const define = functionsOf("lunatic::registry");
 const defineLookup = functionsOf("perilune::registry");
 const defineOldLookup = functionsOf("lunatic::process");
 
-/** Bytes of a name. */
-export const MAX_NAME_BYTES = 4_096;
 /** Fuel of a change of the registry. */
 const PUT_FUEL = 200;
 /** Fuel of comparing a version with one part of a range, and of reading a character of the range. */

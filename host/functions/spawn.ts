@@ -10,7 +10,7 @@ import type { Cancel } from "../system.ts";
 import type { HostFunction, Parameter } from "./define.ts";
 import { functionsOf, OWN_ID } from "./define.ts";
 import type { Guest } from "./guest.ts";
-import { MAX_NAME_BYTES } from "./registry.ts";
+import { MAX_NAME_BYTES } from "../registry.ts";
 
 const define = functionsOf("lunatic::process");
 

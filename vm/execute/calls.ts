@@ -3,7 +3,7 @@
 import { FuelExhausted, SuspendError } from "../errors.ts";
 import { eventLoopTurn } from "../event-loop.ts";
 import { REENTRY_GRANT_FUEL } from "../limits.ts";
-import { wholeFuel } from "../options.ts";
+import { check, SIGNAL, wholeFuel } from "../options.ts";
 import type { Value } from "../runtime/values.ts";
 import type { AtomicWait } from "../runtime/waiters.ts";
 import { Invocation } from "./invocation.ts";
@@ -30,6 +30,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export async function finish(invocation: Invocation, options: CallOptions): Promise<Value[]> {
   const fuel = fuelOf(invocation, options);
   const { signal } = options;
+  if (signal !== undefined) check("signal of a call", signal, SIGNAL);
   let turnStart = performance.now();
   for (;;) {
     if (signal?.aborted) invocation.terminate(asError(signal.reason));

@@ -880,7 +880,7 @@ export class Invocation implements ImportCaller {
     // What most calls come to: a number, or nothing.
     const isNothing = results.length === 0 && (result === undefined || (Array.isArray(result) && result.length === 0));
     if (isNothing || (results.length === 1 && (typeof result === "number" || typeof result === "bigint"))) {
-      if (!isNothing) encodeValue(this.store, results[0]!, result, this.#machine.words, argsAt);
+      if (!isNothing) this.#encodeResult(host, results[0]!, result, argsAt);
       this.#next = Next.Return;
       return;
     }
@@ -897,7 +897,16 @@ export class Invocation implements ImportCaller {
       );
       return;
     }
+    if (isThenable(result)) throw wrongResult(host, result, null);
     this.#receive({ values: asList(host.type, result) });
+  }
+
+  #encodeResult(host: HostFunc, type: ValType, value: Value, at: number): void {
+    try {
+      encodeValue(this.store, type, value, this.#machine.words, at);
+    } catch (error) {
+      throw wrongResult(host, value, error);
+    }
   }
 
   /** An answer that comes late, when `resume` or `fail` has given another one, is of no interest. */
@@ -922,7 +931,11 @@ export class Invocation implements ImportCaller {
         `${hostName(pending.host)} returned ${answer.values.length} values, ${results.length} expected`,
       );
     }
-    this.#encode(results, answer.values, pending.argsAt, false);
+    let at = pending.argsAt;
+    for (const [i, type] of results.entries()) {
+      this.#encodeResult(pending.host, type, answer.values[i], at);
+      at += 2 * slotsOf(type);
+    }
     this.#machine.argsAt = pending.argsAt;
     this.#next = Next.Return;
   }
@@ -1135,23 +1148,36 @@ function leastFrameWords({ module }: Instance, funcIndex: number): number {
   return maxHeight === undefined ? 0 : Link.Length + 2 * maxHeight;
 }
 
-function hostName({ definition }: HostFunc): string {
-  return `host function ${definition.name ?? "without a name"}`;
+function hostName({ name }: HostFunc): string {
+  return `host function ${name}`;
+}
+
+/** What it returned does not fit: the error of whoever wrote it, who has to know which one it is. */
+function wrongResult(host: HostFunc, result: unknown, error: unknown): unknown {
+  if (isThenable(result)) {
+    return new TypeError(`${hostName(host)} returned a promise: its definition needs kind "async"`);
+  }
+  return error instanceof TypeError ? new TypeError(`${hostName(host)}: ${error.message}`) : error;
 }
 
 /** Writes what a direct host function returned. Throws `TypeError` for a value of another type. */
-function encodeDirect(
-  store: Store,
-  { directResult: type }: HostFunc,
-  result: unknown,
-  words: Int32Array,
-  at: number,
-): void {
-  if (type === null) return;
-  if (typeof result !== "number") encodeValue(store, type, result, words, at);
-  else if (type === Num.I32) words[at] = result;
+function encodeDirect(store: Store, host: HostFunc, result: unknown, words: Int32Array, at: number): void {
+  const type = host.directResult;
+  if (type === null) {
+    if (isThenable(result)) throw wrongResult(host, result, null);
+    return;
+  }
+  if (typeof result !== "number") {
+    try {
+      encodeValue(store, type, result, words, at);
+    } catch (error) {
+      throw wrongResult(host, result, error);
+    }
+  } else if (type === Num.I32) words[at] = result;
   else {
-    if (!Number.isSafeInteger(result)) throw new TypeError(`expected a value of type i64, got the number ${result}`);
+    if (!Number.isSafeInteger(result)) {
+      throw wrongResult(host, result, new TypeError(`expected a value of type i64, got the number ${result}`));
+    }
     words[at] = result;
     words[at + 1] = Math.floor(result / 2 ** 32);
   }

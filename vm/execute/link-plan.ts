@@ -28,7 +28,7 @@ export class LinkPlan {
       if (type.kind !== "func") {
         throw new LinkError("incompatible import type", from, name, `expected a ${type.kind}, got a func`);
       }
-      const host = hostFuncAt(hosts.length + 1, engine, definition);
+      const host = hostFuncAt(hosts.length + 1, engine, definition, `${from}::${name}`);
       if (!engine.types.isSubtype(host.typeId, module.typeIds[type.typeIndex]!)) {
         throw new LinkError("incompatible import type", from, name, "another type");
       }

@@ -6,6 +6,7 @@
 import type { CompiledModule, ExternDescriptor } from "../compiled-module.ts";
 import { LinkError } from "../errors.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
+import { valueText } from "../options.ts";
 import { Func, type HostDefinition } from "../runtime/func.ts";
 import { Global, Tag } from "../runtime/global.ts";
 import { Instance, type Extern } from "../runtime/instance.ts";
@@ -80,7 +81,7 @@ function findParts(store: Store, module: CompiledModule, resolve: Resolver, made
   for (const { module: from, name, type } of data.imports) {
     const value = resolve(from, name, module.describe(type));
     if (value === undefined) throw new LinkError("unknown import", from, name);
-    const extern = asExtern(store, value, name, made);
+    const extern = asExtern(store, value, `${from}::${name}`, made);
     const isShared = extern instanceof Memory && extern.isShared;
     if (extern.store !== store && !isShared)
       throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
@@ -108,7 +109,7 @@ function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Link
   const giveBack = (): void => (isPlanned ? store.removePlanned() : removeHosts(store, made));
   try {
     if (!isPlanned) {
-      for (const { definition } of plan.hosts) made.push(store.hostFunc(definition));
+      for (const { definition, name } of plan.hosts) made.push(store.hostFunc(definition, name));
       parts.importedFuncs = Int32Array.from(made, ({ address }) => address);
     }
     return allocate(store, module, parts, giveBack);
@@ -202,10 +203,11 @@ export function resolverOf(imports: Imports): Resolver {
 
 function asExtern(store: Store, value: ImportValue, name: string, made: Func[]): Extern {
   if (typeof value !== "object" || value === null) {
-    throw new TypeError(`import ${JSON.stringify(name)} is neither of a store nor the definition of a host function`);
+    const wanted = "something of the store, or a definition with params, results and call";
+    throw new TypeError(`import ${name}: expected ${wanted}, got ${valueText(value)}`);
   }
   if (!("call" in value)) return value;
-  const func = store.hostFunc(value);
+  const func = store.hostFunc(value, name);
   made.push(func);
   return func;
 }

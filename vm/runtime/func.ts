@@ -133,6 +133,8 @@ export function continuationsOf(definition: HostDefinition): Continuations | nul
 
 /** A host function in a store. */
 export interface HostFunc {
+  /** For errors and backtraces: its definition's, or what it is imported as. */
+  readonly name: string;
   readonly address: number;
   readonly typeId: number;
   readonly type: FuncType;
@@ -143,18 +145,26 @@ export interface HostFunc {
   readonly directFuel: number;
 }
 
-/**
- * Throws `TypeError` for a type name that does not exist, and for a direct function with types that it cannot have;
- * `RangeError` for fuel that is none.
- */
-export function hostFuncAt(address: number, engine: Engine, definition: HostDefinition): HostFunc {
-  const type = hostFuncType(definition);
+/** Throws `TypeError` or `RangeError` for what is no definition of a host function; `name` says whose it is. */
+export function checkHostDefinition(definition: HostDefinition, name: string): void {
+  hostFuncType(definition, name);
+}
+
+/** Throws as {@link checkHostDefinition}; `imported` is its name if it has none. */
+export function hostFuncAt(
+  address: number,
+  engine: Engine,
+  definition: HostDefinition,
+  imported = "without a name",
+): HostFunc {
+  const name = definition?.name ?? imported;
+  const type = hostFuncType(definition, name);
   const direct = definition.kind === "direct" ? definition : null;
   const directResult = direct === null ? null : (type.results[0] ?? null);
   const directFuel = direct?.fuel ?? 0;
   if (!(Number.isSafeInteger(directFuel) && directFuel >= 0))
-    throw new RangeError(`fuel ${directFuel} of a host function`);
-  return { address, typeId: engine.funcTypeId(type), type, definition, direct, directResult, directFuel };
+    throw new RangeError(`fuel ${directFuel} of host function ${name}`);
+  return { name, address, typeId: engine.funcTypeId(type), type, definition, direct, directResult, directFuel };
 }
 
 /** A function of a store: of an instance or of the host. */

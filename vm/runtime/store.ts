@@ -9,7 +9,15 @@ import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
 import { FUNCREF, type FuncType, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
 import { defaultEngine, type Engine } from "../engine.ts";
 import { EXCEPTIONS, exceptionLayout } from "../layouts.ts";
-import { ANYTHING, checkOptions, objectWith, wholeNumber, type ExpectedOptions } from "../options.ts";
+import {
+  ANYTHING,
+  check,
+  checkOptions,
+  COMPILED_MODULE,
+  objectWith,
+  wholeNumber,
+  type ExpectedOptions,
+} from "../options.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
 import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
 import { link, type Imports } from "../execute/link.ts";
@@ -287,11 +295,12 @@ export class Store {
   }
 
   /**
-   * Makes a host function of this store. Throws `TypeError` for a type name that does not exist.
+   * Makes a host function of this store, which errors call `name` if its definition has none. Throws `TypeError` for what is no
+   * definition, or names a type that does not exist.
    * Imports may give definitions directly; this serves tables, globals and several instances.
    */
-  hostFunc(definition: HostDefinition): Func {
-    const host = hostFuncAt(this.#nextAddress, this.engine, definition);
+  hostFunc(definition: HostDefinition, name?: string): Func {
+    const host = hostFuncAt(this.#nextAddress, this.engine, definition, name);
     this.reserve("functions", FUNC_BYTES);
     try {
       return this.funcAt(this.addFuncs(host, 1));
@@ -343,6 +352,7 @@ export class Store {
     module: CompiledModule,
     imports: Imports | LinkPlan = {},
   ): { readonly instance: Instance; readonly invocation: Invocation } {
+    check("module to instantiate", module, COMPILED_MODULE);
     const { instance, unlink } = link(this, module, imports);
     const address = instance.funcsAt + instantiationIndex(module.data);
     try {

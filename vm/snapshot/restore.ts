@@ -401,7 +401,7 @@ export class StoreReader {
     } else throw input.invalid(`owner of kind ${kind}`);
     const saved = this.types.readFunc(input);
     if (definition === undefined) throw new SnapshotError("mismatch", `host function ${name}`);
-    const host = hostFuncAt(address, store.engine, definition);
+    const host = hostFuncAt(address, store.engine, definition, name);
     if (!isSameType(host.type, saved)) throw new SnapshotError("mismatch", `host function ${name} of its former type`);
     return host;
   }

@@ -7,6 +7,7 @@
 import { Section } from "../binary/decode.ts";
 import { writeValType } from "../binary/encode.ts";
 import type { CustomSection, Export, Global, Import, Module, Table } from "../module.ts";
+import { check, type Expected } from "../options.ts";
 import { NO_PROPOSALS, type Proposals } from "../proposals.ts";
 import type { ExternKind, ExternType, MemType, ValType } from "../types.ts";
 import { branchHintSection } from "./annotations.ts";
@@ -38,11 +39,18 @@ export interface ParseOptions {
   readonly proposals?: Proposals;
 }
 
+const TEXT_SOURCE: Expected = {
+  text: "a string or a Uint8Array",
+  type: null,
+  accepts: (value: unknown) => typeof value === "string" || value instanceof Uint8Array,
+};
+
 /**
  * The module that a text describes: `(module ...)`, or its fields alone. Feed it to `encodeModule` for
  * the binary. Throws `CompileError` with line and column.
  */
 export function parseModule(source: string | Uint8Array, options: ParseOptions = {}): Module {
+  check("text of a module", source, TEXT_SOURCE);
   const cursor = new Cursor(tokenize(source));
   const hasModule = cursor.takeForm("module");
   const module = new ModuleParser(cursor, options).parse(hasModule);
