@@ -310,7 +310,7 @@ describe("a native process", () => {
       await never();
     });
     const uncaught = await uncaughtOf(async () => {
-      await loop.untilIdle(5);
+      await loop.untilIdle(2);
       handle.kill();
       await loop.untilIdle();
     });
