@@ -398,7 +398,7 @@ describe("perilune", function () {
       ],
       [file("image.png", new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3])), /magic header not detected/],
       [file("component.wasm", component), /component/],
-      [file("invalid.wat", "(module (func (result i32)))"), /^invalid: type mismatch/],
+      [file("invalid.wat", "(module\n  (func (result i32)))"), /^invalid: type mismatch.*\(line 2, column 21\)$/m],
       [file("link.wat", '(module (import "env" "f\\1b[2J" (func)))'), /unknown import/],
       [join(folder, "missing.wasm"), /no such file/],
     ];

@@ -4,7 +4,7 @@
  */
 
 import { readFile, stat } from "node:fs/promises";
-import type { Proposal } from "../vm/index.ts";
+import { compile, CompileError, type AsyncCompileOptions, type CompiledModule, type Proposal } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 
 /** The largest file that is read at all; the engine's limit on modules is the same. */
@@ -46,7 +46,25 @@ export async function readModule(path: string, proposals: ReadonlySet<Proposal> 
     throw new UsageError("neither a WebAssembly binary (magic header not detected) nor its text format");
   }
   const { textToBinary } = await import("../vm/text/to-binary.ts");
-  return textToBinary(text, { proposals });
+  const binary = textToBinary(text, { proposals });
+  texts.set(binary, text);
+  return binary;
+}
+
+/** What binaries were written as, for errors. */
+const texts = new WeakMap<Uint8Array, string>();
+
+/** Compiles what {@link readModule} has read. What is invalid in a text is named by line and column. */
+export async function compileModule(bytes: Uint8Array, options: AsyncCompileOptions = {}): Promise<CompiledModule> {
+  try {
+    return await compile(bytes, options);
+  } catch (error) {
+    const text = texts.get(bytes);
+    if (!(error instanceof CompileError) || text === undefined) throw error;
+    const { invalidText } = await import("../vm/text/places.ts");
+    const placed = invalidText(text, { proposals: options.engine?.proposals ?? new Set() });
+    throw placed?.line !== undefined && placed.reason === error.reason ? placed : error;
+  }
 }
 
 /** The content of a file, or of standard input for "-". Throws a UsageError when it cannot be read. */

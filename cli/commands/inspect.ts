@@ -1,9 +1,8 @@
 /** `perilune inspect`: what is in a module, as tables, as JSON, or as text. */
 
 import type { CompiledModule } from "../../vm/index.ts";
-import { compile } from "../../vm/index.ts";
 import { EXIT_USAGE } from "../exit.ts";
-import { displayName, readModule } from "../input.ts";
+import { compileModule, displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
 import { guardOutput, say } from "../streams.ts";
@@ -22,7 +21,7 @@ export async function inspectCommand(file: string, options: InspectOptions): Pro
   try {
     const engine = engineWith(options.proposal);
     const bytes = await readModule(file, engine.proposals);
-    const module = await compile(bytes, { engine });
+    const module = await compileModule(bytes, { engine });
     if (options.wat === true) {
       const { printModule } = await import("../../vm/text/print.ts");
       process.stdout.write(`${printModule(module.data).trimEnd()}\n`);

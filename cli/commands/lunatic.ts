@@ -3,10 +3,9 @@
  * does, as the runner of a Cargo project for one. Cargo's test programs run as tests.
  */
 
-import { compile } from "../../vm/index.ts";
 import { endOf } from "../end.ts";
 import { Interrupted, UsageError } from "../exit.ts";
-import { displayName, readModule } from "../input.ts";
+import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
@@ -108,7 +107,7 @@ export async function lunaticCommand(args: readonly string[]): Promise<number> {
 async function runCargoTests(args: readonly string[]): Promise<number | null> {
   const file = args.find((arg) => arg.endsWith(".wasm"));
   if (file === undefined) return null;
-  const module = await compile(await readModule(file));
+  const module = await compileModule(await readModule(file));
   return testsOf(module).length === 0 ? null : runTests(module, parseTestArguments(args));
 }
 
@@ -118,7 +117,7 @@ async function runProgram({ file, args, waitForever, stats, ...options }: Lunati
   const name = displayName(file);
   const started = performance.now();
   try {
-    const module = await compile(await readModule(file), { signal: interruptions.signal });
+    const module = await compileModule(await readModule(file), { signal: interruptions.signal });
     const compileMs = performance.now() - started;
     const programName = file.split(/[\\/]/).at(-1) ?? file;
     const grants = await lunaticGrants([programName, ...args], options);

@@ -19,10 +19,10 @@ import {
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, SnapshotOptions, Value } from "../../vm/index.ts";
-import { compile, Func, LimitAccountant, SnapshotError, Store } from "../../vm/index.ts";
+import { Func, LimitAccountant, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
 import { Interrupted, UsageError } from "../exit.ts";
-import { displayName, readModule } from "../input.ts";
+import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
@@ -83,8 +83,8 @@ export async function runCommand(
     release = interruptions.listen(limits.timeoutMs);
     const engine = engineWith(options.proposal);
     const bytes = saved?.module ?? (await readModule(file, engine.proposals));
-    const accountant = new LimitAccountant(limits.maxBytes - bytes.length);
-    const module = await compile(bytes, { engine, accountant, signal: interruptions.signal });
+    const accountant = new LimitAccountant(Math.max(0, limits.maxBytes - bytes.length));
+    const module = await compileModule(bytes, { engine, accountant, signal: interruptions.signal });
     compileMs = performance.now() - started;
     const isOfProcesses = needsProcesses(module, options);
     if (isOfProcesses) refuseSavingProcesses(module, options);

@@ -1,9 +1,9 @@
 /** `perilune test`: the tests of a module, as Rust's library for Lunatic exports them. */
 
 import { standardError, standardOutput } from "../../host/node/stdio.ts";
-import { type CompiledModule, compile } from "../../vm/index.ts";
+import type { CompiledModule } from "../../vm/index.ts";
 import { EXIT_FAILURE, EXIT_USAGE } from "../exit.ts";
-import { displayName, readModule } from "../input.ts";
+import { compileModule, displayName, readModule } from "../input.ts";
 import { lunaticGrants } from "../processes/grants.ts";
 import { errorReport } from "../report.ts";
 import { guardOutput, leave, say } from "../streams.ts";
@@ -22,7 +22,7 @@ export async function testCommand(args: readonly string[]): Promise<number> {
   const options = parseTestArguments(args);
   let exitCode: number;
   try {
-    const module = await compile(await readModule(options.file));
+    const module = await compileModule(await readModule(options.file));
     exitCode = await runTests(module, options);
   } catch (error) {
     say(errorReport(displayName(options.file), error));

@@ -4,9 +4,8 @@
  */
 
 import type { Cancel, OutputStream, ProcessStats, Runtime } from "../../host/index.ts";
-import { compile } from "../../vm/index.ts";
 import { EXIT_TIMEOUT, EXIT_USAGE, Interrupted } from "../exit.ts";
-import { displayName, readModule } from "../input.ts";
+import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { parseDuration } from "../options.ts";
 import { askedGrants, type GrantOptions, lunaticGrants } from "../processes/grants.ts";
@@ -60,7 +59,7 @@ export async function topCommand(file: string, args: readonly string[], options:
     const timeoutMs = options.timeout === undefined ? undefined : parseDuration("--timeout", options.timeout);
     const release = interruptions.listen(timeoutMs);
     try {
-      const module = await compile(await readModule(file), { signal: interruptions.signal });
+      const module = await compileModule(await readModule(file), { signal: interruptions.signal });
       const grants = await (options.lunatic === true ? lunaticGrants : askedGrants)([file, ...args], options);
       const output = new LastLines();
       const stats = await runMain({

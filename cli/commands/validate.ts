@@ -1,8 +1,7 @@
 /** `perilune validate`: one line per module. */
 
-import { compile } from "../../vm/index.ts";
 import { EXIT_USAGE } from "../exit.ts";
-import { displayName, readModule } from "../input.ts";
+import { compileModule, displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
 import { guardOutput, say } from "../streams.ts";
@@ -18,7 +17,7 @@ export async function validateCommand(files: readonly string[], options: Validat
     const name = displayName(file);
     try {
       const engine = engineWith(options.proposal);
-      await compile(await readModule(file, engine.proposals), { engine });
+      await compileModule(await readModule(file, engine.proposals), { engine });
       process.stdout.write(`${field(name)}: valid\n`);
     } catch (error) {
       say(errorReport(name, error));

@@ -10,6 +10,7 @@ import type { ExternKind, FuncType, SubType } from "../types.ts";
 import type { Cursor } from "./cursor.ts";
 import { type Annotation, Kind } from "./lexer.ts";
 import { u32Value } from "./numbers.ts";
+import type { TextPlaces } from "./places.ts";
 import { stringBytes, utf8Text } from "./strings.ts";
 
 export type SpaceKind =
@@ -87,6 +88,8 @@ export interface FunctionHints {
 
 export class Context {
   readonly cursor: Cursor;
+  /** Filled for whoever wants to know where things stand. */
+  places: TextPlaces | null = null;
   /** Becomes the module's bytes. */
   readonly out = new Writer(1024);
   readonly types: SubType[] = [];

@@ -111,6 +111,7 @@ export class InstructionParser implements Scope {
     this.#hints = [];
     this.#bodyStart = bodyStart;
     this.#sequence(false);
+    this.#mark();
     this.#out.u8(Op.End);
     if (this.#labelNames.size > 0) this.#context.labelNames.set(func, this.#labelNames);
     if (this.#hints.length > 0) this.#context.hints.push({ func, hints: this.#hints });
@@ -131,8 +132,14 @@ export class InstructionParser implements Scope {
     this.locals = new Space("local");
     this.#bodyStart = -1;
     this.#sequence(isSingle);
+    this.#mark();
     this.#out.u8(Op.End);
     return { start, end: this.#out.length };
+  }
+
+  /** What is written next stands at the cursor. */
+  #mark(): void {
+    this.#context.places?.mark(this.#out.length, this.#cursor.at);
   }
 
   #sequence(isSingle: boolean): void {
@@ -173,6 +180,7 @@ export class InstructionParser implements Scope {
     const op = this.#op();
     if (op === undefined) throw cursor.unexpected();
     const hint = this.#hint(op);
+    this.#mark();
     switch (op) {
       case Op.Catch:
       case Op.CatchAll:
@@ -232,7 +240,9 @@ export class InstructionParser implements Scope {
       this.#then();
       return;
     }
-    if (top === Frame.FoldedIfThen && cursor.takeForm("else")) {
+    if (top === Frame.FoldedIfThen && cursor.isForm("else")) {
+      this.#mark();
+      cursor.at += 2;
       this.#out.u8(Op.Else);
       this.#frames[this.#frames.length - 1] = Frame.FoldedIfDone;
       this.#push(Frame.FoldedArm);
@@ -248,6 +258,8 @@ export class InstructionParser implements Scope {
     if (op === undefined || isMisplaced || IS_DELIMITER.has(op)) throw cursor.unexpected();
     cursor.at = hintAt;
     const hint = this.#hint(op);
+    if (op === Op.Block || op === Op.Loop || op === Op.TryTable || op === Op.Try) this.#mark();
+    else this.#context.places?.markWaiting(this.#waiting.length, cursor.at);
     cursor.at += 2;
     switch (op) {
       case Op.Block:
@@ -284,6 +296,7 @@ export class InstructionParser implements Scope {
   #tryPart(top: Frame): void {
     const cursor = this.#cursor;
     const frame = this.#frames.length - 1;
+    this.#mark();
     if (top === Frame.FoldedTry && cursor.takeForm("do")) {
       this.#frames[frame] = Frame.FoldedTryBody;
       this.#push(Frame.FoldedArm);
@@ -335,6 +348,7 @@ export class InstructionParser implements Scope {
       case Frame.FoldedTryCatch:
       case Frame.FoldedTryDone:
         this.#leaveLabel();
+        this.#mark();
         this.#out.u8(Op.End);
         break;
       case Frame.FoldedArm:
@@ -367,6 +381,7 @@ export class InstructionParser implements Scope {
   /** Writes what waits for the innermost frame. */
   #release(): void {
     const start = this.#starts.at(-1) ?? 0;
+    this.#context.places?.release(start, this.#out.length);
     this.#out.copyFrom(this.#waiting, start, this.#waiting.length);
     this.#waiting.truncate(start);
   }

@@ -16,6 +16,7 @@ import { Cursor } from "./cursor.ts";
 import { InstructionParser } from "./instructions.ts";
 import { Kind, tokenize, type Tokens } from "./lexer.ts";
 import { writeNames } from "./names.ts";
+import type { TextPlaces } from "./places.ts";
 import { SegmentParser } from "./segments.ts";
 import { type FieldKind, Survey } from "./survey.ts";
 import {
@@ -47,13 +48,18 @@ const TEXT_SOURCE: Expected = {
 
 /**
  * The module that a text describes: `(module ...)`, or its fields alone. Feed it to `encodeModule` for
- * the binary. Throws `CompileError` with line and column.
+ * the binary. Throws `CompileError` with line and column. `places` is told where everything stands.
  */
-export function parseModule(source: string | Uint8Array, options: ParseOptions = {}): Module {
+export function parseModule(
+  source: string | Uint8Array,
+  options: ParseOptions = {},
+  places: TextPlaces | null = null,
+): Module {
   check("text of a module", source, TEXT_SOURCE);
   const cursor = new Cursor(tokenize(source));
   const hasModule = cursor.takeForm("module");
-  const module = new ModuleParser(cursor, options).parse(hasModule);
+  if (places !== null) places.placeOf = (token) => cursor.place(token);
+  const module = new ModuleParser(cursor, options, places).parse(hasModule);
   if (cursor.kind() !== Kind.End) throw cursor.unexpected();
   return module;
 }
@@ -84,9 +90,10 @@ class ModuleParser {
   readonly #bodyEnds: number[] = [];
   #start: number | null = null;
 
-  constructor(cursor: Cursor, options: ParseOptions) {
+  constructor(cursor: Cursor, options: ParseOptions, places: TextPlaces | null = null) {
     this.#cursor = cursor;
     this.#context = new Context(cursor, options.proposals ?? NO_PROPOSALS);
+    this.#context.places = places;
     this.#instructions = new InstructionParser(this.#context);
     this.#survey = new Survey(this.#context);
     this.#segments = new SegmentParser(this.#context, this.#instructions);
@@ -108,11 +115,26 @@ class ModuleParser {
     for (const field of this.#survey.fields) {
       cursor.at = field.at;
       this.#field(field.kind);
+      if (this.#context.places !== null) this.#notePlaces(this.#context.places, field.at);
       cursor.expectClose();
     }
     cursor.at = after;
     context.checkAnnotations(first, end);
     return this.#module();
+  }
+
+  #notePlaces(places: TextPlaces, token: number): void {
+    const { imported } = this.#survey;
+    places.markField(Section.Import, this.#imports.length, token);
+    places.markField(Section.Func, this.#bodyStarts.length, token);
+    places.markField(Section.Table, this.#tables.length - imported.table, token);
+    places.markField(Section.Memory, this.#memories.length - imported.memory, token);
+    places.markField(Section.Tag, this.#tags.length - imported.tag, token);
+    places.markField(Section.Global, this.#globals.length - imported.global, token);
+    places.markField(Section.Export, this.#exports.length, token);
+    places.markField(Section.Start, this.#start === null ? 0 : 1, token);
+    places.markField(Section.Element, this.#segments.elements.length, token);
+    places.markField(Section.Data, this.#segments.data.length, token);
   }
 
   #moduleName(): void {

@@ -49,6 +49,7 @@ export class Validation {
   readonly #context: ModuleContext;
   readonly #validator: FunctionValidator;
   readonly #run: Generator<undefined>;
+  readonly #locate: ((section: Section, index: number) => SourcePlace) | null;
   /** What the present step may still spend. */
   #budget = 0;
   #isDone = false;
@@ -56,13 +57,15 @@ export class Validation {
   #section: Section = Section.Custom;
   #itemIndex = 0;
 
-  /** `footprint` is what decoding counted. */
+  /** `footprint` is what decoding counted; `locate` gives the places of items of a module that was not decoded. */
   constructor(
     module: Module,
     registry: TypeRegistry,
     proposals: Proposals = NO_PROPOSALS,
     footprint: Footprint = new Footprint(),
+    locate: ((section: Section, index: number) => SourcePlace) | null = null,
   ) {
+    this.#locate = locate;
     this.maxHeights = new Int32Array(module.bodyStarts.length);
     this.#context = new ModuleContext(module, registry, proposals, footprint);
     this.#validator = new FunctionValidator(this.#context);
@@ -115,6 +118,9 @@ export class Validation {
     } catch (error) {
       const { footprint } = this.#context;
       if (!(error instanceof CompileError) || error.position !== undefined || footprint.isRefused) throw error;
+      if (this.#locate !== null) {
+        throw new CompileError(error.kind, error.reason, this.#locate(this.#section, this.#itemIndex));
+      }
       const item = { section: this.#section, index: this.#itemIndex };
       const decoding = new Decoding(this.#context.module.bytes, this.#context.proposals, item, footprint);
       while (decoding.watchedPosition === null && !decoding.step(LOCATE_BYTES)) yield;
