@@ -4,6 +4,7 @@
  * not the group that registered them.
  */
 
+import type { BasicProcess } from "./basic-process.ts";
 import { Account, type Group, type Pending } from "./group.ts";
 import { TagEntry, TagTable } from "./tag-table.ts";
 import { type Versioned, VersionList } from "./version-list.ts";
@@ -62,9 +63,14 @@ export class Reservation {
   isOvertaken = false;
   /** Those who want the same name, until it has ended. */
   readonly waiters = new Waiters();
+  /** Who spawns; null for one that everybody sees. */
+  readonly by: BasicProcess | null;
+  /** Somebody whom its spawner does not see has reserved the name: each spawns for himself. */
+  isApart = false;
 
-  constructor(name: string) {
+  constructor(name: string, by: BasicProcess | null) {
     this.name = name;
+    this.by = by;
   }
 }
 
@@ -201,11 +207,15 @@ export class Registry {
    * Begins to spawn a process for a name that is not registered. A reservation that somebody else
    * holds is returned as `pending`: wait for its end and look again.
    */
-  reserve(name: string): { readonly reservation: Reservation } | { readonly pending: Reservation } {
+  reserve(
+    name: string,
+    by: BasicProcess | null = null,
+  ): { readonly reservation: Reservation } | { readonly pending: Reservation } {
     const pending = this.#reservations.get(name);
-    if (pending !== undefined) return { pending };
-    const reservation = new Reservation(name);
-    this.#reservations.set(name, reservation);
+    const reservation = new Reservation(name, by);
+    if (pending === undefined) this.#reservations.set(name, reservation);
+    else if (by === null || pending.by === null || by.sees(pending.by)) return { pending };
+    else reservation.isApart = true;
     return { reservation };
   }
 
@@ -214,9 +224,12 @@ export class Registry {
    * it meanwhile, who then came later. False when the group refuses the name. Harmless when repeated.
    */
   release(reservation: Reservation, registered: Registered | null, group: Group): boolean {
-    if (this.#reservations.get(reservation.name) !== reservation) return true;
-    this.#reservations.delete(reservation.name);
-    const isKept = registered === null || reservation.isOvertaken || this.put(reservation.name, registered, group);
+    const { name, isApart } = reservation;
+    if (isApart) reservation.isApart = false;
+    else if (this.#reservations.get(name) === reservation) this.#reservations.delete(name);
+    else return true;
+    const isOvertaken = isApart ? this.#entries.has(name) : reservation.isOvertaken;
+    const isKept = registered === null || isOvertaken || this.put(name, registered, group);
     reservation.waiters.wakeAll();
     return isKept;
   }

@@ -286,6 +286,30 @@ describe("lunatic::process::get_or_spawn", () => {
     expect(host.notes).to.deep.equal([0]);
   });
 
+  it("waits for nobody that it does not see: each spawns for himself, and the first that is ready has the name", () => {
+    const host = new TestHost();
+    const { runtime, executor } = host;
+    const module = compileGuest(
+      `(func (export "main") (call $test::i32 ${call})) (func (export "child") (call $process::sleep_ms (i64.const -1))) ${DATA}`,
+    );
+    const endlessModule = compileGuest(
+      `(start $s) (func $s (if (i64.gt_u (call $process::process_id) (i64.const 1)) (then (call $process::sleep_ms (i64.const -1)))))
+      (func (export "main") (call $test::i32 ${call})) (func (export "child")) ${DATA}`,
+    );
+    const spawner = runtime.spawn(endlessModule, { entry: "main", group: runtime.createGroup() });
+    executor.runUntilIdle(50);
+    const other = runtime.spawn(module, { entry: "main", group: runtime.createGroup() });
+    executor.runUntilIdle(200);
+    expect(host.notes).to.deep.equal([0]);
+    expect(other.process.exitReason).to.deep.equal({ kind: "normal" });
+    expect(spawner.process.hasEnded).to.equal(false);
+    const registered = runtime.environment.registry.get("name");
+    spawner.kill();
+    executor.runUntilIdle(200);
+    expect(runtime.environment.registry.get("name")).to.equal(registered);
+    expect(runtime.environment.get(Number(registered!.processId))?.group).to.equal(other.process.group);
+  });
+
   it("one that is killed while it spawns leaves the name to the next", () => {
     const host = new TestHost();
     const first = endless(host);

@@ -132,7 +132,7 @@ function getOrSpawn(
       done(known);
       return;
     }
-    const reserved = registry.reserve(name);
+    const reserved = registry.reserve(name, process);
     if ("pending" in reserved) {
       cancel = reserved.pending.waiters.add(attempt);
       return;
