@@ -26,15 +26,23 @@ export interface Ordeal {
   readonly loopMs: Distribution;
   /** Million fuel per second of the neighbour that loops. */
   readonly speed: number;
-  /** Resident bytes before the attack, and after its end. */
+  /** Resident bytes before the attack, and after its end: of the last one, where it was repeated. */
   readonly before: number;
   readonly after: number;
+  /**
+   * How often it was repeated because more than a tenth had not come back. V8's young generation that doubles, or what its
+   * compiler has on another thread, are once; what an attack leaves is there each time.
+   */
+  readonly repeats: number;
   /** How often the attacker began anew. */
   readonly starts: number;
 }
 
 const WAKE_UPS = 200;
 const REHEARSAL_MS = 250;
+const MAX_REPEATS = 4;
+/** The part that may not have come back. */
+const MORE = 1.1;
 const LOOP = compileSync(HOGS.alu());
 const PERIODIC = compileSync(periodic());
 /** What the attacker notes is of no interest here. */
@@ -81,7 +89,7 @@ async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
   const rehearsal = attack === null ? null : begin(runtime, attack);
   await sleep(REHEARSAL_MS);
   await rehearsal?.end();
-  const before = await residentBytes(executor);
+  let before = await residentBytes(executor);
   const attacker = attack === null ? null : begin(runtime, attack);
   await sleep(100);
   const stopProbe = probeLoop();
@@ -93,13 +101,21 @@ async function ordeal(name: string, attack: Attack | null): Promise<Ordeal> {
   const speed = (loop.stats.fuel - fuelBefore) / seconds / 1e6;
   const loopMs = stopProbe();
   await attacker?.end();
-  const after = await residentBytes(executor);
+  let after = await residentBytes(executor);
+  let repeats = 0;
+  for (; attack !== null && after > MORE * before && repeats < MAX_REPEATS; repeats++) {
+    before = after;
+    const again = begin(runtime, attack);
+    await sleep(2 * REHEARSAL_MS);
+    await again.end();
+    after = await residentBytes(executor);
+  }
   clearInterval(input);
   await runtime.dispose();
   const bytes = Buffer.concat(stdout.chunks);
   const samples = Array.from({ length: bytes.length >>> 2 }, (_, i) => bytes.readUInt32LE(i * 4) / 1e6);
   const starts = attacker?.starts() ?? 0;
-  return { attack: name, wakeMs: distribution(samples), loopMs, speed, before, after, starts };
+  return { attack: name, wakeMs: distribution(samples), loopMs, speed, before, after, repeats, starts };
 }
 
 /** An attacker that begins again whenever it has ended, in a group of its own. */
@@ -161,9 +177,13 @@ export function adversariesText(all: readonly Ordeal[]): string {
     `${((each.speed / whole) * (isQuiet(each) ? 100 : 200)).toFixed(0)} %`,
     mb(each.before),
     mb(each.after),
+    String(each.repeats),
     String(each.starts),
   ]);
-  return tableText(["attack", "wake p50", "p99 ms", "loop p99.9", "share kept", "MB before", "after", "starts"], rows);
+  return tableText(
+    ["attack", "wake p50", "p99 ms", "loop p99.9", "share kept", "MB before", "after", "repeated", "starts"],
+    rows,
+  );
 }
 
 /** What is out of bounds: the neighbour's p99 above twice the quiet one and 2 ms, less than 90 % kept, 10 % more memory. */
@@ -175,6 +195,6 @@ export function outOfBounds(all: readonly Ordeal[]): string[] {
     .flatMap(({ attack, wakeMs, speed, before, after }) => [
       ...(wakeMs.p99 > worst ? [`${attack}: p99 ${wakeMs.p99.toFixed(2)} ms`] : []),
       ...(speed < 0.45 * whole ? [`${attack}: keeps ${((speed / whole) * 200).toFixed(0)} %`] : []),
-      ...(after > 1.1 * before ? [`${attack}: ${((after / before - 1) * 100).toFixed(0)} % more memory`] : []),
+      ...(after > MORE * before ? [`${attack}: ${((after / before - 1) * 100).toFixed(0)} % more memory`] : []),
     ]);
 }

@@ -117,6 +117,7 @@ describe("bounds of snapshots", () => {
     const whole = images.of(module, 0, 65_536)!;
     expect([whole.start, whole.bytes.length, whole.bytes[65_535]]).to.deep.equal([0, 65_536, 0x62]);
     for (const byteLength of [1, 65_536, 131_072]) expect(images.of(module, 0, byteLength)).to.equal(whole);
+    expect(new MemoryImages().of(module, 0, 65_536), "the next operation shares it").to.equal(whole);
   });
 
   it("the imports of a module are looked through once, not for each function", () => {

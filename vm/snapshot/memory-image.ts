@@ -29,6 +29,12 @@ interface Filling {
   image: MemoryImage | null;
 }
 
+/**
+ * Those of operations before, until they are collected: where many processes of one module hibernate and wake up, an image for each
+ * would be more than all of their memories.
+ */
+const recent = new WeakMap<CompiledModule, WeakRef<Map<number, Filling>>>();
+
 /** The images of one operation: instances of one module share them, and they take no more than their memories do. */
 export class MemoryImages {
   readonly #fillings = new Map<CompiledModule, Map<number, Filling>>();
@@ -37,7 +43,11 @@ export class MemoryImages {
   of(module: CompiledModule, memoryIndex: number, byteLength: number): MemoryImage | null {
     let fillings = this.#fillings.get(module);
     if (fillings === undefined) {
-      fillings = fillingsOf(module);
+      fillings = recent.get(module)?.deref();
+      if (fillings === undefined) {
+        fillings = fillingsOf(module);
+        recent.set(module, new WeakRef(fillings));
+      }
       this.#fillings.set(module, fillings);
     }
     const filling = fillings.get(memoryIndex);
