@@ -417,19 +417,36 @@ describe("perilune", function () {
       expect(stderr.slice(`perilune: ${path}: `.length)).to.match(message);
       expect(stderr).to.not.contain("\u001b");
     });
-    const usages = [
-      ["run"],
-      ["run", "--fuel", "x", "a.wasm"],
-      ["run", "--bogus", "a.wasm"],
-      ["validate"],
-      ["inspect", "a", "b"],
-      ["wast", join(folder, "missing.wast")],
-      ["--bogus"],
+  });
+
+  it("answers wrong usage with one line about it, which names no file, and exit code 2", async () => {
+    const path = file("hello.wat", HELLO);
+    const missing = join(folder, "missing");
+    const usages: [args: string[], message: string][] = [
+      [["run"], "missing required argument 'file' (perilune run --help tells more)"],
+      [["run", "--fuel", "x", path], "--fuel needs a whole number of at least 1, not 'x'"],
+      [["run", "--allow", "lunatic", "--env", "=", path], "--env needs NAME=VALUE or NAME, not '='"],
+      [["run", "--dir", missing, path], `--dir ${missing}: no such directory`],
+      [["run", "--allow", "lunatic", "--dir", path, path], `--dir ${path}: is not a directory`],
+      [["run", "--bogus", path], "unknown option '--bogus' (perilune run --help tells more)"],
+      [["run", "--fule", "5", path], "unknown option '--fule': did you mean --fuel? (perilune run --help tells more)"],
+      [["top", "--interval", "x", path], "--interval needs a duration such as 500ms, 2s or 5m, not 'x'"],
+      [["validate"], "missing required argument 'files' (perilune validate --help tells more)"],
+      [["wast", missing], `${missing}: no such file or folder`],
+      [["test", "--bogus", path], "unknown option '--bogus' (perilune test --help tells more)"],
+      [["test", "--dir", missing, path], `--dir ${missing}: no such directory`],
+      [["lunatic", "run"], "lunatic run needs a module (perilune lunatic --help tells more)"],
+      [["lunatic", "run", "--bogus", path], "unknown option '--bogus' (perilune lunatic --help tells more)"],
+      [["lunatic", "run", "--max-processes", "5", missing], `${missing}: no such file`],
+      [["--bogus"], "unknown option '--bogus' (perilune --help tells more)"],
+      [["help", "bogus"], "there is no command 'bogus' (perilune --help tells more)"],
     ];
-    await together(usages, async (args) => {
-      const { code, stdout, stderr } = await perilune(args);
-      expect([code, stdout], args.join(" ")).to.deep.equal([2, ""]);
-      expect(stderr).to.not.equal("");
+    await together(usages, async ([args, message]) => {
+      expect(await perilune(args), args.join(" ")).to.deep.equal({
+        code: 2,
+        stdout: "",
+        stderr: `perilune: ${message}\n`,
+      });
     });
   });
 
@@ -538,6 +555,10 @@ describe("perilune", function () {
     });
     expect((await perilune(["run", "--help"])).stdout).to.contain("Examples:");
     expect((await perilune(["--version"])).stdout).to.match(/^\d+\.\d+\.\d+\n$/);
-    expect((await perilune([])).stdout + (await perilune([])).stderr).to.contain("Usage: perilune");
+    for (const args of [["help"], ["help", "help"]]) {
+      expect((await perilune(args)).stdout, args.join(" ")).to.match(/^Usage: perilune/);
+    }
+    const { code, stdout, stderr } = await perilune([]);
+    expect([code, stdout, stderr.split("\n")[0]]).to.deep.equal([2, "", "Usage: perilune [options] [command]"]);
   });
 });

@@ -23,6 +23,15 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** About the command line alone: it names what is wrong there, and no file. */
+export class OptionError extends UsageError {
+  /** `command`: whose help tells more; "" is the command line's own. */
+  constructor(message: string, command: string | null = null) {
+    const help = command === null ? "" : ` (${["perilune", command].join(" ").trim()} --help tells more)`;
+    super(`${message}${help}`);
+  }
+}
+
 /** The run is over because of something outside the guest. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";

@@ -6,21 +6,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { compile, CompileError, type AsyncCompileOptions, type CompiledModule, type Proposal } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
+import { systemText } from "./system-text.ts";
 
 /** The largest file that is read at all; the engine's limit on modules is the same. */
 const MAX_FILE_BYTES = 1_073_741_824;
 /** The second half of the version field of a component. */
 const COMPONENT_LAYER = 1;
-
-const FILE_ERRORS: ReadonlyMap<string, string> = new Map([
-  ["ENOENT", "no such file"],
-  ["ENOTDIR", "no such file"],
-  ["EISDIR", "is a directory, not a WebAssembly module"],
-  ["EACCES", "permission denied"],
-  ["EPERM", "permission denied"],
-  ["ENAMETOOLONG", "the name is too long"],
-  ["ELOOP", "too many symbolic links"],
-]);
 
 /** For messages: the file, or what "-" stands for. */
 export function displayName(path: string): string {
@@ -76,7 +67,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (error) {
     if (error instanceof UsageError || !(error instanceof Error) || !("code" in error)) throw error;
-    throw new UsageError(FILE_ERRORS.get(String(error.code)) ?? `cannot be read: ${error.message}`);
+    throw new UsageError(systemText(error, "file"));
   }
 }
 

@@ -1,14 +1,15 @@
-/** The values of options: numbers with units, directories, variables. Each throws a UsageError that names the option. */
+/** The values of options: numbers with units, directories, variables. Each throws a OptionError that names the option. */
 
 import { defaultEngine, Engine, PROPOSALS } from "../vm/index.ts";
-import { UsageError } from "./exit.ts";
+import { OptionError } from "./exit.ts";
+import { systemText } from "./system-text.ts";
 
 /** A whole number from `least` up; underscores may group digits, and 1e6 is a million. */
 export function parseCount(option: string, text: string, least = 1): number {
   const digits = text.replaceAll("_", "");
   const value = /^\d+(e\d+)?$/i.test(digits) ? Number(digits) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new UsageError(`${option} needs a whole number of at least ${least}, not '${text}'`);
+    throw new OptionError(`${option} needs a whole number of at least ${least}, not '${text}'`);
   }
   return value;
 }
@@ -25,7 +26,7 @@ export function parseBytes(option: string, text: string): number {
   const match = /^(\d[\d_]*)([KMG]?)(i?B)?$/i.exec(text);
   const unit = BYTE_UNITS.get((match?.[2] ?? "").toUpperCase());
   if (match?.[1] === undefined || unit === undefined) {
-    throw new UsageError(`${option} needs a number of bytes such as 65536, 64K, 16M or 2G, not '${text}'`);
+    throw new OptionError(`${option} needs a number of bytes such as 65536, 64K, 16M or 2G, not '${text}'`);
   }
   return parseCount(option, match[1]) * unit;
 }
@@ -43,7 +44,7 @@ export function parseDuration(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
   const milliseconds = Number(match?.[1]) * (DURATION_UNITS.get(match?.[2] ?? "") ?? Number.NaN);
   if (!(milliseconds > 0) || !Number.isFinite(milliseconds)) {
-    throw new UsageError(`${option} needs a duration such as 500ms, 2s or 5m, not '${text}'`);
+    throw new OptionError(`${option} needs a duration such as 500ms, 2s or 5m, not '${text}'`);
   }
   return milliseconds;
 }
@@ -53,7 +54,7 @@ export function engineWith(names: readonly string[] = []): Engine {
   if (names.length === 0) return defaultEngine();
   const proposals = names.map((name) => {
     const known = PROPOSALS.find((proposal) => proposal === name);
-    if (known === undefined) throw new UsageError(`--proposal is ${PROPOSALS.join(" or ")}, not '${name}'`);
+    if (known === undefined) throw new OptionError(`--proposal is ${PROPOSALS.join(" or ")}, not '${name}'`);
     return known;
   });
   return new Engine({ proposals });
@@ -75,9 +76,14 @@ export function parseDirectory(text: string): DirectoryOption {
   const hostPath = at < 0 ? paths : paths.slice(0, at);
   const guestPath = at < 0 ? paths : paths.slice(at + length);
   if (hostPath === "" || guestPath === "") {
-    throw new UsageError(`--dir needs HOST or HOST::GUEST, with :ro behind for read-only, not '${text}'`);
+    throw new OptionError(`--dir needs HOST or HOST::GUEST, with :ro behind for read-only, not '${text}'`);
   }
   return { hostPath, guestPath, readOnly };
+}
+
+/** What stands in the way of a directory that is asked for. */
+export function directoryError(hostPath: string, error: unknown): OptionError {
+  return new OptionError(`--dir ${hostPath}: ${systemText(error, "directory")}`);
 }
 
 /** NAME=VALUE, or NAME for the value of our own environment, if it is there. Later ones win. */
@@ -92,7 +98,7 @@ export function environmentOf(
   }
   for (const option of options) {
     const at = option.indexOf("=");
-    if (at === 0 || option === "") throw new UsageError(`--env needs NAME=VALUE or NAME, not '${option}'`);
+    if (at === 0 || option === "") throw new OptionError(`--env needs NAME=VALUE or NAME, not '${option}'`);
     const name = at < 0 ? option : option.slice(0, at);
     const value = at < 0 ? own[name] : option.slice(at + 1);
     if (value !== undefined) variables.set(name, value);

@@ -1,7 +1,7 @@
 /** The commands and their options, read by commander; each command is loaded when it is chosen. */
 
 import { Command, CommanderError } from "commander";
-import { EXIT_USAGE } from "./exit.ts";
+import { EXIT_USAGE, OptionError } from "./exit.ts";
 import { guardOutput, say } from "./streams.ts";
 
 const COMMANDS = ["run", "resume", "test", "top", "lunatic", "validate", "inspect", "wast", "help"];
@@ -15,13 +15,14 @@ function program(): Command {
     .description("Runs, checks and shows WebAssembly. 'perilune FILE' is 'perilune run FILE'.")
     .version("0.1.0")
     .enablePositionalOptions()
-    .showHelpAfterError("(perilune --help tells more)")
     .configureOutput({
       writeOut: (text) => {
         guardOutput();
         process.stdout.write(text);
       },
       writeErr: (text) => say(text.trimEnd()),
+      // Errors are told where they are caught, as all others are.
+      outputError: () => {},
     })
     .exitOverride();
   addRun(root);
@@ -174,15 +175,33 @@ function addLunatic(root: Command): void {
     .description(
       "'perilune lunatic run FILE [ARGS]' gives a program the working directory, our whole environment, the network " +
         "and all imports, as Lunatic does, and runs Cargo's test programs as tests. As a runner in .cargo/config.toml: " +
-        'runner = "perilune lunatic run". Before FILE: --fuel, --max-memory, --max-processes, --deny, ' +
-        "--stats, --wait-forever; --dir DIR anywhere.",
+        'runner = "perilune lunatic run". What stands behind FILE is the program\'s, but for --dir and --bench.',
     )
     .argument("<args...>", "run, FILE, its arguments")
+    .addHelpText(
+      "after",
+      `
+Options of run, before FILE:
+  --fuel <n>             end it after so much fuel of all processes
+  --max-memory <bytes>   what all processes may take together
+  --max-processes <n>    how many processes it may have at a time
+  --timeout <duration>   end it after this time: 500ms, 2s, 5m
+  --deny <pattern>       end it when it calls such an import; may be repeated
+  --wait-forever         go on waiting when nothing can wake any process
+  --stats[=json]         say on stderr what it used, with =json for machines
+Before or behind FILE:
+  --dir <dir>            give it this directory too; may be repeated
+  --bench                run the program also where it has tests, with --bench as its last argument
+
+Examples:
+  perilune lunatic run server.wasm
+  perilune lunatic run --max-processes 1000 --timeout 1m server.wasm --port 8080`,
+    )
     .allowUnknownOption()
     .passThroughOptions()
-    .action(async (args: string[]) => {
+    .action(async (args: string[], _, command: Command) => {
       const { lunaticCommand } = await import("./commands/lunatic.ts");
-      process.exitCode = await lunaticCommand(args);
+      process.exitCode = await lunaticCommand(args, () => command.outputHelp());
     });
 }
 
@@ -255,14 +274,25 @@ function withStatsFormat(root: Command, args: readonly string[]): readonly strin
   return args;
 }
 
+/** Commander's words for what is wrong, as ours: one line, and whose help tells more. */
+function asOptionError({ message }: CommanderError, command: string): OptionError {
+  const text = message.replace(/^error: /, "").replace(/\s+\(Did you mean (.+)\?\)/, ": did you mean $1?");
+  return new OptionError(text, COMMANDS.includes(command) ? command : "");
+}
+
 /** Runs what the arguments say and sets the exit code. Rejects with what a command does not report itself. */
 export async function runProgram(args: readonly string[]): Promise<void> {
+  const asked = withCommand(args);
+  const [command = "", topic] = asked;
+  const isTopic = command === "help" && topic !== undefined && !topic.startsWith("-");
+  if (isTopic && !COMMANDS.includes(topic)) throw new OptionError(`there is no command '${topic}'`, "");
   const root = program();
   try {
-    await root.parseAsync(withStatsFormat(root, withCommand(args)), { from: "user" });
+    await root.parseAsync(topic === "help" && isTopic ? ["help"] : withStatsFormat(root, asked), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Commander has printed what it had to say; help and version are no errors.
-    process.exitCode = error.exitCode === 0 || error.code === "commander.help" ? error.exitCode : EXIT_USAGE;
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    // Help and the version are printed.
+    if (error.exitCode !== 0 && error.code !== "commander.help") throw asOptionError(error, command);
   }
 }

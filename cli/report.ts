@@ -5,7 +5,7 @@
  */
 
 import { CompileError, type BacktraceFrame, LinkError, Termination, Trap } from "../vm/index.ts";
-import { Interrupted, UsageError } from "./exit.ts";
+import { Interrupted, OptionError, UsageError } from "./exit.ts";
 
 const MAX_FIELD_BYTES = 256;
 const MAX_REPORT_BYTES = 8_192;
@@ -57,9 +57,10 @@ export function errorLine(error: unknown): string {
   return field(String(error));
 }
 
-/** The lines for an error in `file`: the first says all, a guest's backtrace may follow. */
+/** The lines for an error in `file`, if it is about one: the first says all, a guest's backtrace may follow. */
 export function errorReport(file: string | null, error: unknown): string {
-  const lines = [`perilune: ${file === null ? "" : `${field(file)}: `}${errorLine(error)}`];
+  const where = file === null || error instanceof OptionError ? "" : `${field(file)}: `;
+  const lines = [`perilune: ${where}${errorLine(error)}`];
   if (error instanceof Trap || error instanceof Termination) {
     lines.push(...backtraceLines(error.backtrace, error.omittedFrames));
   }

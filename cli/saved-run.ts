@@ -4,7 +4,7 @@
  */
 
 import { readFile, writeFile } from "node:fs/promises";
-import { UsageError } from "./exit.ts";
+import { OptionError, UsageError } from "./exit.ts";
 
 /** What the command was doing, in this order. */
 export type Phase = "instantiation" | "initialize" | "start" | "invoke";
@@ -97,7 +97,7 @@ export function parseSnapshotAt(text: string): { readonly fuel: number; readonly
   const fuel = Number(text.slice(0, Math.max(0, colon)).replaceAll("_", ""));
   const path = text.slice(colon + 1);
   if (colon <= 0 || path === "" || !Number.isSafeInteger(fuel) || fuel < 1) {
-    throw new UsageError(`--snapshot-at needs FUEL:FILE, such as 1e6:run.snapshot, not '${text}'`);
+    throw new OptionError(`--snapshot-at needs FUEL:FILE, such as 1e6:run.snapshot, not '${text}'`);
   }
   return { fuel, path };
 }

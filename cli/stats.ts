@@ -2,7 +2,7 @@
 
 import { LimitAccountant, type ResourceKind } from "../vm/index.ts";
 import type { End } from "./end.ts";
-import { UsageError } from "./exit.ts";
+import { OptionError } from "./exit.ts";
 import { say } from "./streams.ts";
 
 /** What a run reports itself. The reason says what the exit code alone does not: a guest may exit with any code. */
@@ -40,7 +40,7 @@ export class PeakAccountant extends LimitAccountant {
 export function statsFormat(option: string | undefined): StatsFormat | null {
   if (option === undefined) return null;
   if (option === "text" || option === "json") return option;
-  throw new UsageError(`--stats is 'text' or 'json', not '${option}'`);
+  throw new OptionError(`--stats is 'text' or 'json', not '${option}'`);
 }
 
 export function statsText(stats: Stats, format: StatsFormat): string {

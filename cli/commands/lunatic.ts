@@ -4,10 +4,11 @@
  */
 
 import { endOf } from "../end.ts";
-import { Interrupted, UsageError } from "../exit.ts";
+import { EXIT_TIMEOUT, Interrupted, OptionError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
+import { parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
 import { guardOutput, leave, say } from "../streams.ts";
 import { printStats, type StatsFormat, statsFormat } from "../stats.ts";
@@ -20,14 +21,15 @@ interface LunaticArguments extends GrantOptions {
   readonly isBench: boolean;
   readonly waitForever: boolean;
   readonly stats: StatsFormat | null;
+  readonly timeoutMs?: number;
 }
 
 const IMPLIED_RUN = /^(?:--bench|--dir|.+\.wasm)/;
 /** Ours, for programs that are started by hand. */
-const VALUE_OPTIONS = ["--fuel", "--max-memory", "--max-processes", "--deny"];
+const VALUE_OPTIONS = ["--fuel", "--max-memory", "--max-processes", "--deny", "--timeout"];
 
 /** The arguments of `run`. Ours come before the file; `--dir` and `--bench` may stand behind it too, as Lunatic has it. */
-export function parseLunaticRun(args: readonly string[]): LunaticArguments {
+export function parseLunaticRun(args: readonly string[]): LunaticArguments | "help" {
   const dir: string[] = [];
   const deny: string[] = [];
   const values = new Map<string, string>();
@@ -40,7 +42,7 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
     const [name = "", inline] = arg.startsWith("--") ? arg.split(/=(.*)/s, 2) : [arg];
     const value = (): string => {
       const text = inline ?? args[++i];
-      if (text === undefined) throw new UsageError(`${name} needs a value`);
+      if (text === undefined) throw new OptionError(`${name} needs a value`, "lunatic");
       return text;
     };
     if (arg === "--") {
@@ -50,23 +52,26 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
     if (name === "--dir") dir.push(value());
     else if (arg === "--bench") isBench = true;
     else if (positional.length > 0 || !arg.startsWith("-") || arg === "-") positional.push(arg);
+    else if (arg === "--help" || arg === "-h") return "help";
     else if (arg === "--wait-forever") waitForever = true;
     else if (name === "--stats") stats = statsFormat(inline ?? "text");
     else if (name === "--deny") deny.push(value());
     else if (VALUE_OPTIONS.includes(name)) values.set(name, value());
-    else throw new UsageError(`unknown option '${arg}' of lunatic run`);
+    else throw new OptionError(`unknown option '${arg}'`, "lunatic");
   }
   const [file, ...rest] = positional;
-  if (file === undefined) throw new UsageError("lunatic run needs a module");
+  if (file === undefined) throw new OptionError("lunatic run needs a module", "lunatic");
   const fuel = values.get("--fuel");
   const maxMemory = values.get("--max-memory");
   const maxProcesses = values.get("--max-processes");
+  const timeout = values.get("--timeout");
   return {
     file,
     args: isBench ? [...rest, "--bench"] : rest,
     isBench,
     waitForever,
     stats,
+    ...(timeout === undefined ? {} : { timeoutMs: parseDuration("--timeout", timeout) }),
     dir,
     deny,
     ...(fuel === undefined ? {} : { fuel }),
@@ -76,44 +81,62 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments {
 }
 
 /** `args` are those behind `lunatic`. */
-export async function lunaticCommand(args: readonly string[]): Promise<number> {
+export async function lunaticCommand(args: readonly string[], showHelp: () => void): Promise<number> {
   const [command = "", ...rest] = args;
+  if (command === "help") {
+    showHelp();
+    return 0;
+  }
   if (command === "--version") {
     guardOutput();
     process.stdout.write("lunatic 0.13.2 (perilune)\n");
     return 0;
   }
   if (command !== "run" && !IMPLIED_RUN.test(command)) {
-    throw new UsageError(
+    throw new OptionError(
       command === "" ? "lunatic needs a command: run" : `lunatic has no command '${command}' here; there is run`,
+      "lunatic",
     );
   }
   const runArguments = command === "run" ? rest : args;
   // Test programs are chosen before their arguments are read: they have others.
   const isCargo = process.env["CARGO_MANIFEST_DIR"] !== undefined && !runArguments.includes("--bench");
-  const file = runArguments.find((arg) => !arg.startsWith("-")) ?? "";
-  let exitCode: number;
+  let file = isCargo ? runArguments.find((arg) => arg.endsWith(".wasm")) : undefined;
+  let exitCode: number | null = null;
   try {
-    exitCode =
-      (isCargo ? await runCargoTests(runArguments) : null) ?? (await runProgram(parseLunaticRun(runArguments)));
+    if (file !== undefined) exitCode = await runCargoTests(file, runArguments);
+    if (exitCode === null) {
+      const parsed = parseLunaticRun(runArguments);
+      if (parsed === "help") {
+        showHelp();
+        return 0;
+      }
+      file = parsed.file;
+      exitCode = await runProgram(parsed);
+    }
   } catch (error) {
-    say(errorReport(displayName(file), error));
+    say(errorReport(file === undefined ? null : displayName(file), error));
     exitCode = endOf(error).exitCode;
   }
-  return leave(exitCode);
+  return leave(exitCode, exitCode === EXIT_TIMEOUT);
 }
 
 /** Null when the module has no tests. */
-async function runCargoTests(args: readonly string[]): Promise<number | null> {
-  const file = args.find((arg) => arg.endsWith(".wasm"));
-  if (file === undefined) return null;
+async function runCargoTests(file: string, args: readonly string[]): Promise<number | null> {
   const module = await compileModule(await readModule(file));
   return testsOf(module).length === 0 ? null : runTests(module, parseTestArguments(args));
 }
 
-async function runProgram({ file, args, waitForever, stats, ...options }: LunaticArguments): Promise<number> {
+async function runProgram({
+  file,
+  args,
+  waitForever,
+  stats,
+  timeoutMs,
+  ...options
+}: LunaticArguments): Promise<number> {
   const interruptions = new Interruptions();
-  const release = interruptions.listen();
+  const release = interruptions.listen(timeoutMs);
   const name = displayName(file);
   const started = performance.now();
   try {

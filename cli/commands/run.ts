@@ -21,10 +21,18 @@ import { standardError, standardInput, standardOutput } from "../../host/node/st
 import type { CompiledModule, Instance, Invocation, SnapshotOptions, Value } from "../../vm/index.ts";
 import { Func, LimitAccountant, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
-import { Interrupted, UsageError } from "../exit.ts";
+import { Interrupted, OptionError, UsageError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
-import { engineWith, environmentOf, parseBytes, parseCount, parseDirectory, parseDuration } from "../options.ts";
+import {
+  directoryError,
+  engineWith,
+  environmentOf,
+  parseBytes,
+  parseCount,
+  parseDirectory,
+  parseDuration,
+} from "../options.ts";
 import { errorReport } from "../report.ts";
 import { leave, print, say } from "../streams.ts";
 import { parseSnapshotAt, type Phase, type SavedRun, writeRun } from "../saved-run.ts";
@@ -107,16 +115,16 @@ function refuseIgnored(options: RunOptions): void {
   const snapshot = snapshotAt !== undefined ? "--snapshot-at" : "--snapshot-on-timeout";
   if (snapshotAt !== undefined || snapshotOnTimeout !== undefined) {
     const isAlone = threads === undefined && allow === undefined && deny === undefined && maxProcesses === undefined;
-    if (!isAlone) throw new UsageError(`${snapshot} is for programs without threads and processes`);
+    if (!isAlone) throw new OptionError(`${snapshot} is for programs without threads and processes`);
   }
   if (snapshotOnTimeout !== undefined && timeout === undefined) {
-    throw new UsageError("--snapshot-on-timeout needs --timeout");
+    throw new OptionError("--snapshot-on-timeout needs --timeout");
   }
   const alone = invoke !== undefined ? "--invoke" : threads !== undefined ? "--threads" : null;
   if (alone === null) return;
   const asked = { "--allow": allow, "--deny": deny, "--max-processes": maxProcesses };
   for (const [option, value] of Object.entries(asked)) {
-    if (value !== undefined) throw new UsageError(`${option} has no effect with ${alone}: leave one of them out`);
+    if (value !== undefined) throw new OptionError(`${option} has no effect with ${alone}: leave one of them out`);
   }
 }
 
@@ -201,7 +209,7 @@ async function openDirectories(texts: readonly string[]): Promise<Preopen[]> {
     try {
       preopens.push({ name: guestPath, directory: await openDirectory(hostPath), readOnly });
     } catch (error) {
-      throw new UsageError(`--dir ${hostPath}: ${error instanceof Error ? error.message : String(error)}`);
+      throw directoryError(hostPath, error);
     }
   }
   return preopens;

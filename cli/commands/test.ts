@@ -43,10 +43,10 @@ export async function runTests(module: CompiledModule, options: TestArguments): 
     print(lines.join(""));
     return 0;
   }
-  const listing = new Listing(isColoured(options.color));
-  print(listing.start(selected.tests.length));
   const { TestRun } = await import("../tests/run.ts");
   const { config } = await lunaticGrants(options.args, { dir: options.dirs });
+  const listing = new Listing(isColoured(options.color));
+  print(listing.start(selected.tests.length));
   const run = new TestRun(module, {
     config,
     clock: options.clock,

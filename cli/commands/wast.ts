@@ -1,7 +1,7 @@
 /** `perilune wast`: the runner of the official suite, on any scripts. */
 
 import { stat } from "node:fs/promises";
-import { EXIT_USAGE, UsageError } from "../exit.ts";
+import { EXIT_USAGE, OptionError, UsageError } from "../exit.ts";
 import { parseCount } from "../options.ts";
 import { errorReport } from "../report.ts";
 import { guardOutput, say } from "../streams.ts";
@@ -17,7 +17,7 @@ export async function wastCommand(paths: readonly string[], options: WastOptions
     const args = [];
     if (options.slice !== undefined) args.push(`--slice=${parseCount("--slice", options.slice)}`);
     if (options.exact !== undefined) args.push(`--exact=${parseCount("--exact", options.exact)}`);
-    if (args.length > 1) throw new UsageError("--slice and --exact exclude each other");
+    if (args.length > 1) throw new OptionError("--slice and --exact exclude each other");
     for (const path of paths) {
       await stat(path).catch(() => {
         throw new UsageError(`${path}: no such file or folder`);

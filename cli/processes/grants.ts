@@ -12,8 +12,15 @@ import {
   guestFunctions,
   lunaticFunctions,
 } from "../../host/index.ts";
-import { UsageError } from "../exit.ts";
-import { type DirectoryOption, environmentOf, parseBytes, parseCount, parseDirectory } from "../options.ts";
+import { OptionError } from "../exit.ts";
+import {
+  directoryError,
+  type DirectoryOption,
+  environmentOf,
+  parseBytes,
+  parseCount,
+  parseDirectory,
+} from "../options.ts";
 
 /** As commander gives them. */
 export interface GrantOptions {
@@ -93,7 +100,7 @@ export async function directoryGrants(directories: readonly DirectoryOption[]): 
       try {
         await (await openDirectory(hostPath)).close();
       } catch (error) {
-        throw new UsageError(`--dir ${hostPath}: ${error instanceof Error ? error.message : String(error)}`);
+        throw directoryError(hostPath, error);
       }
       return { name: guestPath, readOnly, open: () => openDirectory(hostPath) };
     }),
@@ -103,7 +110,7 @@ export async function directoryGrants(directories: readonly DirectoryOption[]): 
 /** "namespace::name" with "*" for any text; a namespace alone means all of it. */
 function patterns(option: string, texts: readonly string[] = []): string[] {
   return texts.flatMap((text) => {
-    if (text === "") throw new UsageError(`${option} needs a pattern such as 'lunatic::process::*'`);
+    if (text === "") throw new OptionError(`${option} needs a pattern such as 'lunatic::process::*'`);
     return text.includes("*") ? [text] : [text, `${text}::*`];
   });
 }

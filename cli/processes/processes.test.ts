@@ -258,6 +258,22 @@ describe("perilune run with processes", function () {
     if (code === 0) expect(stdout).to.equal("ping-pong: 3 replies of process 2\n");
   });
 
+  it("in Lunatic's place it helps, and ends at its timeout", async () => {
+    const help = await perilune(["lunatic", "--help"]);
+    expect(help.stdout).to.match(/^Usage: perilune lunatic .*--max-processes <n>.*--dir <dir>/s);
+    for (const args of [["help"], ["run", "--help"], ["run", "--fuel", "5", "-h", PING_PONG]]) {
+      expect(await perilune(["lunatic", ...args]), args.join(" ")).to.deep.equal(help);
+    }
+    const { code, stderr } = await perilune([
+      "lunatic",
+      "run",
+      "--timeout=100ms",
+      file("late.wat", program("(loop (br 0))")),
+    ]);
+    expect(code).to.equal(124);
+    expect(stderr).to.match(/late\.wat: ended after 100 ms\n$/);
+  });
+
   it("the tests of a module run with virtual time", async () => {
     const { code, stdout, stderr } = await perilune(["test", TESTS]);
     expect(stderr).to.equal("");

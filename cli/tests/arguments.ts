@@ -1,6 +1,6 @@
 /** The arguments of `perilune test`: those of Rust's test program, which Cargo and nextest pass on, and our own. */
 
-import { UsageError } from "../exit.ts";
+import { OptionError } from "../exit.ts";
 import type { Selection } from "./cases.ts";
 
 export interface TestArguments extends Selection {
@@ -48,17 +48,17 @@ export function parseTestArguments(args: readonly string[]): TestArguments {
     const name = equals < 0 ? arg : arg.slice(0, equals);
     if (VALUE_OPTIONS.has(name)) {
       const value = equals < 0 ? args[++i] : arg.slice(equals + 1);
-      if (value === undefined) throw new UsageError(`${name} needs a value`);
+      if (value === undefined) throw new OptionError(`${name} needs a value`, "test");
       values.set(name, [...(values.get(name) ?? []), value]);
     } else if (equals < 0 && FLAGS.has(name)) flags.add(name);
-    else if (equals >= 0 || !IGNORED_FLAGS.has(name)) throw new UsageError(`unknown option '${arg}' of test mode`);
+    else if (equals >= 0 || !IGNORED_FLAGS.has(name)) throw new OptionError(`unknown option '${arg}'`, "test");
   }
   const [file, filter, ...rest] = positional;
-  if (file === undefined) throw new UsageError("test needs a module");
+  if (file === undefined) throw new OptionError("test needs a module", "test");
   const last = (name: string) => values.get(name)?.at(-1);
   const format = last("--format");
   if (format !== undefined && !["pretty", "terse"].includes(format)) {
-    throw new UsageError(`--format is 'pretty' or 'terse', not '${format}'`);
+    throw new OptionError(`--format is 'pretty' or 'terse', not '${format}'`);
   }
   return {
     file,
@@ -82,12 +82,12 @@ export function parseTestArguments(args: readonly string[]): TestArguments {
 function threadsOf(text: string | undefined): number {
   if (text === undefined) return Number.POSITIVE_INFINITY;
   const threads = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (threads < 1) throw new UsageError(`--test-threads needs a whole number of at least 1, not '${text}'`);
+  if (threads < 1) throw new OptionError(`--test-threads needs a whole number of at least 1, not '${text}'`);
   return threads;
 }
 
 function choice<T extends string>(name: string, value: string, choices: readonly T[]): T {
   const found = choices.find((each) => each === value);
-  if (found === undefined) throw new UsageError(`${name} is one of ${choices.join(", ")}, not '${value}'`);
+  if (found === undefined) throw new OptionError(`${name} is one of ${choices.join(", ")}, not '${value}'`);
   return found;
 }
