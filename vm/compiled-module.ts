@@ -179,6 +179,8 @@ export class CompiledModule implements InstantiationSource {
   /** Own globals, and segments given by expressions, that hold references which the collector follows. */
   readonly tracedGlobals: readonly number[];
   readonly tracedElements: readonly number[];
+  /** Where the items of each segment given by expressions begin among those of all, and behind the last one. */
+  readonly elementItemsAt: Int32Array;
   readonly code: ModuleCode;
   /** Types of all tables in the engine's types. */
   readonly tableTypes: readonly TableType[];
@@ -208,6 +210,7 @@ export class CompiledModule implements InstantiationSource {
     this.globalWords = parts.globalWords;
     this.tracedGlobals = parts.tracedGlobals;
     this.tracedElements = parts.tracedElements;
+    this.elementItemsAt = parts.elementItemsAt;
     this.code = new ModuleCode(data.funcs.length + 1);
     this.images = parts.images;
     this.tableTypes = parts.tableTypes;

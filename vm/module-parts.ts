@@ -17,6 +17,8 @@ export class ModuleParts {
   /** Own globals, and segments given by expressions, that hold references which the collector follows. */
   readonly tracedGlobals: number[] = [];
   readonly tracedElements: number[] = [];
+  /** Where the items of each segment given by expressions begin among those of all, and behind the last one. */
+  readonly elementItemsAt: Int32Array;
   /** Types of all tables in the engine's types. */
   readonly tableTypes: TableType[] = [];
   readonly images: TableImages;
@@ -33,6 +35,7 @@ export class ModuleParts {
     this.#context = context;
     this.funcTypeIds = new Int32Array(this.#data.funcs.length);
     this.globalWords = new Uint8Array(this.#data.globals.length);
+    this.elementItemsAt = new Int32Array(this.#data.elements.length + 1);
     this.images = new TableImages(this.#data, context.footprint);
     this.#run = this.#make();
   }
@@ -65,6 +68,7 @@ export class ModuleParts {
     }
     for (let i = 0; i < elements.length; i++) {
       const { type, items } = elements[i]!;
+      this.elementItemsAt[i + 1] = this.elementItemsAt[i]! + (items.kind === "exprs" ? items.exprs.length : 0);
       if (items.kind === "exprs" && this.#isTraced(type)) this.tracedElements.push(i);
       if (this.#spend()) yield;
     }

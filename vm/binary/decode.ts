@@ -494,14 +494,16 @@ export class Decoding {
     const ends = new Uint32Array(count);
     this.#bodyStarts = starts;
     this.#bodyEnds = ends;
+    let bodyBytes = 0;
     for (let i = 0; i < count; i++) {
       const size = reader.lengthUpTo(MAX_BODY_BYTES, "a function body");
-      this.footprint.addCode(size * CODE_BYTES_PER_BODY_BYTE);
+      bodyBytes += size;
       starts[i] = reader.position;
       reader.position += size;
       ends[i] = reader.position;
       if (this.#mustYield) yield;
     }
+    this.footprint.addCode(bodyBytes * CODE_BYTES_PER_BODY_BYTE);
   }
 
   *#dataSection(): Generator<undefined> {

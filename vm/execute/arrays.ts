@@ -179,11 +179,10 @@ export function arrayNewDefault(x: Machine, at: number, typeId: number, position
 /** The bytes of a data segment, of which `byteLength` from `from` on must be there. */
 function dataBytes(x: Machine, segment: number, from: number, byteLength: number): Uint8Array {
   const instance = x.instance!;
-  const { start, end } = instance.module.data.data[segment]!;
-  const size = instance.droppedData[segment] === 1 ? 0 : end - start;
-  if (from + byteLength > size) {
+  if (from + byteLength > instance.segments.dataByteLength(segment)) {
     throw new Trap("out of bounds memory access", `${byteLength} bytes of data segment ${segment}`);
   }
+  const { start } = instance.module.data.data[segment]!;
   return instance.module.data.bytes.subarray(start + from, start + from + byteLength);
 }
 
@@ -200,10 +199,7 @@ export function arrayNewData(x: Machine, at: number, typeId: number, segment: nu
 
 /** Checks that a segment has `count` elements from `from` on. */
 function checkElements(x: Machine, segment: number, from: number, count: number): void {
-  const instance = x.instance!;
-  const { items } = instance.module.data.elements[segment]!;
-  const size =
-    instance.droppedElements[segment] === 1 ? 0 : items.kind === "funcs" ? items.indices.length : items.exprs.length;
+  const size = x.instance!.segments.elementCount(segment);
   if (from + count > size) throw new Trap("out of bounds table access", `${count} elements of segment ${segment}`);
 }
 
@@ -216,7 +212,7 @@ function setFromSegment(x: Machine, array: number, index: number, segment: numbe
   const { items } = instance.module.data.elements[segment]!;
   if (items.kind === "funcs") {
     for (let i = 0; i < count; i++) words[i] = instance.funcAddress(items.indices[from + i]!);
-  } else words.set(instance.elementItems[segment]!.subarray(from, from + count));
+  } else words.set(instance.segments.itemsOf(segment)!.subarray(from, from + count));
 }
 
 export function arrayNewElem(x: Machine, at: number, typeId: number, segment: number, position: number): number | null {

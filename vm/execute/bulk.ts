@@ -101,13 +101,13 @@ export function memoryCopy(x: Machine, at: number, target: Memory, source: Memor
 export function memoryInit(x: Machine, at: number, segment: number, memory: Memory, position: number): boolean {
   const instance = x.instance!;
   const { data } = instance.module;
-  const { start, end } = data.data[segment]!;
+  const { start } = data.data[segment]!;
   let to = addressAt(x, at, memory.isAddressed64);
   let from = x.words[at + 2]! >>> 0;
   let length = x.words[at + 4]! >>> 0;
   checkRange(memory, to, length);
-  const size = instance.droppedData[segment] === 1 ? 0 : end - start;
-  if (from + length > size) throw new Trap("out of bounds memory access", `${length} bytes of data segment ${segment}`);
+  if (from + length > instance.segments.dataByteLength(segment))
+    throw new Trap("out of bounds memory access", `${length} bytes of data segment ${segment}`);
   while (length > 0) {
     const block = Math.min(length, BULK_BLOCK_BYTES);
     memory.write(to, data.bytes.subarray(start + from, start + from + block));
@@ -264,8 +264,7 @@ export function tableInit(x: Machine, at: number, segment: number, table: Table,
   let from = x.words[at + 2]! >>> 0;
   let count = x.words[at + 4]! >>> 0;
   const { items } = instance.module.data.elements[segment]!;
-  const size =
-    instance.droppedElements[segment] === 1 ? 0 : items.kind === "funcs" ? items.indices.length : items.exprs.length;
+  const size = instance.segments.elementCount(segment);
   table.check(to, count);
   if (from + count > size) throw new Trap("out of bounds table access", `${count} elements of segment ${segment}`);
   while (count > 0) {
@@ -273,7 +272,7 @@ export function tableInit(x: Machine, at: number, segment: number, table: Table,
     const block = Math.min(count, BLOCK_ELEMENTS);
     if (items.kind === "funcs") {
       for (let i = 0; i < block; i++) table.items[to + i] = instance.funcAddress(items.indices[from + i]!);
-    } else table.items.set(instance.elementItems[segment]!.subarray(from, from + block), to);
+    } else table.items.set(instance.segments.itemsOf(segment)!.subarray(from, from + block), to);
     to += block;
     from += block;
     count -= block;

@@ -156,10 +156,8 @@ function allocate(store: Store, module: CompiledModule, parts: Parts, removeImpo
 }
 
 /** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */
-export function bytesOfSegments({ data }: CompiledModule): number {
-  let bytes = data.elements.length + data.data.length;
-  for (const { items } of data.elements) if (items.kind === "exprs") bytes += items.exprs.length * HANDLE_BYTES;
-  return bytes;
+export function bytesOfSegments({ data, elementItemsAt }: CompiledModule): number {
+  return data.elements.length + data.data.length + elementItemsAt[data.elements.length]! * HANDLE_BYTES;
 }
 
 function allocateParts(store: Store, module: CompiledModule, parts: Parts): Instance {

@@ -43,8 +43,8 @@ export function* traceRoots(store: Store, collection: Collection): Generator<und
       if (collection.spend(1)) yield;
     }
     for (const index of tracedElements) {
-      const items = instance.elementItems[index];
-      if (items) yield* collection.visitRange(items, 0, items.length);
+      const items = instance.segments.itemsOf(index);
+      if (items !== null) yield* collection.visitRange(items, 0, items.length);
       if (collection.spend(1)) yield;
     }
   }

@@ -93,7 +93,7 @@ export function slow(x: Machine): number {
     case Reg.MemoryInit:
       return memoryInit(x, fp + a, b, instance.memories[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
     case Reg.DataDrop:
-      instance.droppedData[a] = 1;
+      instance.segments.dropData(a);
       return pc + 2;
 
     case Reg.TableGet: {
@@ -118,11 +118,10 @@ export function slow(x: Machine): number {
     case Reg.TableInit:
       return tableInit(x, fp + a, b, instance.tables[c]!, code[pc + 4]!) ? pc + 5 : PAUSED_INSIDE;
     case Reg.ElemDrop:
-      instance.droppedElements[a] = 1;
-      instance.elementItems[a] = null;
+      instance.segments.dropElement(a);
       return pc + 2;
     case Reg.ElemInit:
-      instance.elementItems[b]![c] = words[fp + a]!;
+      instance.segments.setItem(b, c, words[fp + a]!);
       return pc + 4;
     case Reg.RefFunc:
       words[fp + a] = instance.funcAddress(b);

@@ -10,8 +10,9 @@ import type { CompiledModule } from "../compiled-module.ts";
 import type { Export } from "../module.ts";
 import { Func } from "./func.ts";
 import { Global, type Tag } from "./global.ts";
-import { added, NONE } from "./lists.ts";
+import { added } from "./lists.ts";
 import type { Memory } from "./memory.ts";
+import { Segments } from "./segments.ts";
 import type { Store } from "./store.ts";
 import type { Table } from "./table.ts";
 import type { Value } from "./values.ts";
@@ -30,12 +31,6 @@ export interface InstanceParts {
   readonly tags: readonly Tag[];
 }
 
-const NO_FLAGS = new Uint8Array(0);
-
-function flags(count: number): Uint8Array {
-  return count === 0 ? NO_FLAGS : new Uint8Array(count);
-}
-
 /** An instance of a module in a store (spec: syntax-moduleinst). */
 export class Instance {
   readonly store: Store;
@@ -52,10 +47,7 @@ export class Instance {
   /** First word of the first own global. */
   readonly ownGlobalsAt: number;
   readonly tags: readonly Tag[];
-  /** Handles of segments given by expressions; null for lists of function indices. */
-  readonly elementItems: (Int32Array | null)[];
-  readonly droppedElements: Uint8Array;
-  readonly droppedData: Uint8Array;
+  readonly segments: Segments;
   /** Made when somebody asks for all of them. */
   #exports: Map<string, Extern> | null = null;
   #globals: Map<number, Global> | null = null;
@@ -73,12 +65,7 @@ export class Instance {
     this.globalsAt = parts.globalsAt;
     this.ownGlobalsAt = parts.globalsAt[data.importedGlobals] ?? 0;
     this.tags = parts.tags;
-    this.elementItems =
-      data.elements.length === 0
-        ? NONE
-        : data.elements.map(({ items }) => (items.kind === "exprs" ? new Int32Array(items.exprs.length) : null));
-    this.droppedElements = flags(data.elements.length);
-    this.droppedData = flags(data.data.length);
+    this.segments = new Segments(module);
     // One more for the synthetic function that instantiation runs.
     this.funcsAt = store.addFuncs(this, data.funcs.length + 1);
     if (module.tracedGlobals.length + module.tracedElements.length > 0) {

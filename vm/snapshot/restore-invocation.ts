@@ -392,8 +392,6 @@ class OneInvocation {
       ? isOutermost && funcsAt + funcIndex === this.#entryAddress
       : funcIndex < module.data.funcs.length && !instance.isImported(funcIndex);
     if (!isHere) throw input.invalid(`a frame of function ${funcIndex}`);
-    // Instantiation fills segments that only a forged snapshot has dropped before.
-    if (isInstantiation) fillDropped(instance);
     const kind = input.u8();
     const byteOffset = input.count();
     const isExact = kind === FrameKind.Boundary || this.#machine.isExact;
@@ -506,12 +504,6 @@ class OneInvocation {
     const { input, store, references, options } = this.#reader;
     return readError(input, store, references, options.error);
   }
-}
-
-function fillDropped({ module, elementItems }: Instance): void {
-  module.data.elements.forEach(({ items }, i) => {
-    if (items.kind === "exprs") elementItems[i] ??= new Int32Array(items.exprs.length);
-  });
 }
 
 /** The length that an operation which makes an array in several turns has among its operands; -1 for others. */

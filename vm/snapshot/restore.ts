@@ -612,18 +612,21 @@ export class StoreReader {
       const type = this.#globals[number];
       if (type !== undefined) references.read(input, type.type, store.globalWords, number * GLOBAL_WORDS, true);
     }
-    for (const { module, elementItems, droppedElements, droppedData } of this.instances) {
-      if (pace.isOver(PART_BYTES + droppedData.length)) yield;
-      for (let i = 0; i < droppedData.length; i++) droppedData[i] = input.flag() ? 1 : 0;
-      module.data.elements.forEach(({ type }, i) => {
-        droppedElements[i] = input.flag() ? 1 : 0;
-        if (droppedElements[i] === 1) elementItems[i] = null;
-        const items = elementItems[i];
-        if (!items) return;
-        input.sparseWords(items);
-        const canonical = module.canonical(type);
-        for (const handle of items) references.check(input, handle, canonical, true);
-      });
+    for (const { module, segments } of this.instances) {
+      const { data, elements } = module.data;
+      if (pace.isOver(PART_BYTES + data.length)) yield;
+      for (let i = 0; i < data.length; i++) if (input.flag()) segments.dropData(i);
+      for (let i = 0; i < elements.length; i++) {
+        const { type, items } = elements[i]!;
+        if (input.flag()) segments.dropElement(i);
+        else if (items.kind === "exprs") {
+          const handles = segments.ownItemsOf(i);
+          input.sparseWords(handles);
+          const canonical = module.canonical(type);
+          for (const handle of handles) references.check(input, handle, canonical, true);
+        }
+        if (pace.isOver(PART_BYTES + (items.kind === "exprs" ? items.exprs.length * NOTE_BYTES : 0))) yield;
+      }
     }
   }
 }

@@ -386,17 +386,22 @@ class StoreWriter {
       const type = globalTypes[number];
       if (type !== undefined) this.#references.write(out, type.type, this.#store.globalWords, number * GLOBAL_WORDS);
     }
-    for (const { module, elementItems, droppedElements, droppedData } of instances.keys()) {
-      if (pace.isOver(PART_BYTES + droppedData.length)) yield;
-      for (const flag of droppedData) out.u8(flag);
-      module.data.elements.forEach(({ type }, index) => {
-        out.u8(droppedElements[index]!);
-        const items = elementItems[index];
-        if (!items || droppedElements[index] === 1) return;
-        if (this.#references.isTraced(module.canonical(type)))
-          for (const handle of items) this.#references.note(handle);
-        out.sparseWords(items);
-      });
+    for (const { module, segments } of instances.keys()) {
+      const { data, elements } = module.data;
+      if (pace.isOver(PART_BYTES + data.length)) yield;
+      for (let i = 0; i < data.length; i++) out.u8(segments.isDataDropped(i) ? 1 : 0);
+      for (let i = 0; i < elements.length; i++) {
+        const isDropped = segments.isElementDropped(i);
+        const { type, items } = elements[i]!;
+        out.u8(isDropped ? 1 : 0);
+        if (!isDropped && items.kind === "exprs") {
+          const handles = segments.ownItemsOf(i);
+          const isTraced = this.#references.isTraced(module.canonical(type));
+          for (let k = 0; isTraced && k < handles.length; k++) this.#references.note(handles[k]!);
+          out.sparseWords(handles);
+        }
+        if (pace.isOver(PART_BYTES + (items.kind === "exprs" ? items.exprs.length * NOTE_BYTES : 0))) yield;
+      }
     }
   }
 
