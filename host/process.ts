@@ -1153,7 +1153,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   // The end.
 
   protected override close(): void {
-    this.#tellDone({ kind: "failed", error: new Termination("killed", "while it was started") });
+    // An error takes long to make, and most have been told of long ago.
+    if (this.#done !== null) {
+      this.#tellDone({ kind: "failed", error: new Termination("killed", "while it was started") });
+    }
     this.#stopFreezing();
     this.#endStarving();
     this.#tellPause();
