@@ -111,6 +111,8 @@ export async function directoryGrants(directories: readonly DirectoryOption[]): 
 function patterns(option: string, texts: readonly string[] = []): string[] {
   return texts.flatMap((text) => {
     if (text === "") throw new OptionError(`${option} needs a pattern such as 'lunatic::process::*'`);
-    return text.includes("*") ? [text] : [text, `${text}::*`];
+    if (text.includes("*")) return [text];
+    // A module's name, or the first part of one, is no import's.
+    return text.includes("::") ? [text, `${text}::*`] : [`${text}::*`];
   });
 }
