@@ -228,10 +228,12 @@ export abstract class BasicProcess extends Task {
 
   /**
    * Links both ways: each side is told with `tag` when the other fails; with `partnerTag` the
-   * other side is told with another one. False when a group refuses to pay.
+   * other side is told with another one. One that has ended has failed already. False when a group refuses to pay.
    */
   link(other: BasicProcess, tag: bigint, partnerTag = tag): boolean {
     if (other === this) return true;
+    if (other.hasEnded) return this.#linkToNobody(other.pid, tag);
+    if (this.hasEnded) return other.#linkToNobody(this.pid, partnerTag);
     this.runtime.counts.signals++;
     if (!this.#addLink(other, partnerTag)) return false;
     if (!other.#addLink(this, tag)) {
@@ -263,7 +265,11 @@ export abstract class BasicProcess extends Task {
   /** As {@link link}; one that does not exist has failed already. False when a group refuses to pay. */
   linkTo(pid: Pid, tag: bigint): boolean {
     const other = this.visible(pid);
-    if (other !== null) return this.link(other, tag);
+    return other === null ? this.#linkToNobody(pid, tag) : this.link(other, tag);
+  }
+
+  #linkToNobody(pid: Pid, tag: bigint): boolean {
+    if (this.hasEnded) return true;
     if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
     this.#hearOf(pid, tag, NO_PROCESS);
     return true;
@@ -313,8 +319,10 @@ export abstract class BasicProcess extends Task {
     this.deliver(notice);
   }
 
-  /** Hears of the end of `other`, whatever its cause. False when the group refuses to pay. */
+  /** Hears of the end of `other`, whatever its cause; at once if it has ended. False when the group refuses to pay. */
   monitor(other: BasicProcess): boolean {
+    if (this.hasEnded) return true;
+    if (other.hasEnded) return this.#monitorNobody(other.pid);
     this.#watching ??= new Map();
     if (this.#watching.has(other.pid)) return true;
     this.runtime.counts.signals++;
@@ -329,7 +337,10 @@ export abstract class BasicProcess extends Task {
   /** As {@link monitor}; one that does not exist has ended already. False when the group refuses to pay. */
   monitorPid(pid: Pid): boolean {
     const other = this.visible(pid);
-    if (other !== null) return this.monitor(other);
+    return other === null ? this.#monitorNobody(pid) : this.monitor(other);
+  }
+
+  #monitorNobody(pid: Pid): boolean {
     if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
     this.#hearOfEnd(pid);
     return true;

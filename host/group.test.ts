@@ -1,7 +1,11 @@
 import { expect } from "chai";
-import { compileSync } from "../vm/index.ts";
+import { compileSync, eventLoopTurn } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
+import type { Executor } from "./executor.ts";
 import { Account, Group, MAX_GROUP_DEPTH } from "./group.ts";
-import { Runtime, SpawnError } from "./runtime.ts";
+import { Runtime } from "./runtime.ts";
+import { reasonText } from "./signal.ts";
+import { SpawnError, type SpawnErrorKind } from "./spawn-error.ts";
 import { Scheduler } from "./scheduler.ts";
 import { guest, testRuntime } from "./testing.ts";
 
@@ -113,5 +117,141 @@ describe("Group", () => {
     await ended;
     expect(runtime.group.used(Account.Memory)).to.equal(0);
     expect([...runtime.group.children]).to.deep.equal([]);
+  });
+
+  /** Gives turns until it has settled. */
+  const settled = async (promise: Promise<void>, executor: Executor): Promise<void> => {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    while (!isSettled) {
+      executor.runUntilIdle();
+      await eventLoopTurn();
+    }
+    await promise;
+  };
+
+  const waiting = compileSync(
+    guest(`(func (export "a") (param i64) (drop (call $receive (i64.const 0) (i64.const -1))))`),
+  );
+  const WAITING = { entry: "a", args: [0n] } as const;
+
+  it("ends with the groups inside it, whoever has made them", async () => {
+    const { runtime, executor } = testRuntime();
+    const group = runtime.createGroup({ name: "outer" });
+    const inside = runtime.createGroup({ name: "inner" }, group);
+    const named = inside.named(runtime.scheduler, { name: "named" })!;
+    const all = [group, inside, named];
+    const handles = all.map((each) => runtime.spawn(waiting, { ...WAITING, group: each }));
+    for (const [i, handle] of handles.entries()) runtime.register(`name ${i}`, handle);
+    executor.runUntilIdle();
+    await settled(runtime.endGroup(group), executor);
+    expect(handles.map(({ stats }) => stats.state)).to.deep.equal(["exited", "exited", "exited"]);
+    expect([...runtime.group.children]).to.deep.equal([]);
+    expect(runtime.environment.registry.size).to.equal(0);
+    expect([Account.Memory, Account.Names, Account.Processes].map((each) => runtime.group.used(each))).to.deep.equal([
+      0, 0, 0,
+    ]);
+    expect(() => runtime.createGroup({}, inside)).to.throw(TypeError, "ended");
+    await runtime.endGroup(group);
+  });
+
+  it("does not end by endGroup when it is the runtime's own, or another's: nothing changes", async () => {
+    const { runtime, executor } = testRuntime();
+    const other = new Runtime({ executor });
+    const handle = runtime.spawn(waiting, WAITING);
+    const inOther = other.spawn(compileSync(textToBinary(`(module (func (export "a") (loop $l (br $l))))`)), {
+      entry: "a",
+    });
+    for (const group of [runtime.group, other.group, other.createGroup()]) {
+      const error = await runtime.endGroup(group).catch((each: unknown) => each);
+      expect(error).to.be.instanceOf(TypeError);
+      expect(group.isClosed).to.equal(false);
+    }
+    executor.runUntilIdle(10);
+    expect([handle.process.hasEnded, inOther.process.hasEnded]).to.deep.equal([false, false]);
+    inOther.kill();
+  });
+
+  it("ends in steps, and takes away no name that somebody else has put meanwhile", () => {
+    const { runtime } = testRuntime();
+    const { registry } = runtime.environment;
+    const group = runtime.createGroup();
+    const inside = Array.from({ length: 3 }, () => runtime.createGroup({}, group));
+    const registered = { nodeId: 0n, processId: 1n };
+    const groups = [...inside, group];
+    for (const [i, each] of groups.entries()) {
+      for (let k = 0; k < 700; k++) registry.put(`${i}:${k}`, registered, each);
+    }
+    group.close();
+    const left: number[] = [];
+    for (const _ of group.end()) {
+      if (left.length === 0) registry.put("0:600", registered, runtime.group);
+      left.push(registry.size);
+    }
+    expect(left).to.deep.equal([2544, 2288, 2101, 1845, 1589, 1401, 1145, 889, 701, 445, 189, 1]);
+    expect(registry.get("0:600")).to.include(registered);
+    expect(runtime.group.used(Account.Names)).to.equal(1);
+  });
+
+  it("of many processes ends them some at a time", async () => {
+    const { runtime, executor } = testRuntime();
+    const group = runtime.createGroup();
+    for (let i = 0; i < 600; i++) runtime.spawn(waiting, { ...WAITING, group });
+    executor.runUntilIdle();
+    const ended = runtime.endGroup(group);
+    executor.runUntilIdle();
+    expect(runtime.processCount).to.equal(600 - 256);
+    await settled(ended, executor);
+    expect(runtime.processCount).to.equal(0);
+  });
+
+  it("says which limit of which group refuses a process, a name, a link", async () => {
+    const { runtime, executor } = testRuntime();
+    const errorOf = (make: () => unknown): { kind: SpawnErrorKind; message: string } => {
+      try {
+        make();
+      } catch (error) {
+        if (error instanceof SpawnError) return { kind: error.kind, message: error.message };
+      }
+      throw new Error("no SpawnError");
+    };
+    const spawnIn = (group: Group) => errorOf(() => runtime.spawn(waiting, { ...WAITING, group }));
+    const outer = runtime.createGroup({ name: "outer", maxProcesses: 1 });
+    const inner = runtime.createGroup({ name: "inner" }, outer);
+    const handle = runtime.spawn(waiting, { ...WAITING, group: inner });
+    executor.runUntilIdle();
+    expect(spawnIn(inner)).to.deep.equal({
+      kind: "processes",
+      message: 'no process: the group "outer" has 1 processes of at most 1',
+    });
+    const small = runtime.createGroup({ maxMemory: 1_000 });
+    expect(spawnIn(small)).to.deep.equal({
+      kind: "memory",
+      message: "no process: it takes 3,072 bytes, the group has 0 of at most 1,000",
+    });
+    inner.setLimit("names", 0);
+    expect(errorOf(() => runtime.register("n", handle))).to.deep.equal({
+      kind: "names",
+      message: 'no name: the group "inner" has 0 names of at most 0',
+    });
+    inner.setLimit("names", 1);
+    outer.setLimit("memory", outer.used("memory"));
+    expect(errorOf(() => runtime.register("n", handle)).message).to.match(
+      /^no name: it takes 322 bytes, the group "outer" has [\d,]+ of at most [\d,]+$/,
+    );
+    const linked = runtime.spawn(waiting, { ...WAITING, link: handle });
+    executor.runUntilIdle();
+    expect(reasonText(linked.process.exitReason!)).to.match(/^no link: it takes 256 bytes, the group "outer" has /);
+    await settled(runtime.endGroup(outer), executor);
+    expect(spawnIn(inner)).to.have.property("kind", "ended");
+    expect(spawnIn(outer)).to.deep.equal({
+      kind: "ended",
+      message: 'no process: the group "outer" is ending or has ended',
+    });
+    await settled(runtime.dispose(), executor);
+    expect(spawnIn(runtime.group)).to.deep.equal({ kind: "disposed", message: "the runtime is disposed" });
   });
 });

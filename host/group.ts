@@ -63,6 +63,8 @@ function accountOf(account: Account | AccountName): Account {
 export const MAX_GROUP_DEPTH = 32;
 /** Groups that the processes of one group may have made. */
 const MAX_NAMED_GROUPS = 1_024;
+/** What is pending and canceled before others have their turn: some hundred microseconds. */
+const CANCELED_AT_ONCE = 256;
 /** What a group costs that a guest asks for. */
 const GROUP_BYTES = 2_048;
 
@@ -132,11 +134,12 @@ export class Group {
   #disposed = false;
   #isClosed = false;
 
-  /** Throws `RangeError` for a wrong weight or too deep nesting. Use `Group.child` or `Runtime.group`. */
+  /** Throws `RangeError` for a wrong weight or too deep nesting, `TypeError` inside a group that has ended. Use `Group.child` or `Runtime.group`. */
   constructor(scheduler: Scheduler, parent: Group | null, share: GroupShare | null, options: GroupOptions) {
     this.name = options.name ?? "";
     this.parent = parent;
     this.depth = parent === null ? 0 : parent.depth + 1;
+    if (parent?.isClosed) throw new TypeError("a group inside one that is ending or has ended");
     if (this.depth >= MAX_GROUP_DEPTH) throw new RangeError(`more than ${MAX_GROUP_DEPTH} groups inside each other`);
     this.share = share ?? new GroupShare(scheduler, parent?.share ?? scheduler.root, options.weight);
     const none = Number.POSITIVE_INFINITY;
@@ -289,6 +292,13 @@ export class Group {
     this.release(Account.Outside, byteLength);
   }
 
+  /** The first, here or above, that would refuse so much. */
+  refusing(account: Account, amount: number): Group | null {
+    let group: Group | null = this;
+    while (group !== null && group.#used[account]! + amount <= group.#limits[account]!) group = group.parent;
+    return group;
+  }
+
   /** As {@link reserve}, for what has happened already: nobody refuses. */
   charge(account: Account, amount: number): void {
     for (let group: Group | null = this; group !== null; group = group.parent) {
@@ -326,10 +336,23 @@ export class Group {
   /** What outlives its processes and goes with the group: messages that wait for their time, names. */
   readonly pending = new MemberList<Pending>();
 
-  /** Cancels what is pending here and in all groups inside. */
-  cancelPending(): void {
-    for (const item of this.pending.toArray()) item.cancel();
-    for (const child of this.#children) child.cancelPending();
+  /**
+   * Ends it with all groups inside, some at a time: cancels what is pending and disposes of them. It has no processes, and is
+   * closed.
+   */
+  *end(): Generator<void, void> {
+    for (const child of [...this.#children]) yield* child.end();
+    yield* this.#cancelPending();
+    this.dispose();
+    yield;
+  }
+
+  *#cancelPending(): Generator<void, void> {
+    let canceled = 0;
+    for (const item of this.pending.toArray()) {
+      item.cancel();
+      if (++canceled % CANCELED_AT_ONCE === 0) yield;
+    }
   }
 
   /** Whether it is `other` or inside it. */
@@ -341,6 +364,11 @@ export class Group {
   /** Whether it or one above is ending or has ended: no process enters it. */
   get isClosed(): boolean {
     return this.#isClosed || (this.parent?.isClosed ?? false);
+  }
+
+  /** Whether it is this one that is ending or has ended. */
+  get hasClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Lets no process enter any more, for good. */
@@ -355,7 +383,7 @@ export class Group {
     if (this.#used[Account.Processes]! > 0 || this.#children.size > 0) throw new TypeError("the group is in use");
     this.#disposed = true;
     this.#isClosed = true;
-    this.cancelPending();
+    for (const item of this.pending.toArray()) item.cancel();
     this.#metrics?.dispose();
     this.share.dispose();
     const { parent } = this;

@@ -28,9 +28,9 @@ export {
   type RestoreProcessOptions,
   Runtime,
   type RuntimeOptions,
-  SpawnError,
   type SpawnOptions,
 } from "./runtime.ts";
+export { SpawnError, type SpawnErrorKind } from "./spawn-error.ts";
 export type { GroupMetric } from "./runtime-metrics.ts";
 export type { ProcessSnapshotOptions } from "./snapshot/save.ts";
 export type { Services, TraceEvent } from "./runtime-core.ts";

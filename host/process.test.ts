@@ -188,6 +188,27 @@ describe("a guest process", () => {
     expect(notes).to.deep.equal([1, 42, 1, 43]);
   });
 
+  it("hears at once of the end of one that has ended, when the embedder links them", () => {
+    const { start, executor, runtime, notes } = testRuntime();
+    const gone = start(`(func (export "a") (param i64))`);
+    executor.runUntilIdle();
+    const linked = start(`(func (export "a") (param i64) (call $note (i32.const 1)) (call $sleep (i64.const 50)))`, {
+      link: gone,
+    });
+    const unlinked = start(`(func (export "a") (param i64) (call $trapLinks (i32.const 0))
+      (call $note (call $receive (i64.const 0) (i64.const -1))) (call $note (i32.wrap_i64 (call $value))))`);
+    executor.runUntilIdle();
+    expect(endOf(linked)).to.deep.equal({ kind: "link", pid: gone.pid, reason: { kind: "noproc" } });
+    expect(linked.process.link(unlinked.process, 5n, 6n)).to.equal(true);
+    executor.runUntilIdle();
+    expect(notes).to.deep.equal([1, 6]);
+    for (const { process } of [gone, linked, unlinked]) {
+      expect(process.monitor(gone.process)).to.equal(true);
+      expect(process.linkCount).to.equal(0);
+    }
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
+  });
+
   it("hears of any end of those it monitors, also if they are gone already", () => {
     const { start, executor, notes } = testRuntime();
     start(`

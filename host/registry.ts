@@ -41,12 +41,13 @@ class Entry implements Registered, Pending {
     this.processId = registered.processId;
     this.group = group;
     this.version = splitVersion(name)[1];
-    this.byteLength = ENTRY_BYTES + name.length * 2 + (this.version?.pre.length ?? 0) * IDENTIFIER_BYTES;
+    this.byteLength = bytesOfName(name, this.version);
     this.order = order;
   }
 
+  /** Unless somebody else has the name by now. */
   cancel(): void {
-    this.registry.remove(this.name);
+    if (this.registry.get(this.name) === this) this.registry.remove(this.name);
   }
 }
 
@@ -233,6 +234,11 @@ export class Registry {
     reservation.waiters.wakeAll();
     return isKept;
   }
+}
+
+/** What a group pays for a name. */
+export function bytesOfName(name: string, version = splitVersion(name)[1]): number {
+  return ENTRY_BYTES + name.length * 2 + (version?.pre.length ?? 0) * IDENTIFIER_BYTES;
 }
 
 function isVersioned(entry: Entry): entry is Entry & Versioned {

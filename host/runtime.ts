@@ -6,6 +6,7 @@
 import {
   check,
   compile,
+  eventLoopTurn,
   LinkError,
   LinkPlan,
   Termination,
@@ -17,7 +18,7 @@ import {
   type MemoryAllocator,
   type Value,
 } from "../vm/index.ts";
-import type { BasicProcess } from "./basic-process.ts";
+import { type BasicProcess, PROCESS_BYTES, WATCH_BYTES } from "./basic-process.ts";
 import { tellingOnce } from "./callbacks.ts";
 import { Config, type ConfigOptions } from "./config.ts";
 import { defaultMaxHostMemory, defaultMaxMemory, defaultServices } from "./default-services.ts";
@@ -48,10 +49,12 @@ import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { MemberList } from "./member-list.ts";
 import type { ExitReason } from "./signal.ts";
+import { bytesOfName } from "./registry.ts";
 import { slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
 import { Sleepers } from "./snapshot/sleepers.ts";
 import { traced } from "./functions/traced.ts";
+import { refusal, SpawnError } from "./spawn-error.ts";
 import type { Cancel } from "./system.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -96,13 +99,10 @@ export interface SpawnOptions {
 /** What a restored process finds here. */
 export interface RestoreProcessOptions extends Omit<SpawnOptions, "entry" | "args">, ProcessRestoreOptions {}
 
-/** A process could not be made because a limit was reached. */
-export class SpawnError extends Error {
-  override readonly name = "SpawnError";
-}
-
 const NO_ARGS: readonly Value[] = [];
 const NOBODY = (): void => {};
+/** Processes killed, when many are, before others have their turn. */
+const KILLED_AT_ONCE = 256;
 
 export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly executor: Executor;
@@ -120,7 +120,6 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly #live = new MemberList<BasicProcess>();
   #environments = 1;
   #defaultConfig: Config | null = null;
-  #whenEmpty: (() => void) | null = null;
   #disposed: Promise<void> | null = null;
 
   /** Throws `TypeError` or `RangeError` for an option that is not what it has to be, as all do that take options. */
@@ -148,20 +147,37 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   /**
-   * Kills all processes of a group and of those inside it, waits for their ends, and disposes of the
-   * group: with it go its names, timers and metrics. No process enters it any more from the call on. It must have no groups that the embedder made.
+   * Kills all processes of a group and of those inside it, waits for their ends, and disposes of the group and of all inside it,
+   * whoever has made them: with them go their names, timers and metrics. Nobody enters them any more from the call on. Rejects
+   * with `TypeError`, and changes nothing, for a group that is not inside the runtime's.
    */
   async endGroup(group: Group): Promise<void> {
     check("group to end", group, GROUP_OBJECT);
+    if (group === this.group || !group.isWithin(this.group)) {
+      throw new TypeError("endGroup: not a group inside the runtime's own, which ends with dispose()");
+    }
     group.close();
-    const ends: Promise<unknown>[] = [];
-    for (const process of this.#live.toArray()) {
-      if (!process.group.isWithin(group)) continue;
-      ends.push(new Promise((resolve) => process.onExit(resolve)));
+    await this.#kill(this.#live.toArray().filter((process) => process.group.isWithin(group)));
+    for (const _ of group.end()) await eventLoopTurn();
+  }
+
+  /** Some at a time; waits for their ends. */
+  async #kill(processes: readonly BasicProcess[]): Promise<void> {
+    if (processes.length === 0) return;
+    let living = processes.length;
+    let allEnded = NOBODY;
+    const ended = new Promise<void>((resolve) => {
+      allEnded = resolve;
+    });
+    const count = (): void => {
+      if (--living === 0) allEnded();
+    };
+    for (const [i, process] of processes.entries()) {
+      if (i > 0 && i % KILLED_AT_ONCE === 0) await eventLoopTurn();
+      process.onExit(count);
       process.kill({ kind: "killed", by: null });
     }
-    await Promise.all(ends);
-    group.dispose();
+    await ended;
   }
 
   /** A table of processes with numbers and names of its own. */
@@ -262,10 +278,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     checkName(name);
     checkHandle(handle);
     const { process } = handle;
-    if (process.hasEnded) throw new SpawnError(`process ${process.pid} has ended`);
+    if (process.hasEnded) throw new SpawnError("ended", `process ${process.pid} has ended`);
     const { registry } = process.environment;
     if (!registry.put(name, { nodeId: 0n, processId: BigInt(process.pid) }, process.group)) {
-      throw new SpawnError("the group has no room for another name");
+      throw refusal(process.group, "name", Account.Names, bytesOfName(name));
     }
   }
 
@@ -277,9 +293,9 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   #start<T extends NativeProcess | Process>(process: T): T {
-    if (this.#disposed !== null) throw new SpawnError("the runtime is disposed");
+    if (this.#disposed !== null) throw new SpawnError("disposed", "the runtime is disposed");
     if (!process.group.isWithin(this.group)) throw new TypeError("the group is of another runtime");
-    if (!process.begin()) throw new SpawnError("the group has no room for another process");
+    if (!process.begin()) throw refusal(process.group, "process", Account.Processes, PROCESS_BYTES);
     this.#live.add(process);
     if (!process.isVisible) process.environment.addStarting(process);
     return process;
@@ -287,7 +303,9 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   #handle(process: BasicProcess, { link, signal }: Pick<SpawnOptions, "link" | "signal">): ProcessHandle {
     if (link !== undefined && !process.link(link.process, 0n)) {
-      process.kill({ kind: "error", error: new SpawnError("no memory for a link") });
+      const isOwn = process.group.refusing(Account.Memory, WATCH_BYTES) !== null;
+      const { group } = isOwn ? process : link.process;
+      process.kill({ kind: "error", error: refusal(group, "link", null, WATCH_BYTES) });
     }
     if (signal !== undefined) {
       const kill = (): void => process.kill({ kind: "killed", by: null, cause: signal.reason });
@@ -303,12 +321,12 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   startProcess(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel {
     const limit = creator instanceof Process ? creator.config.maxProcesses : Number.POSITIVE_INFINITY;
     if (creator instanceof Process && creator.children >= limit) {
-      done({ kind: "failed", error: new SpawnError(`at most ${limit} processes may be made`) });
+      done({ kind: "failed", error: new SpawnError("processes", `at most ${limit} processes may be made`) });
       return () => {};
     }
     const process = new Process(this, request, creator, done);
-    if (this.#disposed !== null || !process.begin()) {
-      done({ kind: "failed", error: new SpawnError("the group has no room for another process") });
+    if (!process.begin()) {
+      done({ kind: "failed", error: refusal(process.group, "process", Account.Processes, PROCESS_BYTES) });
       return () => {};
     }
     this.#live.add(process);
@@ -376,7 +394,6 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   exited(process: BasicProcess, reason: ExitReason): void {
     this.trace?.({ kind: "exit", pid: process.pid, environment: process.environment.id, reason });
     this.#live.delete(process);
-    if (this.#live.size === 0) this.#whenEmpty?.();
   }
 
   // Reports and the end.
@@ -397,18 +414,15 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** Kills all processes, waits for their ends, and leaves the executor. */
   dispose(): Promise<void> {
-    this.#disposed ??= new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
-    }).then(() => this.#leave());
-    for (const process of this.#live.toArray()) process.kill({ kind: "killed", by: null });
-    if (this.#live.size === 0) this.#whenEmpty?.();
+    this.#disposed ??= this.#end();
     return this.#disposed;
   }
 
-  #leave(): void {
+  async #end(): Promise<void> {
+    this.group.close();
+    await this.#kill(this.#live.toArray());
     this.sleepers.dispose();
-    this.group.cancelPending();
-    this.group.share.dispose();
+    for (const _ of this.group.end()) await eventLoopTurn();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -9,7 +9,7 @@ import {
 } from "../../vm/index.ts";
 import { compileGuest, TestHost } from "../functions/testing.ts";
 import { Account } from "../group.ts";
-import { SpawnError } from "../runtime.ts";
+import { SpawnError } from "../spawn-error.ts";
 import { Modules, restoreMessage } from "./messages.ts";
 
 const COUNT = Number(process.env["FORGED_PROCESSES"] ?? 1_500);
@@ -132,7 +132,7 @@ describe("forged snapshots of processes", () => {
     expect(counts.run).to.be.greaterThan(COUNT / 20);
     await elsewhere.settle();
     expect(runtime.processCount).to.equal(0);
-    runtime.group.cancelPending();
+    for (const item of runtime.group.pending.toArray()) item.cancel();
     for (const name of ["hello", "x".repeat(300), ""]) runtime.environment.registry.remove(name);
     expect([Account.Memory, Account.Timers, Account.Names].map((each) => runtime.group.used(each))).to.deep.equal([
       0, 0, 0,
