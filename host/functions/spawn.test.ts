@@ -119,7 +119,7 @@ for (const which of ["spawn", "get_or_spawn"] as const) {
         "at most 0 processes may be made",
       ]);
       const crowded = run(`${spawn()} ${ERROR}`, "", "", {}, new TestHost({ maxProcesses: 1 }));
-      expect(crowded.notes).to.deep.equal([1, "the group has no room for another process"]);
+      expect(crowded.notes).to.deep.equal([1, "no process: the runtime's group has 1 processes of at most 1"]);
       const small = run(
         `${CONFIG} (call $process::config_set_max_memory (i64.const 0) (i64.const 65535)) ${spawn({ config: "0" })} ${ERROR}`,
       );
