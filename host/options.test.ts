@@ -209,7 +209,7 @@ describe("arguments", () => {
     const functions = { env: { print: () => 0, done } } as never;
     expect(() => new Store().instantiateSync(PRINTS, functions)).to.throw(
       TypeError,
-      "import env::print: expected something of the store",
+      'import "env" "print": expected something of the store',
     );
   });
 

@@ -81,7 +81,7 @@ function findParts(store: Store, module: CompiledModule, resolve: Resolver, made
   for (const { module: from, name, type } of data.imports) {
     const value = resolve(from, name, module.describe(type));
     if (value === undefined) throw new LinkError("unknown import", from, name);
-    const extern = asExtern(store, value, `${from}::${name}`, made);
+    const extern = asExtern(store, value, from, name, made);
     const isShared = extern instanceof Memory && extern.isShared;
     if (extern.store !== store && !isShared)
       throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
@@ -199,13 +199,15 @@ export function resolverOf(imports: Imports): Resolver {
   };
 }
 
-function asExtern(store: Store, value: ImportValue, name: string, made: Func[]): Extern {
+function asExtern(store: Store, value: ImportValue, module: string, name: string, made: Func[]): Extern {
   if (typeof value !== "object" || value === null) {
     const wanted = "something of the store, or a definition with params, results and call";
-    throw new TypeError(`import ${name}: expected ${wanted}, got ${valueText(value)}`);
+    throw new TypeError(
+      `import ${JSON.stringify(module)} ${JSON.stringify(name)}: expected ${wanted}, got ${valueText(value)}`,
+    );
   }
   if (!("call" in value)) return value;
-  const func = store.hostFunc(value, name);
+  const func = store.hostFunc(value, `${module}::${name}`);
   made.push(func);
   return func;
 }
