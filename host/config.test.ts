@@ -1,10 +1,14 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Config, ConfigDraft, type OnFullMailbox, type Visibility } from "./config.ts";
-import { grantThrough, GrantError, type DirectoryGrant } from "./directory-grants.ts";
+import { grantThrough, GrantError, stepsOf, type DirectoryGrant } from "./directory-grants.ts";
+import { TestHost } from "./functions/testing.ts";
+import { Account } from "./group.ts";
 import { decideImport, type ImportDecision, ImportPolicy, matchesPattern } from "./import-policy.ts";
 import { FakeClock } from "./fakes.ts";
 import { MemoryDirectory } from "./memory-files.ts";
+import type { Directory } from "./system.ts";
+import { turnsOf } from "./wasi/testing.ts";
 
 const VISIBILITIES: readonly Visibility[] = ["own", "descendants", "all"];
 const NAMES = ["a::x", "a::y", "b::x", "b::yy", "c::z"];
@@ -167,6 +171,70 @@ describe("directory grants", () => {
         .then(() => null, String);
       expect(error, path).to.match(/ENOTDIR|ENOENT/);
     }
+  });
+});
+
+describe("directories given on", () => {
+  const opened: string[] = [];
+
+  /** A grant whose directories have all names, and say which are opened. */
+  function endless(): DirectoryGrant {
+    const directory = {
+      kind: "directory",
+      open: async (name: string) => {
+        opened.push(name);
+        return directory;
+      },
+      close: async () => {},
+    } as unknown as Directory;
+    return { name: "data", readOnly: false, open: async () => directory };
+  }
+
+  beforeEach(() => {
+    opened.length = 0;
+  });
+
+  it("under other names are no chain of them, however many generations give them on", async () => {
+    let grant = endless();
+    for (let i = 0; i < 20_000; i++) grant = grantThrough([grant], i % 2 === 0 ? "data/." : "data");
+    expect(stepsOf(grant)).to.equal(0);
+    expect((await grant.open()).kind).to.equal("directory");
+    let inside = grantThrough([grant], "data/a/b");
+    for (let i = 0; i < 20_000; i++) inside = grantThrough([inside], i % 2 === 0 ? "data//a/b" : "data/a/b");
+    expect(stepsOf(inside)).to.equal(2);
+    await inside.open();
+    expect(opened).to.deep.equal(["a", "b"]);
+    expect(stepsOf(grantThrough([grantThrough([inside], "data/a/b/c")], "data/a/b/c/d"))).to.equal(4);
+  });
+
+  it("are opened with a way to the event loop between them", async () => {
+    const grant = grantThrough([endless()], `data${"/x".repeat(100)}`);
+    expect(await turnsOf([grant.open()])).to.be.at.least(10);
+    expect(opened).to.have.length(100);
+  });
+
+  it("are refused when they are too deep or their path is too long", () => {
+    const grants = [endless()];
+    expect(grantThrough(grants, `data${"/x".repeat(127)}`).name).to.have.length(258);
+    for (const path of [`data${"/x".repeat(128)}`, `data/${"x".repeat(4_092)}`, "/".repeat(5_000)]) {
+      expect(() => grantThrough(grants, path)).to.throw(GrantError, /at most|characters/);
+    }
+    const name = "/x".repeat(3_000);
+    expect(() => grantThrough([{ ...grants[0]!, name }], name), "the embedder's own").to.throw(GrantError);
+  });
+
+  it("cost their child the directories on the way, whether they are open or not", async () => {
+    const host = new TestHost();
+    const grant = grantThrough([endless()], "data/a/b/c");
+    const fuels: number[] = [];
+    for (const preopens of [[], [grant], [grant]]) {
+      const handle = host.start(`(func (export "main"))`, { config: { preopens } });
+      await host.settle();
+      expect(handle.process.exitReason?.kind).to.equal("normal");
+      fuels.push(handle.stats.fuel);
+    }
+    expect(fuels.map((fuel) => fuel - fuels[0]!)).to.deep.equal([0, 3 * 2_000, 3 * 2_000]);
+    expect(host.runtime.group.used(Account.Fuel)).to.equal(fuels.reduce((sum, fuel) => sum + fuel));
   });
 });
 

@@ -8,7 +8,7 @@ import { DEFAULT_MAILBOX, type MailboxLimits } from "./mailbox.ts";
 import type { GroupOptions } from "./group.ts";
 import { ImportPolicy, MAX_INHERITED_PATTERNS, type ImportRules, type SavedRules } from "./import-policy.ts";
 import { checkConfig, DENIED, FUEL_EXHAUSTED, FULL_MAILBOX, VISIBILITIES } from "./options.ts";
-import { GrantError, grantThrough, type DirectoryGrant } from "./directory-grants.ts";
+import { GrantError, grantThrough, MAX_DIRECTORY_LENGTH, type DirectoryGrant } from "./directory-grants.ts";
 
 /** What happens when `maxFuel` is used up: the process ends, or pauses until `addFuel`. */
 export type OnFuelExhausted = "end" | "pause";
@@ -205,7 +205,8 @@ export class Config {
   restored(saved: SavedConfig): Config {
     const preopens = saved.preopens.map(({ name, readOnly }) => {
       const grant = grantThrough(this.preopens, name);
-      return { name, readOnly: readOnly || grant.readOnly, open: () => grant.open() };
+      if (grant.readOnly || !readOnly) return grant;
+      return { name, readOnly, open: () => grant.open() };
     });
     return this.#least({ ...saved, preopens }, saved.rules);
   }
@@ -282,6 +283,12 @@ export interface SavedConfig extends Omit<Limits, "preopens"> {
 /** Instructions in one unit of fuel as guests count it. */
 const FUEL_UNIT = 100_000n;
 
+/** Arguments and variables of a configuration that a guest builds, and their UTF-16 units: a child is given them in one step. */
+export const MAX_TEXTS = 4_096;
+export const MAX_TEXTS_LENGTH = 262_144;
+/** Its directories, each of which holds a descriptor, and the units of the path of one. */
+export const MAX_DIRECTORIES = 64;
+
 /** A configuration as a guest builds it: setters store, getters return what was stored. */
 export class ConfigDraft {
   /** u64, as given. */
@@ -301,6 +308,7 @@ export class ConfigDraft {
   readonly env: string[] = [];
   /** As the guest wrote them; looked up at spawn. */
   readonly directories: string[] = [];
+  #textsLength = 0;
   /** Narrows what the creator may import. */
   rules: ImportRules | null = null;
   /** The group inside the creator's that the child joins; null for the creator's own. */
@@ -308,6 +316,17 @@ export class ConfigDraft {
 
   #last: { readonly creator: Config; readonly shape: string; readonly rules: unknown; readonly config: Config } | null =
     null;
+
+  /** Whether another argument, variable or directory may be added. */
+  hasRoomFor(list: TextList, text: string): boolean {
+    if (list === "directories") return this.directories.length < MAX_DIRECTORIES && text.length <= MAX_DIRECTORY_LENGTH;
+    return this.args.length + this.env.length < MAX_TEXTS && this.#textsLength + text.length <= MAX_TEXTS_LENGTH;
+  }
+
+  add(list: TextList, text: string): void {
+    this[list].push(text);
+    if (list !== "directories") this.#textsLength += text.length;
+  }
 
   /** UTF-16 units of all its texts, and a few for each. */
   get textLength(): number {
@@ -344,6 +363,8 @@ export class ConfigDraft {
     return JSON.stringify([`${maxMemory} ${maxFuelUnits}`, plain, bounds, lengths]);
   }
 }
+
+export type TextList = "args" | "env" | "directories";
 
 function saturated(value: bigint): number {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? NO_LIMIT : Number(value);

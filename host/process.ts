@@ -38,6 +38,7 @@ import type { Frozen, ProcessRun, RestoredWasi, Restoring, Waiting } from "./pro
 import { ProcessResources, type ByteAccount } from "./resources.ts";
 import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
+import { stepsOf } from "./directory-grants.ts";
 import { openDirectories, type SharedDirectory } from "./shared-directories.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import { SystemError, type Cancel, type OutputStream } from "./system.ts";
@@ -91,6 +92,8 @@ const FREE_TAGS = 8;
 const MAX_CYCLE = 4_096;
 const CYCLE_CHARGE = 10;
 
+/** Fuel of each directory on the way to one that it is given by its maker. */
+const STEP_FUEL = 2_000;
 /** What work outside of turns takes for a unit of its fuel. */
 const LATE_NS_PER_FUEL = 20;
 
@@ -523,11 +526,17 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const { executor, scheduler } = this.runtime;
     const { preopens } = this.config;
     if (preopens.length > MAX_PREOPENS) throw new SystemError("EMFILE", `${preopens.length} directories`);
+    // Whether they are open already must not be seen.
+    const fuel = preopens.reduce((sum, grant) => sum + stepsOf(grant), 0) * STEP_FUEL;
+    this.fuelUsed += fuel;
+    this.turnCharge += fuel;
+    this.group.charge(Account.Fuel, fuel);
     const opening = openDirectories(preopens, this.group);
     if (!(opening instanceof Promise)) {
       this.#preopens = opening;
       return true;
     }
+    this.chargeLate(fuel);
     executor.hold();
     const opened = (directories: readonly SharedDirectory[]): void => {
       executor.unhold();

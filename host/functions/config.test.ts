@@ -155,6 +155,17 @@ for (const [name, texts, read, expected] of [
     "trap: no memory for it": () => {
       expectNoMemory(`(loop $l ${add(...texts)} (br $l))`);
     },
+    "trap: too many texts": () => {
+      const some = (
+        count: number,
+      ) => `(local $n i32) (local.set $n (i32.const ${count})) ${CREATE} (loop $l ${add(...texts)}
+        (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))`;
+      expect(endOf(some(4_096), DATA)).to.equal("normal");
+      expectTrap("more texts than a configuration may have", some(4_097), DATA);
+      const long = texts.map(() => "(i32.const 2000) (i32.const 60000)").join(" ");
+      const call = `(memory.fill (i32.const 2000) (i32.const 97) (i32.const 60000)) ${`(call $wasi::${name} ${ZERO} ${long})`.repeat(5)}`;
+      expectTrap("more texts than a configuration may have", `${CREATE} ${call}`, DATA);
+    },
     "trap: a zero byte in the text": () => {
       texts.forEach((_, i) => {
         const args = texts.map((text, k) => (k === i ? "(i32.const 99) (i32.const 2)" : text));
@@ -208,6 +219,13 @@ cells("wasi::config_preopen_dir", {
   },
   "trap: no memory for it": () => {
     expectNoMemory(`(loop $l (call $wasi::config_preopen_dir ${ZERO} ${TEXT}) (br $l))`);
+  },
+  "trap: too many texts": () => {
+    const add = (length: number) => `(call $wasi::config_preopen_dir ${ZERO} (i32.const 2000) (i32.const ${length}))`;
+    const fill = `${CREATE} (memory.fill (i32.const 2000) (i32.const 97) (i32.const 5000))`;
+    expect(endOf(`${fill} ${add(4_096).repeat(64)}`, DATA)).to.equal("normal");
+    expectTrap("more texts than a configuration may have", `${fill} ${add(1).repeat(65)}`, DATA);
+    expectTrap("more texts than a configuration may have", `${fill} ${add(4_097)}`, DATA);
   },
   "trap: a zero byte in the text": () => {
     expectTrap("a zero byte", `${CREATE} (call $wasi::config_preopen_dir ${ZERO} (i32.const 99) (i32.const 2))`, DATA);
@@ -421,16 +439,11 @@ cells("perilune::config::set_network", {
 
 describe("configurations", () => {
   it("cost what their texts take, and give it back", () => {
-    const host = new TestHost();
-    host.run(
+    const host = new TestHost({ maxMemory: 300_000 });
+    const { end } = host.run(
       mainOf(`${CREATE} (loop $l (call $wasi::config_add_command_line_argument ${ZERO} ${TEXT}) (br $l))`, DATA),
-      { config: { maxMemory: 100_000 } },
     );
+    expect(end).to.include("no memory for a text");
     expect(host.runtime.group.used(Account.Memory)).to.equal(0);
-    expect(
-      endOf(`${CREATE} (loop $l (call $wasi::config_add_command_line_argument ${ZERO} ${TEXT}) (br $l))`, DATA, {
-        config: { maxMemory: 100_000 },
-      }),
-    ).to.include("no memory for a text");
   });
 });

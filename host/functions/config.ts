@@ -4,7 +4,7 @@
  * child gets is decided when it is spawned.
  */
 
-import type { ConfigDraft, OnFullMailbox, Visibility } from "../config.ts";
+import type { ConfigDraft, OnFullMailbox, TextList, Visibility } from "../config.ts";
 import { ConfigDraft as Draft } from "../config.ts";
 import type { ImportRules } from "../import-policy.ts";
 import { MAX_WEIGHT } from "../run-queue.ts";
@@ -28,8 +28,11 @@ const MAX_GROUP_NAME_BYTES = 256;
 /** Of `perilune::config`: what guests ask for before they use what came later. */
 const CONFIG_VERSION = 1;
 
+const TEXT_LIMITS = "Arguments and variables are 4,096 together at most, of 262,144 characters in all.";
+
 const CONFIG = "config_id: resource" as const satisfies Parameter;
 const NO_MEMORY = "no memory for it";
+const TOO_MANY = "too many texts";
 const ZERO_BYTE = "a zero byte in the text";
 const UNKNOWN_VALUE = "unknown value";
 
@@ -120,30 +123,38 @@ export const WASI_CONFIG_FUNCTIONS: readonly HostFunction[] = [
   defineWasi(
     "config_add_environment_variable",
     [CONFIG, "key_ptr: text", "key_len: length", "value_ptr: text", "value_len: length"],
-    { traps: [NO_MEMORY, ZERO_BYTE], doc: "Appends an environment variable; duplicates are kept." },
+    {
+      traps: [NO_MEMORY, ZERO_BYTE, TOO_MANY],
+      doc: `Appends an environment variable; duplicates are kept. ${TEXT_LIMITS}`,
+    },
     (guest, id, keyAt, keyLength, valueAt, valueLength) => {
-      const draft = draftOf(guest, id);
+      draftOf(guest, id);
       const text = `${guest.readText(keyAt, keyLength)}=${guest.readText(valueAt, valueLength)}`;
-      append(guest, id, draft.env, text);
+      append(guest, id, "env", text);
     },
   ),
   defineWasi(
     "config_add_command_line_argument",
     [CONFIG, "arg_ptr: text", "arg_len: length"],
-    { traps: [NO_MEMORY, ZERO_BYTE], doc: "Appends an argument; the first is the program's name." },
+    {
+      traps: [NO_MEMORY, ZERO_BYTE, TOO_MANY],
+      doc: `Appends an argument; the first is the program's name. ${TEXT_LIMITS}`,
+    },
     (guest, id, at, length) => {
-      append(guest, id, draftOf(guest, id).args, guest.readText(at, length));
+      draftOf(guest, id);
+      append(guest, id, "args", guest.readText(at, length));
     },
   ),
   defineWasi(
     "config_preopen_dir",
     [CONFIG, "dir_ptr: text", "dir_len: length"],
     {
-      traps: [NO_MEMORY, ZERO_BYTE],
-      doc: "Appends a directory, which the child sees under the same text. It is looked for when a process is spawned, in the directories that the creator has itself.",
+      traps: [NO_MEMORY, ZERO_BYTE, TOO_MANY],
+      doc: "Appends a directory, which the child sees under the same text. It is looked for when a process is spawned, in the directories that the creator has itself. There are 64 at most, of 4,096 characters each.",
     },
     (guest, id, at, length) => {
-      append(guest, id, draftOf(guest, id).directories, guest.readText(at, length));
+      draftOf(guest, id);
+      append(guest, id, "directories", guest.readText(at, length));
     },
   ),
 ];
@@ -267,11 +278,13 @@ function draftOf(guest: Guest, id: number): ConfigDraft {
 }
 
 /** Appends a text to a list of the configuration `id`, which pays for it. */
-function append(guest: Guest, id: number, list: string[], text: string): void {
+function append(guest: Guest, id: number, list: TextList, text: string): void {
+  const draft = draftOf(guest, id);
   if (text.includes("\0")) throw guest.trap("a zero byte in a text of a configuration");
+  if (!draft.hasRoomFor(list, text)) throw guest.trap("more texts than a configuration may have");
   if (!guest.process.resources.configs.grow(id, ENTRY_BYTES + text.length * 2))
     throw guest.trap("no memory for a text of a configuration");
-  list.push(text);
+  draft.add(list, text);
 }
 
 function addPattern(guest: Guest, id: number, list: "allow" | "deny", at: number, length: number): void {

@@ -109,9 +109,12 @@ export function readDraft(fields: Fields): ConfigDraft {
   draft.canCompileModules = fields.flag("canCompileModules");
   draft.canCreateConfigs = fields.flag("canCreateConfigs");
   draft.canSpawnProcesses = fields.flag("canSpawnProcesses");
-  draft.args.push(...zeroFree(fields.texts("args")));
-  draft.env.push(...zeroFree(fields.texts("env")));
-  draft.directories.push(...fields.texts("directories"));
+  for (const list of ["args", "env", "directories"] as const) {
+    for (const text of zeroFree(fields.texts(list))) {
+      if (!draft.hasRoomFor(list, text)) throw invalid("too many texts");
+      draft.add(list, text);
+    }
+  }
   draft.network = readNetwork(fields.record("network"));
   if (fields.has("rules")) draft.rules = readRules(fields.record("rules"));
   if (fields.has("group")) draft.group = readGroup(fields.record("group"), fields.get("group"));

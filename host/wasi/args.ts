@@ -3,32 +3,26 @@
 import { Errno } from "./abi.ts";
 import type { Guest, WasiFunction } from "./define.ts";
 import { checkRange, define, fuelOfBytes } from "./define.ts";
+import type { Texts } from "./texts.ts";
 
 /** Pointers at `pointers`, and the strings one after the other at `content`. */
-function writeStrings(guest: Guest, strings: readonly Uint8Array[], pointers: number, content: number): Errno {
+function writeStrings(guest: Guest, { bytes, starts }: Texts, pointers: number, content: number): Errno {
   const { memory } = guest;
-  const byteLength = strings.reduce((sum, bytes) => sum + bytes.length, 0);
-  checkRange(memory, pointers, strings.length * 4);
-  checkRange(memory, content, byteLength);
-  guest.charge(strings.length + fuelOfBytes(byteLength));
-  let address = content;
-  strings.forEach((bytes, i) => {
-    memory.writeU32(pointers + i * 4, address);
-    memory.write(address, bytes);
-    address += bytes.length;
-  });
+  checkRange(memory, pointers, starts.length * 4);
+  checkRange(memory, content, bytes.length);
+  guest.charge(starts.length + fuelOfBytes(bytes.length));
+  const addresses = new DataView(new ArrayBuffer(starts.length * 4));
+  for (const [i, start] of starts.entries()) addresses.setUint32(i * 4, content + start, true);
+  memory.write(pointers, new Uint8Array(addresses.buffer));
+  memory.write(content, bytes);
   return Errno.Success;
 }
 
-function writeSizes(guest: Guest, strings: readonly Uint8Array[], count: number, byteLength: number): Errno {
-  const { memory } = guest;
+function writeSizes({ memory }: Guest, { bytes, starts }: Texts, count: number, byteLength: number): Errno {
   checkRange(memory, count, 4);
   checkRange(memory, byteLength, 4);
-  memory.writeU32(count, strings.length);
-  memory.writeU32(
-    byteLength,
-    strings.reduce((sum, bytes) => sum + bytes.length, 0),
-  );
+  memory.writeU32(count, starts.length);
+  memory.writeU32(byteLength, bytes.length);
   return Errno.Success;
 }
 

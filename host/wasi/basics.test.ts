@@ -18,6 +18,18 @@ describe("arguments and environment", () => {
     expect(guest.text(100, 7)).to.equal("HOME=/\0");
   });
 
+  it("are encoded once for all that have them, measured for nothing and copied for their price", () => {
+    const env = Array.from({ length: 100 }, (_, i) => `VARIABLE=${i}`);
+    const guest = new TestGuest({ env });
+    expect(guest.call("environ_sizes_get", 0, 4)).to.equal(Errno.Success);
+    expect(guest.memory.readU32(4)).to.equal(1_190);
+    expect(guest.fuel).to.equal(20);
+    expect(guest.call("environ_get", 16, 1_000)).to.equal(Errno.Success);
+    expect(guest.fuel).to.equal(20 + 20 + 100 + Math.ceil(1_190 / 64));
+    expect(guest.text(guest.memory.readU32(16 + 99 * 4), 12)).to.equal("VARIABLE=99\0");
+    expect(new TestGuest({ env }).state.env).to.equal(guest.state.env);
+  });
+
   it("outside memory are a fault that changes nothing", () => {
     const guest = new TestGuest({ args: ["prog"] });
     expect(guest.call("args_get", 0, 65_533)).to.equal(Errno.Fault);
@@ -29,6 +41,22 @@ describe("arguments and environment", () => {
     const { state, ...services } = new TestGuest();
     expect(state).to.be.instanceOf(WasiState);
     expect(() => new WasiState({ ...services, random: state.random, args: ["a\0b"] })).to.throw(RangeError);
+  });
+});
+
+describe("the name of a preopened directory", () => {
+  it("is encoded once, and copied for its price", () => {
+    const { state, files } = new TestGuest();
+    expect(state).to.be.instanceOf(WasiState);
+    const guest = new TestGuest({ preopens: [{ name: "ä/".repeat(1_000), directory: files }] });
+    expect(guest.call("fd_prestat_get", 3, 0)).to.equal(Errno.Success);
+    expect(guest.memory.readU32(4)).to.equal(3_000);
+    expect(guest.fuel).to.equal(20);
+    expect(guest.call("fd_prestat_dir_name", 3, 100, 3_000)).to.equal(Errno.Success);
+    expect(guest.fuel).to.equal(20 + 20 + Math.ceil(3_000 / 64));
+    expect(guest.text(100, 6)).to.equal("ä/ä/");
+    expect(guest.call("fd_prestat_get", 4, 0)).to.equal(Errno.Badf);
+    expect(guest.call("fd_prestat_get", 1, 0)).to.equal(Errno.Badf);
   });
 });
 

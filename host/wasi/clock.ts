@@ -6,11 +6,23 @@ import { ClockId, Errno } from "./abi.ts";
 import type { WasiFunction } from "./define.ts";
 import { checkRange, define } from "./define.ts";
 
+/** The CPU time of a thread. */
+const LAST_CLOCK = 3;
+
+/** Whether there is such a clock, and whether there could be one: those of CPU time are known. */
+export function isClock(id: number): boolean {
+  return id === ClockId.Realtime || id === ClockId.Monotonic;
+}
+
+export function isKnownClock(id: number): boolean {
+  return id <= LAST_CLOCK;
+}
+
 /** Throws ENOTSUP for a clock there is none of, EINVAL for an unknown number. */
 export function readClock(clock: Clock, id: number): bigint {
   if (id === ClockId.Realtime) return clock.realtime();
   if (id === ClockId.Monotonic) return clock.monotonic();
-  throw new SystemError(id <= 3 ? "ENOTSUP" : "EINVAL");
+  throw new SystemError(isKnownClock(id) ? "ENOTSUP" : "EINVAL");
 }
 
 export const CLOCK_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {

@@ -37,6 +37,8 @@ export interface DirectoryDescriptor {
   readonly readOnly: boolean;
   /** The guest's name of a preopened directory, else null. */
   readonly preopenName: string | null;
+  /** The same as UTF-8. */
+  readonly preopenBytes: Uint8Array | null;
   /** What fd_readdir goes through, from its first call on. */
   listing: Listing | null;
   flags: number;
@@ -87,6 +89,11 @@ export class DescriptorTable {
     const descriptor = this.#entries[fd];
     if (descriptor == null) throw NOT_OPEN;
     return descriptor;
+  }
+
+  /** As {@link get}, null for a number that is not open. */
+  find(fd: number): Descriptor | null {
+    return this.#entries[fd] ?? null;
   }
 
   directory(fd: number): DirectoryDescriptor {

@@ -14,7 +14,7 @@ import {
   writeFilestat,
 } from "./abi.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
-import { chargeOperation, checkRange, define, defineWaiting } from "./define.ts";
+import { chargeOperation, checkRange, define, defineWaiting, fuelOfBytes } from "./define.ts";
 import type { Descriptor, FileDescriptor } from "./descriptors.ts";
 import { closeDescriptor } from "./descriptors.ts";
 import { asFile, asPosition } from "./fd-io.ts";
@@ -113,10 +113,13 @@ function close(guest: Guest, descriptor: Descriptor): Answer {
   return done(closing);
 }
 
+/** One for all: guests ask at every start, until they have it. */
+const NOT_PREOPENED = new SystemError("EBADF");
+
 /** The name of a preopened directory; every other descriptor is EBADF, which is how a guest finds the end of the list. */
 function preopenName(descriptor: Descriptor): Uint8Array {
-  if (descriptor.kind !== "directory" || descriptor.preopenName === null) throw new SystemError("EBADF");
-  return new TextEncoder().encode(descriptor.preopenName);
+  if (descriptor.kind !== "directory" || descriptor.preopenBytes === null) throw NOT_PREOPENED;
+  return descriptor.preopenBytes;
 }
 
 export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
@@ -200,11 +203,12 @@ export const FD_STATE_FUNCTIONS: Readonly<Record<string, WasiFunction>> = {
     return Errno.Success;
   }),
 
-  fd_prestat_dir_name: define(["i32", "i32", "i32"], ({ descriptors }, { memory }, fd, address, byteLength) => {
+  fd_prestat_dir_name: define(["i32", "i32", "i32"], ({ descriptors }, guest, fd, address, byteLength) => {
     const name = preopenName(descriptors.get(fd));
     if (byteLength < name.length) throw new SystemError("ENAMETOOLONG");
-    checkRange(memory, address, name.length);
-    memory.write(address, name);
+    checkRange(guest.memory, address, name.length);
+    guest.charge(fuelOfBytes(name.length));
+    guest.memory.write(address, name);
     return Errno.Success;
   }),
 

@@ -8,7 +8,7 @@ import type { DirectoryEntry } from "../system.ts";
 import { fuelOfOperation, SystemError } from "../system.ts";
 import { DIRENT_BYTES, fileTypeOf } from "./abi.ts";
 import type { DirectoryDescriptor } from "./descriptors.ts";
-import { laterTurn } from "./give-way.ts";
+import { laterTurn } from "../give-way.ts";
 import type { Call } from "./walk.ts";
 
 export interface Listing {

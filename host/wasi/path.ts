@@ -108,6 +108,7 @@ function descriptorOf(
     directory: opened,
     readOnly: base.readOnly,
     preopenName: null,
+    preopenBytes: null,
     listing: null,
     flags,
     rights: base.rights,

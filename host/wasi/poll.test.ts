@@ -99,8 +99,25 @@ describe("poll_oneoff", () => {
   it("refuses none and too many subscriptions, and addresses outside memory", () => {
     const guest = new TestGuest();
     expect(poll(guest, 0)).to.equal(Errno.Inval);
-    expect(poll(guest, 5_000)).to.equal(Errno.Inval);
+    expect(poll(guest, 1_025)).to.equal(Errno.Inval);
     expect(guest.call("poll_oneoff", 65_500, 0, 1, 0)).to.equal(Errno.Fault);
     expect(guest.call("poll_oneoff", 0, 65_510, 1, 0)).to.equal(Errno.Fault);
+  });
+
+  it("costs as much as there are subscriptions, and again for each look at them", async () => {
+    const guest = new TestGuest({}, 2);
+    for (let i = 0; i < 1_024; i++) guest.memory.writeU8(i * 48 + 8, 9);
+    expect(guest.call("poll_oneoff", 0, 65_536, 1_024, 60_000)).to.equal(Errno.Success);
+    expect(guest.memory.readU32(60_000)).to.equal(1_024);
+    expect(guest.memory.readU8(65_536 + 1_023 * 32 + 8)).to.equal(Errno.Inval);
+    expect(guest.fuel).to.equal(20 + 1_024 * 20);
+    const waiting = new TestGuest();
+    fdSubscription(waiting, 0, 1, 0);
+    clockSubscription(waiting, 1, 1, 1_000n);
+    const answer = poll(waiting, 2);
+    expect(waiting.fuel).to.equal(20 + 2 * 20);
+    waiting.clock.advance(1_000n);
+    expect(await answer).to.equal(Errno.Success);
+    expect(waiting.fuel).to.equal(20 + 2 * 2 * 20);
   });
 });

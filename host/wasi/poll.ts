@@ -2,13 +2,17 @@
 
 import type { Cancel, Clock } from "../system.ts";
 import { SystemError } from "../system.ts";
-import { Errno, errnoOf, EVENT_BYTES, EventType, SUBSCRIPTION_BYTES } from "./abi.ts";
-import { readClock } from "./clock.ts";
+import { Errno, EVENT_BYTES, EventType, SUBSCRIPTION_BYTES } from "./abi.ts";
+import { isClock, isKnownClock, readClock } from "./clock.ts";
 import type { Answer, Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
 import { checkRange, defineWaiting } from "./define.ts";
 import type { WasiState } from "./state.ts";
+import type { Call } from "./walk.ts";
 
-const MAX_SUBSCRIPTIONS = 4_096;
+/** As many as descriptors. */
+const MAX_SUBSCRIPTIONS = 1_024;
+/** Of reading one, looking whether it is ready, and telling so; and of each further look. */
+const SUBSCRIPTION_FUEL = 20;
 const ABSOLUTE_TIME = 1;
 /** So many cost nothing; of more, what the host keeps of each while it waits is paid for. */
 const FEW_SUBSCRIPTIONS = 16;
@@ -30,6 +34,9 @@ interface Ready {
 }
 
 const NOW: Ready = { errno: Errno.Success, byteLength: 0 };
+const BAD_DESCRIPTOR: Ready = { errno: Errno.Badf, byteLength: 0 };
+const BAD_TYPE: Ready = { errno: Errno.Inval, byteLength: 0 };
+const NO_CLOCK: Ready = { errno: Errno.Notsup, byteLength: 0 };
 const NOTHING_TO_CANCEL: Cancel = () => {};
 
 /** Always ready: errors, and files, whose data counts as being there. */
@@ -44,6 +51,7 @@ function clockSubscription(
   timeout: bigint,
   isAbsolute: boolean,
 ): Subscription {
+  if (!isClock(id)) return settled(userdata, EventType.Clock, isKnownClock(id) ? NO_CLOCK : BAD_TYPE);
   const now = readClock(clock, id);
   const deadline = isAbsolute ? timeout : now + timeout;
   return {
@@ -57,8 +65,8 @@ function clockSubscription(
 }
 
 function descriptorSubscription(state: WasiState, userdata: bigint, type: number, fd: number): Subscription {
-  const descriptor = state.descriptors.get(fd);
-  if (type === EventType.FdRead && descriptor.kind === "input") {
+  const descriptor = state.descriptors.find(fd);
+  if (type === EventType.FdRead && descriptor?.kind === "input") {
     const { stream } = descriptor;
     return {
       userdata,
@@ -67,7 +75,7 @@ function descriptorSubscription(state: WasiState, userdata: bigint, type: number
       wait: (wake) => stream.onReadable(wake),
     };
   }
-  if (type === EventType.FdWrite && descriptor.kind === "output") {
+  if (type === EventType.FdWrite && descriptor?.kind === "output") {
     const { stream } = descriptor;
     return {
       userdata,
@@ -76,38 +84,29 @@ function descriptorSubscription(state: WasiState, userdata: bigint, type: number
       wait: (wake) => stream.onWritable(wake),
     };
   }
-  if (descriptor.kind !== "file") throw new SystemError("EBADF");
-  return settled(userdata, type, NOW);
+  return settled(userdata, type, descriptor?.kind === "file" ? NOW : BAD_DESCRIPTOR);
 }
 
 function positive(time: bigint): bigint {
   return time > 0n ? time : 0n;
 }
 
-/** `resumed`: what remains of relative times, when a call is made again. */
-function readSubscription(
-  state: WasiState,
-  memory: GuestMemory,
-  address: number,
-  resumed: bigint[] | null,
-): Subscription {
-  const userdata = memory.readU64(address);
-  const type = memory.readU8(address + 8);
-  try {
-    if (type === EventType.Clock) {
-      const id = memory.readU32(address + 16);
-      const timeout = memory.readU64(address + 24);
-      const isAbsolute = (memory.readU8(address + 40) & ABSOLUTE_TIME) !== 0;
-      const time = isAbsolute ? timeout : (resumed?.shift() ?? timeout);
-      return clockSubscription(state.clock, userdata, id, time, isAbsolute);
-    }
-    if (type !== EventType.FdRead && type !== EventType.FdWrite) throw new SystemError("EINVAL");
-    return descriptorSubscription(state, userdata, type, memory.readU32(address + 16));
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === null) throw error;
-    return settled(userdata, type, { errno, byteLength: 0 });
+/**
+ * `resumed`: what remains of relative times, when a call is made again. What is wrong with one is told as its event: without an
+ * error object, since there may be a thousand of them.
+ */
+function readSubscription(state: WasiState, from: DataView, at: number, resumed: bigint[] | null): Subscription {
+  const userdata = from.getBigUint64(at, true);
+  const type = from.getUint8(at + 8);
+  if (type === EventType.Clock) {
+    const id = from.getUint32(at + 16, true);
+    const timeout = from.getBigUint64(at + 24, true);
+    const isAbsolute = (from.getUint8(at + 40) & ABSOLUTE_TIME) !== 0;
+    const time = isAbsolute ? timeout : (resumed?.shift() ?? timeout);
+    return clockSubscription(state.clock, userdata, id, time, isAbsolute);
   }
+  if (type !== EventType.FdRead && type !== EventType.FdWrite) return settled(userdata, type, BAD_TYPE);
+  return descriptorSubscription(state, userdata, type, from.getUint32(at + 16, true));
 }
 
 interface Event {
@@ -125,20 +124,21 @@ function readyEvents(subscriptions: readonly Subscription[]): Event[] {
 }
 
 function writeEvents(memory: GuestMemory, events: readonly Event[], address: number, count: number): Errno {
-  events.forEach(({ subscription, ready }, i) => {
-    const at = address + i * EVENT_BYTES;
-    memory.write(at, new Uint8Array(EVENT_BYTES));
-    memory.writeU64(at, subscription.userdata);
-    memory.writeU8(at + 8, ready.errno);
-    memory.writeU8(at + 10, subscription.type);
-    memory.writeU64(at + 16, BigInt(ready.byteLength));
-  });
+  const view = new DataView(new ArrayBuffer(events.length * EVENT_BYTES));
+  for (const [i, { subscription, ready }] of events.entries()) {
+    const at = i * EVENT_BYTES;
+    view.setBigUint64(at, subscription.userdata, true);
+    view.setUint8(at + 8, ready.errno);
+    view.setUint8(at + 10, subscription.type);
+    view.setBigUint64(at + 16, BigInt(ready.byteLength), true);
+  }
+  memory.write(address, new Uint8Array(view.buffer));
   memory.writeU32(count, events.length);
   return Errno.Success;
 }
 
 async function waitForEvents(
-  state: WasiState,
+  { state, guest }: Call,
   subscriptions: readonly Subscription[],
   address: number,
   count: number,
@@ -156,6 +156,7 @@ async function waitForEvents(
     } finally {
       state.remainingTimes = null;
     }
+    guest.chargeLate(subscriptions.length * SUBSCRIPTION_FUEL);
     const events = readyEvents(subscriptions);
     if (events.length > 0) return (memory) => writeEvents(memory, events, address, count);
   }
@@ -167,18 +168,20 @@ function poll(state: WasiState, guest: Guest, input: number, output: number, len
   checkRange(memory, input, length * SUBSCRIPTION_BYTES);
   checkRange(memory, output, length * EVENT_BYTES);
   checkRange(memory, count, 4);
-  guest.charge(length * 4);
+  guest.charge(length * SUBSCRIPTION_FUEL);
   const subscriptions: Subscription[] = [];
   const resumed = state.resumedTimes === null ? null : [...state.resumedTimes];
   state.resumedTimes = null;
+  const { buffer, byteOffset } = memory.read(input, length * SUBSCRIPTION_BYTES);
+  const from = new DataView(buffer, byteOffset);
   for (let i = 0; i < length; i++) {
-    subscriptions.push(readSubscription(state, memory, input + i * SUBSCRIPTION_BYTES, resumed));
+    subscriptions.push(readSubscription(state, from, i * SUBSCRIPTION_BYTES, resumed));
   }
   const events = readyEvents(subscriptions);
   if (events.length > 0) return writeEvents(memory, events, output, count);
-  if (length <= FEW_SUBSCRIPTIONS) return waitForEvents(state, subscriptions, output, count);
+  if (length <= FEW_SUBSCRIPTIONS) return waitForEvents({ state, guest }, subscriptions, output, count);
   if (!state.reserveBytes(length * SUBSCRIPTION_HOST_BYTES)) throw new SystemError("ENOMEM");
-  return waitForEvents(state, subscriptions, output, count).finally(() => {
+  return waitForEvents({ state, guest }, subscriptions, output, count).finally(() => {
     state.releaseBytes(length * SUBSCRIPTION_HOST_BYTES);
   });
 }

@@ -10,6 +10,7 @@ import {
   rightsOfFile,
 } from "./abi.ts";
 import type { Descriptor, DescriptorAccount, DirectoryDescriptor } from "./descriptors.ts";
+import { encodeTexts, type Texts } from "./texts.ts";
 import { closeDescriptor, DEFAULT_MAX_DESCRIPTORS, DescriptorTable } from "./descriptors.ts";
 
 export interface Preopen {
@@ -51,11 +52,11 @@ export interface OpenedDescriptor {
 }
 
 const STREAMS = 3;
+const NO_TEXTS: readonly string[] = [];
 
 export class WasiState {
-  /** Each ends with a zero byte. */
-  readonly args: readonly Uint8Array[];
-  readonly env: readonly Uint8Array[];
+  readonly args: Texts;
+  readonly env: Texts;
   readonly clock: Clock;
   readonly random: Random;
   readonly descriptors: DescriptorTable;
@@ -72,8 +73,8 @@ export class WasiState {
 
   /** Throws a RangeError when an argument or variable contains a zero byte. */
   constructor(options: WasiOptions) {
-    this.args = encoded(options.args ?? []);
-    this.env = encoded(options.env ?? []);
+    this.args = encodeTexts(options.args ?? NO_TEXTS);
+    this.env = encodeTexts(options.env ?? NO_TEXTS);
     this.clock = options.clock;
     this.random = options.random;
     this.#account = options.descriptorAccount ?? null;
@@ -202,27 +203,11 @@ function preopened({ name, directory, readOnly = false }: Preopen): DirectoryDes
     directory,
     readOnly,
     preopenName: name,
+    preopenBytes: new TextEncoder().encode(name),
     listing: null,
     flags: 0,
     rights,
     inheritingRights: rights | rightsOfFile(true, !readOnly),
     isClosed: false,
   };
-}
-
-const encodings = new WeakMap<readonly string[], readonly Uint8Array[]>();
-
-/** Made once for all processes that have the same texts. Throws a RangeError for a zero byte. */
-function encoded(texts: readonly string[]): readonly Uint8Array[] {
-  let known = encodings.get(texts);
-  if (known === undefined) {
-    known = texts.map(zeroTerminated);
-    encodings.set(texts, known);
-  }
-  return known;
-}
-
-function zeroTerminated(text: string): Uint8Array {
-  if (text.includes("\0")) throw new RangeError("an argument or environment variable contains a zero byte");
-  return new TextEncoder().encode(`${text}\0`);
 }

@@ -8,7 +8,7 @@ import type { Directory } from "../system.ts";
 import { fuelOfOperation, SystemError } from "../system.ts";
 import type { Guest } from "./define.ts";
 import type { DirectoryDescriptor } from "./descriptors.ts";
-import { laterTurn } from "./give-way.ts";
+import { laterTurn } from "../give-way.ts";
 import type { WasiState } from "./state.ts";
 
 /** Steps of one path: components, those of links too, and directories that are opened again. */

@@ -4,7 +4,7 @@
  * at once hold it up no longer than one of them.
  */
 
-import { eventLoopTurn } from "../../vm/index.ts";
+import { eventLoopTurn } from "../vm/index.ts";
 
 /** Calls that go on before the event loop does. */
 const AT_ONCE = 8;
