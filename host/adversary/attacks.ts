@@ -299,8 +299,9 @@ export const ATTACKS = {
   },
   "11 a flood of variables": {
     guest: attacker(
-      `(local $c i64) (memory.fill ${i(0, 97, 60_000)}) (local.set $c (call $process::create_config))
-       ${forEver(`(call $wasi::config_add_environment_variable (local.get $c) ${i(0, 30_000, 0, 30_000)})
+      `(local $c i64) (memory.fill ${i(0, 97, 60_000)})
+       ${forEver(`(local.set $c (call $process::create_config))
+         (call $wasi::config_add_environment_variable (local.get $c) ${i(0, 30_000, 0, 30_000)})
          (call $wasi::config_add_command_line_argument (local.get $c) ${i(0, 60_000)})`)}`,
     ),
     limits: { maxMemory: 4 * MIB },

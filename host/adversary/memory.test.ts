@@ -22,7 +22,7 @@ describe("the adversary set: memory", () => {
     expect(outcome.bytes).to.be.at.most(150_000);
   });
 
-  it("11 a flood of arguments and variables of a configuration: ends at its limit of memory", async () => {
+  it("11 a flood of arguments and variables of configurations: ends at its limit of memory", async () => {
     const outcome = await new Arena(ATTACKS["11 a flood of variables"]).run();
     expectUnharmed(outcome);
     expect(outcome.end).to.include("no memory for a text of a configuration");
