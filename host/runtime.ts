@@ -101,7 +101,7 @@ export interface RestoreProcessOptions extends Omit<SpawnOptions, "entry" | "arg
 
 const NO_ARGS: readonly Value[] = [];
 const NOBODY = (): void => {};
-/** Processes killed, when many are, before others have their turn. */
+/** Processes looked at, when many are to end, before others have their turn. */
 const KILLED_AT_ONCE = 256;
 
 export class Runtime implements RuntimeCore, AsyncDisposable {
@@ -157,26 +157,28 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       throw new TypeError("endGroup: not a group inside the runtime's own, which ends with dispose()");
     }
     group.close();
-    await this.#kill(this.#live.toArray().filter((process) => process.group.isWithin(group)));
+    await this.#killAll(group);
     for (const _ of group.end()) await eventLoopTurn();
   }
 
-  /** Some at a time; waits for their ends. */
-  async #kill(processes: readonly BasicProcess[]): Promise<void> {
-    if (processes.length === 0) return;
-    let living = processes.length;
+  /** Those of a group and of all inside it, some at a time; waits for their ends. */
+  async #killAll(group: Group): Promise<void> {
+    let left = 1;
     let allEnded = NOBODY;
     const ended = new Promise<void>((resolve) => {
       allEnded = resolve;
     });
     const count = (): void => {
-      if (--living === 0) allEnded();
+      if (--left === 0) allEnded();
     };
-    for (const [i, process] of processes.entries()) {
+    for (const [i, process] of this.#live.toArray().entries()) {
       if (i > 0 && i % KILLED_AT_ONCE === 0) await eventLoopTurn();
+      if (!process.group.isWithin(group)) continue;
+      left++;
       process.onExit(count);
       process.kill({ kind: "killed", by: null });
     }
+    count();
     await ended;
   }
 
@@ -420,7 +422,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   async #end(): Promise<void> {
     this.group.close();
-    await this.#kill(this.#live.toArray());
+    await this.#killAll(this.group);
     this.sleepers.dispose();
     for (const _ of this.group.end()) await eventLoopTurn();
   }
