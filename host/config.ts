@@ -206,7 +206,7 @@ export class Config {
     const preopens = saved.preopens.map(({ name, readOnly }) => {
       const grant = grantThrough(this.preopens, name);
       if (grant.readOnly || !readOnly) return grant;
-      return { name, readOnly, open: () => grant.open() };
+      return { name, readOnly, isScripted: grant.isScripted === true, open: () => grant.open() };
     });
     return this.#least({ ...saved, preopens }, saved.rules);
   }

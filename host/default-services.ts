@@ -7,7 +7,7 @@ import type { Executor } from "./executor.ts";
 import { ExecutorClock } from "./executor-clock.ts";
 import { SeededRandom } from "./fakes.ts";
 import type { Services } from "./runtime-core.ts";
-import type { Cancel, Clock, InputStream, OutputStream, Random } from "./system.ts";
+import { wakeSoon, type Cancel, type Clock, type InputStream, type OutputStream, type Random } from "./system.ts";
 
 const NS_PER_MS = 1_000_000;
 const MAX_DELAY_MS = 0x7fff_ffff;
@@ -48,17 +48,14 @@ const NO_INPUT: InputStream = {
   isTerminal: false,
   available: 0,
   read: () => new Uint8Array(0),
-  onReadable(wake) {
-    const timer = setTimeout(wake);
-    return () => clearTimeout(timer);
-  },
+  onReadable: wakeSoon,
 };
 
 const NO_OUTPUT: OutputStream = {
   isTerminal: false,
   isWritable: true,
   write: () => undefined,
-  onWritable: NO_INPUT.onReadable,
+  onWritable: wakeSoon,
 };
 
 export function defaultServices(executor: Executor): Services {

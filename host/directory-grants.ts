@@ -5,10 +5,10 @@
 
 import { laterTurn } from "./give-way.ts";
 import { withDirectory } from "./shared-directories.ts";
-import type { Directory } from "./system.ts";
+import type { Directory, Scripted } from "./system.ts";
 import { SystemError } from "./system.ts";
 
-export interface DirectoryGrant {
+export interface DirectoryGrant extends Scripted {
   /** As the guest sees it: "/", "data", … */
   readonly name: string;
   readonly readOnly: boolean;
@@ -61,7 +61,8 @@ export function grantThrough(grants: readonly DirectoryGrant[], path: string): D
   // Names of names would be a chain as long as the generations.
   const origin = origins.get(grant);
   const outer = rest.length === 0 && origin !== undefined ? origin : { grant, steps: origin?.steps ?? 0 };
-  const made: DirectoryGrant = { name: path, readOnly: grant.readOnly, open: () => openInside(outer.grant, rest) };
+  const { readOnly, isScripted = false } = grant;
+  const made: DirectoryGrant = { name: path, readOnly, isScripted, open: () => openInside(outer.grant, rest) };
   origins.set(made, rest.length === 0 ? outer : { grant: made, steps: outer.steps + rest.length });
   return made;
 }

@@ -11,6 +11,7 @@ const AGAIN_MS = 0.0625;
 const SEEDED_START_NS = 1_000_000_000_000_000_000n;
 
 export class ExecutorClock implements Clock {
+  readonly isScripted = true;
   readonly resolution = 1_000n;
   readonly #executor: Executor;
   readonly #start: bigint;

@@ -7,6 +7,7 @@ import type { Cancel, Clock, InputStream, OutputStream, Random } from "./system.
 
 /** Stands still until {@link advance}. Both clocks move together. */
 export class FakeClock implements Clock {
+  readonly isScripted = true;
   readonly resolution = 1n;
   #monotonic = 0n;
   readonly #start: bigint;
@@ -50,6 +51,7 @@ export class FakeClock implements Clock {
 
 /** The same bytes for the same seed (xorshift32). Not for secrets. */
 export class SeededRandom implements Random {
+  readonly isScripted = true;
   #state: number;
 
   constructor(seed: number) {
@@ -70,6 +72,7 @@ export class SeededRandom implements Random {
 
 /** Keeps what is written. While {@link stalled}, writes have to wait for {@link drain}. */
 export class CollectedOutput implements OutputStream {
+  readonly isScripted = true;
   readonly isTerminal = false;
   readonly chunks: Uint8Array[] = [];
   stalled = false;
@@ -116,6 +119,7 @@ export class CollectedOutput implements OutputStream {
 
 /** Gives what {@link push} put in; reads wait for more until {@link end}. */
 export class QueuedInput implements InputStream {
+  readonly isScripted = true;
   readonly isTerminal = false;
   readonly #chunks: Uint8Array[] = [];
   #ended = false;

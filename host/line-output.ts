@@ -1,6 +1,6 @@
 /** Output as lines of text, for a log of the embedder. Guests that share one keep their lines apart. */
 
-import type { Cancel, OutputStream } from "./system.ts";
+import { wakeSoon, type Cancel, type OutputStream } from "./system.ts";
 
 /** UTF-16 units of a line before it is passed on in pieces: a guest need not end one. */
 const MAX_LINE_LENGTH = 8_192;
@@ -25,6 +25,7 @@ class Unfinished {
 export class LineOutput implements OutputStream {
   readonly isTerminal = false;
   readonly isWritable = true;
+  readonly isScripted = true;
   readonly #onLine: (line: string) => void;
   readonly #unfinished: Unfinished;
   #rest = "";
@@ -66,8 +67,7 @@ export class LineOutput implements OutputStream {
   }
 
   onWritable(wake: () => void): Cancel {
-    const timer = setTimeout(wake);
-    return () => clearTimeout(timer);
+    return wakeSoon(wake);
   }
 
   /** Passes on what has no end of line yet. */

@@ -92,7 +92,7 @@ const CONFIG: ExpectedOptions<ConfigOptions> = {
   visibility: oneOf(VISIBILITIES),
 };
 
-const GRANT: ExpectedOptions<DirectoryGrant> = { name: TEXT, readOnly: FLAG, open: FUNCTION };
+const GRANT: ExpectedOptions<DirectoryGrant> = { name: TEXT, readOnly: FLAG, open: FUNCTION, isScripted: FLAG };
 
 /** Nothing that is imported has a name without "::" between module and name. */
 const PATTERN: Expected = {
@@ -117,8 +117,12 @@ export function checkConfig(options: ConfigOptions): void {
   if (options.mailbox !== undefined) checkOptions("Config.mailbox", options.mailbox, MAILBOX);
   if (typeof options.network === "object") checkOptions("Config.network", options.network, NETWORK_GRANTS);
   if (options.imports !== undefined) checkRules(options.imports);
-  for (const { name, readOnly, open } of options.preopens ?? []) {
-    checkOptions("Config.preopens", { name, readOnly, open }, GRANT);
+  for (const { name, readOnly, open, isScripted } of options.preopens ?? []) {
+    checkOptions(
+      "Config.preopens",
+      { name, readOnly, open, ...(isScripted === undefined ? {} : { isScripted }) },
+      GRANT,
+    );
   }
 }
 

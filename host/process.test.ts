@@ -313,6 +313,7 @@ describe("a guest process", () => {
       const grant = {
         name: "d",
         readOnly: false,
+        isScripted: true,
         open: async () => {
           most = Math.max(most, ++open);
           return directory;

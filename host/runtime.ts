@@ -47,6 +47,7 @@ import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
 import { RuntimeCounts } from "./runtime-counts.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { requireScriptedFunction, requireScriptedGrants, requireScriptedServices } from "./scripted.ts";
 import { MemberList } from "./member-list.ts";
 import type { ExitReason } from "./signal.ts";
 import { bytesOfName } from "./registry.ts";
@@ -126,6 +127,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   constructor(options: RuntimeOptions = {}) {
     checkRuntime(options);
     this.executor = options.executor ?? Executor.shared;
+    if (this.executor.isDeterministic) requireScriptedServices(options.services ?? {});
     this.scheduler = this.executor.scheduler;
     this.sleepers = new Sleepers(this.executor);
     const { maxMemory = defaultMaxMemory(), maxHostMemory = defaultMaxHostMemory() } = options;
@@ -266,10 +268,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** One for all that ask for none. */
   #configOf({ config }: SpawnOptions): Config {
-    if (config instanceof Config) return config;
-    if (config !== undefined) return new Config(config);
     this.#defaultConfig ??= new Config();
-    return this.#defaultConfig;
+    const made = config instanceof Config ? config : config === undefined ? this.#defaultConfig : new Config(config);
+    if (this.executor.isDeterministic) requireScriptedGrants(made.preopens);
+    return made;
   }
 
   /**
@@ -340,6 +342,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     if (this.#servicesOf === null) return this.services;
     const own = this.#servicesOf(process);
     checkServices(own, "what servicesOf returns");
+    if (this.executor.isDeterministic) requireScriptedServices(own);
     return { ...this.services, ...own };
   }
 
@@ -387,7 +390,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       decisions.set(fullName, decision);
     }
     const chosen = typeof decision === "object" ? decision : decision === "granted" ? definition : null;
-    if (chosen !== null && chosen !== undefined) return this.trace === null ? chosen : traced(chosen, fullName);
+    if (chosen !== null && chosen !== undefined) {
+      if (this.executor.isDeterministic) requireScriptedFunction(fullName, chosen);
+      return this.trace === null ? chosen : traced(chosen, fullName);
+    }
     if (definition === undefined) return undefined;
     if (whenDenied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
     return denied(fullName, definition);

@@ -17,7 +17,7 @@ class Root {
   closed = 0;
   held: (() => void)[] | null = null;
   readonly files = MemoryDirectory.create(new FakeClock());
-  readonly grant: DirectoryGrant = { name: ".", readOnly: false, open: async () => this.#open() };
+  readonly grant: DirectoryGrant = { name: ".", readOnly: false, isScripted: true, open: async () => this.#open() };
 
   readonly #proxies = new Set<unknown>();
 
@@ -174,6 +174,7 @@ describe("directories of processes", () => {
     const refusing: DirectoryGrant = {
       name: ".",
       readOnly: false,
+      isScripted: true,
       open: () => {
         throw new Error("not now");
       },

@@ -21,8 +21,28 @@ export class SystemError extends Error {
   }
 }
 
+/** Says what a run by a seed may depend on. */
+export interface Scripted {
+  /**
+   * Everything that it gives, and when, follows from what it is given: it asks no clock, no file, no network, and its promises and
+   * callbacks wait for nothing but each other.
+   */
+  readonly isScripted?: boolean;
+}
+
+/** Calls `wake` as soon as nothing else runs: for what never waits. */
+export function wakeSoon(wake: () => void): Cancel {
+  let isWaiting = true;
+  queueMicrotask(() => {
+    if (isWaiting) wake();
+  });
+  return () => {
+    isWaiting = false;
+  };
+}
+
 /** Times are nanoseconds. */
-export interface Clock {
+export interface Clock extends Scripted {
   /** Since 1970-01-01 UTC. May jump. */
   realtime(): bigint;
   /** Since an arbitrary moment. Never goes back. */
@@ -33,7 +53,7 @@ export interface Clock {
   wakeAt(deadline: bigint, wake: () => void): Cancel;
 }
 
-export interface Random {
+export interface Random extends Scripted {
   /** Overwrites all of `bytes`, which has at most 65,536 of them. */
   fill(bytes: Uint8Array): void;
 }
@@ -44,7 +64,7 @@ export interface EventLoop {
 }
 
 /** Where the output of guests goes. Each waits until it is writable and writes little at a time. */
-export interface OutputStream {
+export interface OutputStream extends Scripted {
   readonly isTerminal: boolean;
   /**
    * Takes all of `bytes`, which the caller does not touch again. Returns undefined while little is
@@ -63,7 +83,7 @@ export interface OutputStream {
 }
 
 /** Where the input of guests comes from: each waits until it is readable, and whoever reads first gets it. */
-export interface InputStream {
+export interface InputStream extends Scripted {
   readonly isTerminal: boolean;
   /** Between 1 and `maxLength` bytes that the caller may keep; none means the end. Waits only while there is nothing. */
   read(maxLength: number): Uint8Array | Promise<Uint8Array>;

@@ -153,6 +153,7 @@ describe("the trace", () => {
     }),
     async: (word) => ({
       kind: "async",
+      isScripted: true,
       params: ["i32", "f64"],
       results: ["i32"],
       call: async (caller: Caller) => {

@@ -114,7 +114,7 @@ function wider(): Attack {
     ),
     config: {
       maxMemory: 20 * 65_536,
-      preopens: [{ name: "data", readOnly: true, open: async () => directory }],
+      preopens: [{ name: "data", readOnly: true, isScripted: true, open: async () => directory }],
     },
   };
 }
@@ -439,10 +439,10 @@ export const ATTACKS = {
   },
   "21 a large directory from its beginning": {
     guest: attacker(`${note(READ_DIRECTORY)} ${forEver(`(drop ${READ_DIRECTORY})`)}`),
-    config: { preopens: [{ name: "data", readOnly: true, open: largeDirectory }] },
+    config: { preopens: [{ name: "data", readOnly: true, isScripted: true, open: largeDirectory }] },
   },
   "21 a path through forty links": {
     guest: attacker(`${note(STAT)} ${forEver(`(drop ${STAT})`)}`, data(16, "l0")),
-    config: { preopens: [{ name: "data", readOnly: true, open: linkedTree }] },
+    config: { preopens: [{ name: "data", readOnly: true, isScripted: true, open: linkedTree }] },
   },
 } as const satisfies Readonly<Record<string, Attack>>;

@@ -203,6 +203,7 @@ cells("wasi::config_preopen_dir", {
       {
         name: ".",
         readOnly: false,
+        isScripted: true,
         open: async () => root.open(".", { read: true, write: false, directory: true }) as never,
       },
     ];

@@ -27,9 +27,14 @@ export function tracesItself<T extends HostDefinition>(definition: T): T {
   return definition;
 }
 
+/** Whether it is one of those. */
+export function isOurs(definition: HostDefinition): boolean {
+  return ours.has(definition);
+}
+
 /** The definition with its calls traced under this name. The same for the same. */
 export function traced(definition: HostDefinition, name: string): HostDefinition {
-  if (ours.has(definition)) return definition;
+  if (isOurs(definition)) return definition;
   let named = known.get(definition);
   if (named === undefined) known.set(definition, (named = new Map()));
   let made = named.get(name);

@@ -361,7 +361,9 @@ describe("what a saved process takes along", () => {
 
   it("standard streams and preopened directories under their numbers, and what remains of a poll", async () => {
     const data = MemoryDirectory.create(new FakeClock());
-    const config = { preopens: [{ name: "data", readOnly: false, open: () => Promise.resolve(data) }] };
+    const config = {
+      preopens: [{ name: "data", readOnly: false, isScripted: true, open: () => Promise.resolve(data) }],
+    };
     const module = compileGuest(`${EXPORTS}
       (func (export "main")
         (drop (call $wasi_snapshot_preview1::fd_close (i32.const 0)))

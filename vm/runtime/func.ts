@@ -95,6 +95,8 @@ export interface PlainDefinition extends HostDefinitionBase {
 /** Returns a promise of its results: the guest sees a plain call that takes its time. It must not keep views of guest memory. */
 export interface AsyncDefinition extends HostDefinitionBase {
   readonly kind: "async";
+  /** Its promises wait for nothing but other promises: no time, no input. A host whose runs can be repeated may ask for that. */
+  readonly isScripted?: boolean;
   call(caller: Caller, ...args: never[]): Promise<HostResult> | HostResult;
 }
 
