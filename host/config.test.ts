@@ -187,7 +187,7 @@ describe("directories given on", () => {
       },
       close: async () => {},
     } as unknown as Directory;
-    return { name: "data", readOnly: false, open: async () => directory };
+    return { name: "data", readOnly: false, isScripted: true, open: async () => directory };
   }
 
   beforeEach(() => {
