@@ -56,9 +56,9 @@ function funcs(count: number, body: Bytes): Uint8Array {
   );
 }
 
-/** One function with these instructions. */
+/** One function with two locals and these instructions. */
 function one(...code: readonly Bytes[]): Uint8Array {
-  const content = concat([0], ...code, [Op.End]);
+  const content = concat([1, 2, 0x7f], ...code, [Op.End]);
   return concat(HEADER, FUNC_TYPE, ONE_FUNC, vector(Section.Code, concat(uleb(content.length), content)));
 }
 
@@ -167,13 +167,39 @@ export function moduleKinds(scale: number): readonly ModuleKind[] {
     },
     { kind: "nested blocks", bytes: () => one(repeat(n, Op.Block, 0x40), repeat(n, Op.End)) },
     { kind: "deep operands", bytes: () => one(repeat(n * 4, Op.I32Const, 1), repeat(n * 4, Op.Drop)) },
-    {
-      kind: "constants",
-      bytes: () => one(...Array.from({ length: n }, (_, i) => [Op.F64Const, 1, ...uleb(i, 3), 1, 1, 1, 1, Op.Drop])),
-    },
+    { kind: "constants", bytes: () => one(...Array.from({ length: n }, (_, i) => constantOf(i))) },
     { kind: "calls", bytes: () => one(repeat(n * 2, Op.Call, 0)) },
+    { kind: "indirect calls", bytes: () => indirectCalls(n * 2) },
+    { kind: "branches", bytes: () => one(repeat(n, Op.Block, 0x40, Op.LocalGet, 0, Op.BrIf, 0, Op.End)) },
+    { kind: "loops", bytes: () => one(repeat(n, Op.Loop, 0x40, Op.End)) },
+    {
+      kind: "targets of a table",
+      bytes: () =>
+        one(...Array.from({ length: n / 1_000 }, () => [Op.Block, 0x40, Op.LocalGet, 0, ...table(1_000), Op.End])),
+    },
+    { kind: "moves", bytes: () => one(repeat(n, Op.LocalGet, 0, Op.LocalSet, 1)) },
+    {
+      kind: "handlers",
+      bytes: () => one(repeat(n, Op.Block, 0x40, Op.TryTable, 0x40, 2, 2, 0, 2, 0, Op.End, Op.End)),
+    },
     { kind: "a module without anything", bytes: () => module() },
   ];
+}
+
+/** A table of so many targets, all of them the same. */
+function table(count: number): readonly number[] {
+  return [Op.BrTable, ...uleb(count), ...new Array<number>(count + 1).fill(0)];
+}
+
+/** A constant that no other one equals, and its use. */
+function constantOf(index: number): readonly number[] {
+  return [Op.F64Const, 1, ...uleb(index, 3), 1, 1, 1, 1, Op.F64Sqrt, Op.Drop];
+}
+
+function indirectCalls(count: number): Uint8Array {
+  const content = concat([0], repeat(count, Op.I32Const, 0, Op.CallIndirect, 0, 0), [Op.End]);
+  const code = vector(Section.Code, concat(uleb(content.length), content));
+  return concat(HEADER, FUNC_TYPE, ONE_FUNC, vector(Section.Table, [0x70, 0, 1]), code);
 }
 
 function accesses(count: number): Uint8Array {

@@ -65,6 +65,8 @@ describe("what a module takes", () => {
     expect(deep - shallow).to.be.greaterThan(4_000 * 90);
     const nested = compileSync(funcOf(repeat(4_000, Op.Block, 0x40), repeat(4_000, Op.End))).byteLength;
     expect(nested - shallow).to.be.greaterThan(4_000 * 190);
+    const called = compileSync(funcOf(repeat(4_000, Op.Call, 0)));
+    expect(called.codeByteLength).to.be.greaterThan(4_000 * (2 * 5 + 40));
     const table = (size: number): number =>
       compileSync(wat`(module (table ${size} funcref) (func $f) (elem (i32.const 0) func $f))`).byteLength;
     expect(table(4_000) - table(0 + 10)).to.be.within(3_990 * 4, 3_990 * 4 + 8);

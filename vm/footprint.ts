@@ -41,12 +41,24 @@ export const ITEM_BYTES = {
   activeSegment: 160,
   dataSegment: 160,
   customSection: 96,
+  /** A byte of the name section, of which a name has two at least. */
+  namesByte: 5,
   /** A UTF-16 unit of a name, of which there is at most one for each byte. */
   nameByte: 2,
 } as const;
 
-/** Bytes of the code of one function: what it has besides its instructions, fused and exact. */
-export const FUNC_CODE_BYTES = 320;
+/** Bytes of the code of one function: what it has besides its instructions, with its maps for traps and collections. */
+export const FUNC_CODE_BYTES = 640;
+
+/** Bytes of the code of what becomes more than its length tells, besides. */
+export const CODE_BYTES = {
+  call: 40,
+  /** A target of `br_table`. */
+  target: 12,
+  /** `try_table` and the deprecated `try`, and each of their clauses. */
+  handler: 120,
+  clause: 160,
+} as const;
 
 /**
  * Bytes of lowered code for each byte of a body: 2 to 4.6 were measured, and exact code comes besides. Charged in advance

@@ -245,6 +245,7 @@ export class Decoding {
     const name = reader.name();
     if (reader.position > end) throw reader.malformed("unexpected end of section or function", end);
     this.#addNamed(ITEM_BYTES.customSection, nameStart);
+    if (name === "name") this.footprint.addItem((end - reader.position) * ITEM_BYTES.namesByte);
     this.#customs.push({ name, start: reader.position, end, place });
     reader.position = end;
   }

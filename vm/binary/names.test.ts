@@ -32,6 +32,20 @@ describe("readNames", () => {
     expect(names.indirectName("field", 4, 0)).to.equal("field");
   });
 
+  it("finds any of many names, as far as their indices ascend", () => {
+    const many = Array.from({ length: 500 }, (_, i) => concat(uleb(i * 3), name(`f${i}`)));
+    const locals = Array.from({ length: 50 }, (_, i) => concat(uleb(i), [2], [0], name(`a${i}`), [4], name(`b${i}`)));
+    const names = namesOf(
+      subsection(1, uleb(502), ...many, [5], name("late"), [...uleb(9_000)], name("last")),
+      subsection(2, [50], ...locals),
+    );
+    for (const i of [0, 1, 255, 498, 499]) expect(names.funcName(i * 3)).to.equal(`f${i}`);
+    expect([names.funcName(1), names.funcName(5), names.funcName(9_000)]).to.deep.equal([null, null, null]);
+    for (const i of [0, 7, 49, 7]) {
+      expect([0, 1, 4].map((local) => names.indirectName("local", i, local))).to.deep.equal([`a${i}`, null, `b${i}`]);
+    }
+  });
+
   it("has no names without a name section", () => {
     const names = readNames(decodeModule(moduleOf()));
     expect(names.moduleName).to.equal(null);

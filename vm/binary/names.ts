@@ -32,19 +32,49 @@ interface Range {
   readonly end: number;
 }
 
-/** By index, where the name stands. */
-type NameMap = ReadonlyMap<number, number>;
-/** By outer index, the inner names. */
-type IndirectNameMap = ReadonlyMap<number, NameMap>;
+/** Of an entry of a map: an index and a name or another map, each a byte at least. */
+const ENTRY_BYTES = 2;
 
-const NO_NAMES: NameMap = new Map();
+/** Where something stands for each of many indices, which ascend (spec: binary-namemap). */
+class PlaceMap {
+  readonly #indices: Uint32Array;
+  readonly #places: Uint32Array;
+  #length = 0;
+
+  /** For so many entries that they can stand in `byteLength` bytes. */
+  constructor(count: number, byteLength: number) {
+    const room = Math.min(count, Math.ceil(byteLength / ENTRY_BYTES));
+    this.#indices = new Uint32Array(room);
+    this.#places = new Uint32Array(room);
+  }
+
+  /** False for an index that does not ascend: the map is malformed from there on. */
+  add(index: number, place: number): boolean {
+    if (this.#length > 0 && index <= this.#indices[this.#length - 1]!) return false;
+    this.#indices[this.#length] = index;
+    this.#places[this.#length++] = place;
+    return true;
+  }
+
+  get(index: number): number | undefined {
+    let low = 0;
+    let high = this.#length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#indices[middle]! < index) low = middle + 1;
+      else high = middle;
+    }
+    return high >= 0 && this.#indices[low] === index ? this.#places[low] : undefined;
+  }
+}
 
 export class ModuleNames {
   readonly #bytes: Uint8Array;
   readonly #section: Range | null;
   #subsections: ReadonlyMap<number, Range> | null = null;
-  readonly #maps = new Map<number, NameMap>();
-  readonly #indirectMaps = new Map<number, IndirectNameMap>();
+  readonly #maps = new Map<number, PlaceMap | null>();
+  /** The inner map that was asked for last: there may be as many as bytes. */
+  #inner: { readonly place: number; readonly map: PlaceMap | null } | null = null;
 
   constructor(module: Module) {
     this.#bytes = module.bytes;
@@ -62,30 +92,31 @@ export class ModuleNames {
 
   /** The name of an index of a space, or null. */
   name(space: NameSpace, index: number): string | null {
-    const id = NAME_SPACES[space];
-    let map = this.#maps.get(id);
-    if (map === undefined) {
-      const range = this.#subsection(id);
-      map = range === null ? NO_NAMES : readAsFarAsPossible(this.#bytes, range, readNameMap, new Map());
-      this.#maps.set(id, map);
-    }
-    return this.#nameOf(map, index);
+    return this.#nameOf(this.#mapOf(NAME_SPACES[space], passName), index);
   }
 
   /** The name of a local or label of a function, or of a field of a type, or null. */
   indirectName(space: IndirectNameSpace, outer: number, inner: number): string | null {
-    const id = INDIRECT_NAME_SPACES[space];
-    let map = this.#indirectMaps.get(id);
-    if (map === undefined) {
-      const range = this.#subsection(id);
-      map = range === null ? new Map() : readAsFarAsPossible(this.#bytes, range, readIndirectNameMap, new Map());
-      this.#indirectMaps.set(id, map);
+    const place = this.#mapOf(INDIRECT_NAME_SPACES[space], passNames)?.get(outer);
+    if (place === undefined) return null;
+    if (this.#inner?.place !== place) {
+      this.#inner = { place, map: readMap(this.#bytes, { start: place, end: this.#section!.end }, passName) };
     }
-    return this.#nameOf(map.get(outer) ?? NO_NAMES, inner);
+    return this.#nameOf(this.#inner.map, inner);
   }
 
-  #nameOf(map: NameMap, index: number): string | null {
-    const position = map.get(index);
+  #mapOf(id: number, passValue: PassValue): PlaceMap | null {
+    let map = this.#maps.get(id);
+    if (map === undefined) {
+      const range = this.#subsection(id);
+      map = range === null ? null : readMap(this.#bytes, range, passValue);
+      this.#maps.set(id, map);
+    }
+    return map;
+  }
+
+  #nameOf(map: PlaceMap | null, index: number): string | null {
+    const position = map?.get(index);
     return position === undefined ? null : this.#nameAt(position, this.#section!.end);
   }
 
@@ -99,50 +130,59 @@ export class ModuleNames {
 
   #subsection(id: number): Range | null {
     if (this.#section === null) return null;
-    this.#subsections ??= readAsFarAsPossible(this.#bytes, this.#section, readSubsections, new Map());
+    this.#subsections ??= readSubsections(this.#bytes, this.#section);
     return this.#subsections.get(id) ?? null;
   }
 }
 
-/** Fills `map` with `read` and keeps what was read before an error. */
-function readAsFarAsPossible<M>(
-  bytes: Uint8Array,
-  { start, end }: Range,
-  read: (reader: Reader, map: M) => void,
-  map: M,
-): M {
+/** The first subsection of each id, as far as they can be read. */
+function readSubsections(bytes: Uint8Array, { start, end }: Range): Map<number, Range> {
+  const reader = new Reader(bytes, start, end);
+  const found = new Map<number, Range>();
   try {
-    read(new Reader(bytes, start, end), map);
+    while (reader.position < reader.end) {
+      const id = reader.u8();
+      const size = reader.length();
+      const from = reader.position;
+      reader.skip(size);
+      if (!found.has(id)) found.set(id, { start: from, end: reader.position });
+    }
+  } catch {
+    // What stands after a malformed one is lost.
+  }
+  return found;
+}
+
+/** Passes over the value of an entry. */
+type PassValue = (reader: Reader) => void;
+
+/** A map as far as it can be read; null where it cannot. */
+function readMap(bytes: Uint8Array, { start, end }: Range, passValue: PassValue): PlaceMap | null {
+  const reader = new Reader(bytes, start, end);
+  let map: PlaceMap | null = null;
+  try {
+    const count = reader.count();
+    map = new PlaceMap(count, end - reader.position);
+    for (let i = 0; i < count; i++) {
+      const index = reader.u32();
+      const place = reader.position;
+      passValue(reader);
+      if (!map.add(index, place)) break;
+    }
   } catch {
     // The names after a malformed one are lost.
   }
   return map;
 }
 
-function readSubsections(reader: Reader, map: Map<number, Range>): void {
-  while (reader.position < reader.end) {
-    const id = reader.u8();
-    const size = reader.length();
-    const start = reader.position;
-    reader.skip(size);
-    if (!map.has(id)) map.set(id, { start, end: reader.position });
-  }
+function passName(reader: Reader): void {
+  reader.skip(reader.length());
 }
 
-function readNameMap(reader: Reader, map: Map<number, number>): void {
+function passNames(reader: Reader): void {
   for (let count = reader.count(); count > 0; count--) {
-    const index = reader.u32();
-    const position = reader.position;
-    reader.skip(reader.length());
-    map.set(index, position);
-  }
-}
-
-function readIndirectNameMap(reader: Reader, map: Map<number, NameMap>): void {
-  for (let count = reader.count(); count > 0; count--) {
-    const names = new Map<number, number>();
-    map.set(reader.u32(), names);
-    readNameMap(reader, names);
+    reader.u32();
+    passName(reader);
   }
 }
 

@@ -49,5 +49,5 @@ function counterpart(instance: Instance, pc: number, exact: boolean): number {
   if (number < 0) return pc;
   module.lower(funcIndex, exact);
   const entry = (exact ? code.exactEntries : code.entries)[funcIndex]!;
-  return entry - Head.Length + module.positions.of(funcIndex, exact).safePoints[number]!;
+  return entry - Head.Length + module.positions.of(funcIndex, exact).safePoints.at(number);
 }

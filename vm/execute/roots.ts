@@ -96,12 +96,12 @@ function* traceFrames(
       if (c.spend(COLLECTION_STEP_INSTRUCTIONS * WORDS_PER_INSTRUCTION)) yield;
     }
     const { locals, offsets, below } = map;
-    for (let i = 0; i < locals.length; i++) c.visit(words, fp + locals[i]!);
+    for (let i = 0; i < locals.length; i++) c.visit(words, fp + locals.at(i));
     let operand = map.topAt(kind, pc - start);
     if (operand === undefined) throw new InternalError(`no stack map at ${pc - start} of function ${funcIndex}`);
     let count = locals.length;
-    for (; operand !== NO_ROOT; operand = below[operand]!) {
-      c.visit(words, fp + offsets[operand]!);
+    for (; operand !== NO_ROOT; operand = below.at(operand)) {
+      c.visit(words, fp + offsets.at(operand));
       count++;
     }
     if (c.spend(8 + count)) yield;

@@ -436,6 +436,9 @@ export interface CodeRange {
   readonly tries: Tries | null;
 }
 
+/** Constants that are found again: an entry takes many times what the constant does. */
+const MAX_FOUND_CONSTANTS = 4_096;
+
 /** The lowered functions of one module, in the order they were needed. */
 export class ModuleCode {
   words = new Int32Array(INITIAL_WORDS);
@@ -480,7 +483,7 @@ export class ModuleCode {
       this.constants = larger;
     }
     new Int32Array(this.constants.buffer).set([low, high], index * 2);
-    this.#constantIndex.set(key, index);
+    if (this.#constantIndex.size < MAX_FOUND_CONSTANTS) this.#constantIndex.set(key, index);
     return index;
   }
 

@@ -7,39 +7,35 @@
 
 import { InternalError } from "../errors.ts";
 import { ModuleCode } from "./code.ts";
+import { IntList } from "./int-list.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./instantiation.ts";
 import { Lowering } from "./lower.ts";
 import type { PositionSink } from "./source.ts";
 
 const ENTRY_LENGTH = 3;
-const PIECE_LENGTH = ENTRY_LENGTH * 4_096;
 
 /** The table of one function in fused or exact code. Code positions are relative to the function's head. */
 export class Positions implements PositionSink {
-  /** Code position, byte offset and fuel of one operation after the other, in pieces: growing a long array would copy it at once. */
-  readonly #pieces: number[][] = [[]];
-  readonly safePoints: number[] = [];
+  /** Code position, byte offset and fuel of one operation after the other. */
+  readonly #entries = new IntList();
+  readonly safePoints = new IntList();
 
   add(codePosition: number, byteOffset: number, fuelAfter: number): void {
-    let piece = this.#pieces[this.#pieces.length - 1]!;
-    if (piece.length === PIECE_LENGTH) {
-      piece = [];
-      this.#pieces.push(piece);
-    }
-    piece.push(codePosition, byteOffset, fuelAfter);
+    this.#entries.push(codePosition);
+    this.#entries.push(byteOffset);
+    this.#entries.push(fuelAfter);
   }
 
   rewind(codePosition: number): void {
-    for (;;) {
-      const piece = this.#pieces[this.#pieces.length - 1]!;
-      if (piece.length === 0) {
-        if (this.#pieces.length === 1) return;
-        this.#pieces.pop();
-      } else {
-        if (piece[piece.length - ENTRY_LENGTH]! < codePosition) return;
-        piece.length -= ENTRY_LENGTH;
-      }
-    }
+    let { length } = this.#entries;
+    while (length > 0 && this.#entries.at(length - ENTRY_LENGTH) >= codePosition) length -= ENTRY_LENGTH;
+    if (length < this.#entries.length) this.#entries.truncate(length);
+  }
+
+  /** The function is lowered. */
+  finish(): void {
+    this.#entries.finish();
+    this.safePoints.finish();
   }
 
   safePoint(codePosition: number): void {
@@ -57,16 +53,15 @@ export class Positions implements PositionSink {
   }
 
   #at(codePosition: number, column: number): number {
-    const pieces = this.#pieces;
-    const inPiece = PIECE_LENGTH / ENTRY_LENGTH;
+    const entries = this.#entries;
     let low = 0;
-    let high = (pieces.length - 1) * inPiece + pieces[pieces.length - 1]!.length / ENTRY_LENGTH - 1;
+    let high = entries.length / ENTRY_LENGTH - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (pieces[Math.trunc(middle / inPiece)]![(middle % inPiece) * ENTRY_LENGTH]! <= codePosition) low = middle;
+      if (entries.at(middle * ENTRY_LENGTH) <= codePosition) low = middle;
       else high = middle - 1;
     }
-    return pieces[Math.trunc(low / inPiece)]![(low % inPiece) * ENTRY_LENGTH + column]!;
+    return entries.at(low * ENTRY_LENGTH + column);
   }
 
   /** The number of a safe point, the same in fused and exact code; -1 if the position is none. */
@@ -76,15 +71,15 @@ export class Positions implements PositionSink {
     let high = safePoints.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (safePoints[middle]! < codePosition) low = middle + 1;
+      if (safePoints.at(middle) < codePosition) low = middle + 1;
       else high = middle;
     }
-    return safePoints[low] === codePosition ? low : -1;
+    return safePoints.length > 0 && safePoints.at(low) === codePosition ? low : -1;
   }
 }
 
-function keyOf(funcIndex: number, isExact: boolean): string {
-  return `${funcIndex}${isExact ? " exact" : ""}`;
+function keyOf(funcIndex: number, isExact: boolean): number {
+  return funcIndex * 2 + (isExact ? 1 : 0);
 }
 
 /**
@@ -93,7 +88,7 @@ function keyOf(funcIndex: number, isExact: boolean): string {
  */
 export class PositionTables {
   readonly #source: InstantiationSource;
-  readonly #tables = new Map<string, Positions>();
+  readonly #tables = new Map<number, Positions>();
 
   constructor(source: InstantiationSource) {
     this.#source = source;
@@ -101,6 +96,7 @@ export class PositionTables {
 
   /** Takes a table that was made with the code. */
   keep(funcIndex: number, isExact: boolean, table: Positions): void {
+    table.finish();
     this.#tables.set(keyOf(funcIndex, isExact), table);
   }
 
@@ -109,7 +105,7 @@ export class PositionTables {
     let table = this.#tables.get(key);
     if (table === undefined) {
       table = this.#make(funcIndex, isExact);
-      this.#tables.set(key, table);
+      this.keep(funcIndex, isExact, table);
     }
     return table;
   }

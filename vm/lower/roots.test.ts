@@ -64,11 +64,14 @@ function compareFunction(module: CompiledModule, context: ModuleContext, funcInd
       const expected = stackMapAt(context, funcIndex, byteOffset);
       if (expected === null || expected.isUnreachable) continue;
       const slots: number[] = [];
-      for (; operand !== NO_ROOT; operand = map.below[operand]!) slots.unshift(map.offsets[operand]!);
+      for (; operand !== NO_ROOT; operand = map.below.at(operand)) slots.unshift(map.offsets.at(operand));
       const place = `function ${funcIndex}, byte ${byteOffset}`;
       expect(slots, place).to.deep.equal(tracedSlots(module, expected.operands, base));
       const locals = expected.locals.map(({ type }) => type);
-      expect(map.locals, place).to.deep.equal(tracedSlots(module, locals, 0));
+      expect(
+        Array.from({ length: map.locals.length }, (_, i) => map.locals.at(i)),
+        place,
+      ).to.deep.equal(tracedSlots(module, locals, 0));
       count++;
     }
   }

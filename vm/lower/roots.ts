@@ -6,6 +6,7 @@
  */
 
 import { ModuleCode } from "./code.ts";
+import { IntList } from "./int-list.ts";
 import { InstantiationLowering, instantiationIndex, type InstantiationSource } from "./instantiation.ts";
 import { Lowering } from "./lower.ts";
 import type { Operands } from "./operands.ts";
@@ -17,13 +18,13 @@ export const NO_ROOT = -1;
 /** The maps of one function in fused or exact code. Code positions are relative to the function's head. */
 export class RootMap implements PositionSink {
   /** Word offsets of the locals that hold references. Those without a value hold null. */
-  readonly locals: number[] = [];
+  readonly locals = new IntList();
   /** Places in code, as position times four plus kind, ascending; and the topmost operand of each. */
-  readonly #places: number[] = [];
-  readonly #tops: number[] = [];
+  readonly #places = new IntList();
+  readonly #tops = new IntList();
   /** Operands: the word offset of each, and the next one below. */
-  readonly offsets: number[] = [];
-  readonly below: number[] = [];
+  readonly offsets = new IntList();
+  readonly below = new IntList();
 
   add(): void {}
   rewind(): void {}
@@ -37,14 +38,19 @@ export class RootMap implements PositionSink {
     const place = codePosition * 4 + kind;
     const top = operands.traceTop((offset, below) => {
       this.below.push(below);
-      return this.offsets.push(offset) - 1;
+      return this.offsets.push(offset);
     });
     const last = this.#places.length - 1;
-    if (this.#places[last] === place) this.#tops[last] = top;
+    if (last >= 0 && this.#places.at(last) === place) this.#tops.set(last, top);
     else {
       this.#places.push(place);
       this.#tops.push(top);
     }
+  }
+
+  /** The function is lowered. */
+  finish(): void {
+    for (const list of [this.locals, this.#places, this.#tops, this.offsets, this.below]) list.finish();
   }
 
   /** The topmost operand that holds a reference at a place, or {@link NO_ROOT}; undefined if nobody may stand there. */
@@ -54,10 +60,10 @@ export class RootMap implements PositionSink {
     let high = this.#places.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#places[middle]! < place) low = middle + 1;
+      if (this.#places.at(middle) < place) low = middle + 1;
       else high = middle;
     }
-    return this.#places[low] === place ? this.#tops[low] : undefined;
+    return high >= 0 && this.#places.at(low) === place ? this.#tops.at(low) : undefined;
   }
 }
 
@@ -80,6 +86,7 @@ export class RootMaps {
     const { map, lowering } = this.#lowering;
     if (!lowering.step(budget)) return null;
     this.#lowering = null;
+    map.finish();
     this.#maps[key] = map;
     return map;
   }

@@ -6,6 +6,7 @@
 import { readLabelCount } from "../binary/instructions.ts";
 import { EMPTY_BLOCK, readBlockType } from "../binary/read-types.ts";
 import { limitExceeded } from "../errors.ts";
+import { CODE_BYTES } from "../footprint.ts";
 import { MAX_CATCHES, MAX_LEGACY_CATCHES } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { EXNREF, Heap, Num, refType, type ValType } from "../types.ts";
@@ -75,6 +76,7 @@ export class Blocks extends Lookups {
   protected legacy(op: Op): void {
     const { reader } = this;
     if (op === Op.Try) {
+      this.countCode(CODE_BYTES.handler);
       this.enterBlock(op);
       this.#legacyCatches[this.depth - 1] = 0;
       return;
@@ -106,6 +108,7 @@ export class Blocks extends Lookups {
       throw limitExceeded(`${count} catch clauses of a try, at most ${MAX_LEGACY_CATCHES}`, this.place);
     }
     this.#legacyCatches[block] = count;
+    this.countCode(CODE_BYTES.clause);
     const params = op === Op.Catch ? this.tagParams(reader.u32()) : NO_TYPES;
     this.push(NONNULL_EXNREF);
     this.pushBlock(op, params, results, inits);
@@ -127,6 +130,7 @@ export class Blocks extends Lookups {
     const { params, results } = type < EMPTY_BLOCK ? this.funcTypeAt(-2 - type) : { params: NO_TYPES, results: single };
     const count = reader.count();
     if (count > MAX_CATCHES) throw limitExceeded(`${count} catch clauses, at most ${MAX_CATCHES}`, this.place);
+    this.countCode(CODE_BYTES.handler + count * CODE_BYTES.clause);
     // Labels of the clauses count from outside the block.
     for (let i = 0; i < count; i++) this.#catchClause();
     this.popAll(params);
@@ -155,6 +159,7 @@ export class Blocks extends Lookups {
     const count = readLabelCount(reader);
     this.pop(Num.I32);
     this.pausePosition -= count;
+    this.countCode(count * CODE_BYTES.target);
     let arity = -1;
     for (let i = 0; i < count; i++) {
       const label = reader.u32();

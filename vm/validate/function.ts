@@ -10,6 +10,7 @@ import { readValType } from "../binary/read-types.ts";
 import { Reader } from "../binary/reader.ts";
 import { checkLocalCount } from "../binary/skip-expr.ts";
 import type { CompileError } from "../errors.ts";
+import { CODE_BYTES } from "../footprint.ts";
 import type { Expr } from "../module.ts";
 import { INSTRUCTION_BY_NUMBER, Op } from "../opcodes.ts";
 import { EXNREF, FUNCREF, isRefType, Num, type AddressType, type ValType } from "../types.ts";
@@ -221,6 +222,7 @@ export class FunctionValidator extends Blocks {
         return;
       case Op.Call: {
         const { params, results } = this.func(reader.u32());
+        this.countCode(CODE_BYTES.call);
         this.popAll(params);
         this.pushAll(results);
         return;
@@ -230,6 +232,7 @@ export class FunctionValidator extends Blocks {
         return;
       case Op.CallIndirect: {
         const { params, results } = this.#indirectType();
+        this.countCode(CODE_BYTES.call);
         this.popAll(params);
         this.pushAll(results);
         return;
@@ -240,6 +243,7 @@ export class FunctionValidator extends Blocks {
       case Op.CallRef: {
         const typeIndex = reader.u32();
         const { params, results } = this.funcTypeAt(typeIndex);
+        this.countCode(CODE_BYTES.call);
         this.popDefined(typeIndex);
         this.popAll(params);
         this.pushAll(results);
@@ -453,6 +457,7 @@ export class FunctionValidator extends Blocks {
 
   /** The callee returns in this function's place. */
   #tailCall({ params, results }: { params: ValTypes; results: ValTypes }): void {
+    this.countCode(CODE_BYTES.call);
     if (results !== this.#results) {
       this.pausePosition -= results.length;
       if (results.length !== this.#results.length) {

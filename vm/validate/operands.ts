@@ -208,6 +208,11 @@ export class Operands {
     return this.blockOps[block] === Op.Loop ? this.blockParams[block]! : this.blockResults[block]!;
   }
 
+  /** Counts code that becomes more than its length tells. Throws a `CompileError` of kind `limit`. */
+  protected countCode(byteLength: number): void {
+    this.context.footprint.addCode(byteLength);
+  }
+
   #growTypes(): void {
     const { footprint } = this.context;
     footprint.addWork(this.height * DEPTH_BYTES.validatedOperand);
