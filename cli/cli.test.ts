@@ -229,7 +229,8 @@ describe("perilune", function () {
         slices: number;
         fuel: number;
       };
-      expect(stats.waits).to.be.within(1, 10);
+      // How much has been read before the pause depends on the machine.
+      expect(stats.waits).to.be.within(1, 1_000);
     });
 
     it("a reader that has stalled does not hold a run whose time is over, nor one that was told to end", async () => {

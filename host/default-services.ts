@@ -4,39 +4,19 @@
  */
 
 import type { Executor } from "./executor.ts";
-import { ExecutorClock } from "./executor-clock.ts";
+import { ExecutorClock, type ClockReadings } from "./executor-clock.ts";
 import { SeededRandom } from "./fakes.ts";
 import type { Services } from "./runtime-core.ts";
-import { wakeSoon, type Cancel, type Clock, type InputStream, type OutputStream, type Random } from "./system.ts";
+import { wakeSoon, type InputStream, type OutputStream, type Random } from "./system.ts";
 
 const NS_PER_MS = 1_000_000;
-const MAX_DELAY_MS = 0x7fff_ffff;
 
-class GlobalClock implements Clock {
-  readonly resolution = 1_000n;
+const GLOBAL_CLOCK: ClockReadings = {
+  resolution: 1_000n,
 
-  realtime(): bigint {
-    return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1_000)) * 1_000n;
-  }
-
-  monotonic(): bigint {
-    return BigInt(Math.round(performance.now() * NS_PER_MS));
-  }
-
-  wakeAt(deadline: bigint, wake: () => void): Cancel {
-    let timer: ReturnType<typeof setTimeout>;
-    const arm = (): void => {
-      const leftMs = Number(deadline - this.monotonic()) / NS_PER_MS;
-      timer = setTimeout(fire, Math.min(MAX_DELAY_MS, Math.max(0, Math.ceil(leftMs))));
-    };
-    const fire = (): void => {
-      if (this.monotonic() < deadline) arm();
-      else wake();
-    };
-    arm();
-    return () => clearTimeout(timer);
-  }
-}
+  realtime: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1_000)) * 1_000n,
+  monotonic: () => BigInt(Math.round(performance.now() * NS_PER_MS)),
+};
 
 const RANDOM: Random = {
   fill(bytes) {
@@ -59,7 +39,7 @@ const NO_OUTPUT: OutputStream = {
 };
 
 export function defaultServices(executor: Executor): Services {
-  const clock = executor.isVirtual ? new ExecutorClock(executor) : new GlobalClock();
+  const clock = new ExecutorClock(executor, executor.isVirtual ? null : GLOBAL_CLOCK);
   const random = executor.isDeterministic ? new SeededRandom(executor.random()) : RANDOM;
   return { clock, random, stdin: NO_INPUT, stdout: NO_OUTPUT, stderr: NO_OUTPUT };
 }

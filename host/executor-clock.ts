@@ -1,4 +1,7 @@
-/** The executor's time as WASI's clocks: sleeping in the guest's own library takes guest time too, which may be virtual. */
+/**
+ * WASI's clocks, whose waits are timers of the executor: finer than the platform's, between turns, and virtual where its
+ * time is.
+ */
 
 import type { Executor } from "./executor.ts";
 import type { Cancel, Clock } from "./system.ts";
@@ -10,22 +13,32 @@ const AGAIN_MS = 0.0625;
 /** When guests of an executor with a seed believe that it was made: 2001-09-09. */
 const SEEDED_START_NS = 1_000_000_000_000_000_000n;
 
+/** A clock to be read. */
+export type ClockReadings = Pick<Clock, "monotonic" | "realtime" | "resolution">;
+
 export class ExecutorClock implements Clock {
-  readonly isScripted = true;
-  readonly resolution = 1_000n;
+  /** Its own time is: the executor's. */
+  readonly isScripted: boolean;
+  readonly resolution: bigint;
   readonly #executor: Executor;
+  readonly #readings: ClockReadings | null;
   readonly #start: bigint;
 
-  constructor(executor: Executor) {
+  /** Reads the executor's time, or what is given: for an executor whose time is real. */
+  constructor(executor: Executor, readings: ClockReadings | null = null) {
     this.#executor = executor;
+    this.#readings = readings;
+    this.isScripted = readings === null;
+    this.resolution = readings?.resolution ?? 1_000n;
     this.#start = executor.isDeterministic ? SEEDED_START_NS : BigInt(Date.now()) * BigInt(NS_PER_MS);
   }
 
   realtime(): bigint {
-    return this.#start + this.monotonic();
+    return this.#readings === null ? this.#start + this.monotonic() : this.#readings.realtime();
   }
 
   monotonic(): bigint {
+    if (this.#readings !== null) return this.#readings.monotonic();
     return BigInt(Math.round(this.#executor.nowMs() * NS_PER_MS));
   }
 
@@ -42,6 +55,8 @@ export class ExecutorClock implements Clock {
       else {
         end();
         wake();
+        // Whoever waits goes on in a promise.
+        executor.turnSoon();
       }
     });
     const arm = (leastMs: number): void => {

@@ -56,6 +56,8 @@ export interface ExecutorStats {
 }
 
 const MAX_DELAY_MS = 0x7fff_ffff;
+/** Of turns before the event loop goes on where somebody waits for a promise: all the others may be in a hurry too. */
+const SHORT_BUDGET_MS = 0.5;
 /** Timers are as fine as a short slice: rounding to milliseconds would be most of a small guest's latency. */
 const TICKS_PER_MS = 16;
 /** Time that one slice should not exceed: slow code gets less fuel. */
@@ -118,6 +120,9 @@ export class Executor {
   #holds = 0;
   /** Timers, and jumps to them, since the event loop went on. */
   #fired = 0;
+  /** When the turns since the event loop went on began, and when it goes on again: without the jumps of virtual time. */
+  #beganMs = DOUBLE_ZERO;
+  #endMs = DOUBLE_ZERO;
   #isScheduled = false;
   #isRunning = false;
   #cancelWake: Cancel | null = null;
@@ -238,6 +243,11 @@ export class Executor {
     return this.#holds > 0;
   }
 
+  /** Lets the event loop go on soon: somebody waits for a promise. */
+  turnSoon(): void {
+    this.#endMs = Math.min(this.#endMs, this.#beganMs + SHORT_BUDGET_MS);
+  }
+
   /** Calls `run` when the event loop has gone on. */
   afterTurn(run: () => void): void {
     this.#source.nextTurn(run);
@@ -295,7 +305,8 @@ export class Executor {
     try {
       this.#chargeNative();
       this.#lastMs = this.nowMs();
-      const endMs = this.#lastMs - this.#jumpedMs + this.#budgetMs;
+      this.#beganMs = this.#lastMs - this.#jumpedMs;
+      this.#endMs = this.#beganMs + this.#budgetMs;
       this.#fired = 0;
       do {
         if (this.#turn()) continue;
@@ -305,7 +316,7 @@ export class Executor {
         !isIdle &&
         this.#native === null &&
         this.#fired < FIRED_AT_ONCE &&
-        this.#lastMs - this.#jumpedMs < endMs
+        this.#lastMs - this.#jumpedMs < this.#endMs
       );
     } finally {
       this.#isRunning = false;

@@ -6,6 +6,7 @@
 import {
   type BasicProcess,
   Executor,
+  ExecutorClock,
   type ExitReason,
   Runtime,
   type RuntimeOptions,
@@ -59,9 +60,9 @@ export class ReportingRuntime extends Runtime {
   }
 }
 
-export function nodeServices(): Services {
+export function nodeServices(executor: Executor): Services {
   return {
-    clock: new NodeClock(),
+    clock: new ExecutorClock(executor, new NodeClock()),
     random: new NodeRandom(),
     stdin: standardInput(),
     stdout: standardOutput(),
@@ -76,7 +77,7 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
   const log = new CrashLog(say);
   const executor = new Executor(slice === undefined ? {} : { sliceFuel: parseCount("--slice", slice) });
   const runtime = new ReportingRuntime(
-    { ...grants.limits, executor, services: { ...nodeServices(), ...services }, functions: [grants.functions] },
+    { ...grants.limits, executor, services: { ...nodeServices(executor), ...services }, functions: [grants.functions] },
     (ended, reason) => {
       if (ended.pid !== 1) log.ended(ended, reason);
     },
