@@ -222,7 +222,8 @@ export class Registry {
 
   /**
    * Ends a reservation: with a process, the name is registered unless somebody has put or removed
-   * it meanwhile, who then came later. False when the group refuses the name. Harmless when repeated.
+   * it meanwhile, who then came later. False when the group refuses the name. Harmless when repeated. Its waiters are the
+   * caller's to wake.
    */
   release(reservation: Reservation, registered: Registered | null, group: Group): boolean {
     const { name, isApart } = reservation;
@@ -230,9 +231,7 @@ export class Registry {
     else if (this.#reservations.get(name) === reservation) this.#reservations.delete(name);
     else return true;
     const isOvertaken = isApart ? this.#entries.has(name) : reservation.isOvertaken;
-    const isKept = registered === null || isOvertaken || this.put(name, registered, group);
-    reservation.waiters.wakeAll();
-    return isKept;
+    return registered === null || isOvertaken || this.put(name, registered, group);
   }
 }
 

@@ -19,6 +19,17 @@ export class Waiters {
     };
   }
 
+  /** Wakes the first so many. Whether some are left. */
+  wake(maxCount: number): boolean {
+    let count = 0;
+    for (const wake of this.#waiting) {
+      if (count++ === maxCount) return true;
+      this.#waiting.delete(wake);
+      wake();
+    }
+    return false;
+  }
+
   wakeAll(): void {
     const waiting = this.#waiting;
     this.#waiting = new Set();

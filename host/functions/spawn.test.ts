@@ -255,6 +255,30 @@ describe("lunatic::process::get_or_spawn", () => {
     expect(host.runtime.processCount).to.equal(1);
   });
 
+  it("many that wait for a process that fails are woken some at a time", () => {
+    const host = new TestHost();
+    const first = endless(host);
+    const reserved = host.runtime.environment.registry.reserve("name");
+    if (!("pending" in reserved)) throw new Error("nobody spawns");
+    const { waiters } = reserved.pending;
+    const waiter = compileGuest(
+      `(func (export "main") (call $test::i32 ${call})) (func (export "child") ${SLEEP(1_000)}) ${DATA}`,
+    );
+    for (let i = 0; i < 200; i++) host.start(waiter);
+    host.executor.runUntilIdle(400);
+    expect(waiters.size).to.equal(200);
+    first.kill();
+    const sizes = new Set<number>();
+    for (let turns = 0; waiters.size > 0 && turns < 1_000; turns++) {
+      host.executor.runUntilIdle(1);
+      sizes.add(waiters.size);
+    }
+    expect([...sizes]).to.include.members([136, 72]);
+    host.executor.runUntilIdle();
+    expect(host.notes.filter((note) => note === 0)).to.have.length(1);
+    expect(host.notes.filter((note) => note === 2)).to.have.length(199);
+  });
+
   /** One that spawns for the name a process which is never ready. */
   const endless = (host: TestHost) => {
     const module = `(data (i32.const 200) "\\00asm\\01\\00\\00\\00\\01\\04\\01\\60\\00\\00\\03\\02\\01\\00\\08\\01\\00\\0a\\09\\01\\07\\00\\03\\40\\0c\\00\\0b\\0b")`;

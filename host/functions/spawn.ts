@@ -4,9 +4,10 @@ import type { CompiledModule, Value } from "../../vm/index.ts";
 import { Phase } from "../basic-process.ts";
 import type { Config, ConfigDraft } from "../config.ts";
 import { Account } from "../group.ts";
-import type { SpawnRequest, SpawnResult } from "../process.ts";
+import type { Process, SpawnRequest, SpawnResult } from "../process.ts";
 import type { Registered, Reservation } from "../registry.ts";
 import type { Cancel } from "../system.ts";
+import { Timer } from "../timers.ts";
 import type { HostFunction, Parameter } from "./define.ts";
 import { functionsOf, OWN_ID } from "./define.ts";
 import type { Guest } from "./guest.ts";
@@ -22,6 +23,9 @@ const CONFIG_FUEL = 200;
 const CONFIG_FUEL_PER_BYTE = 1;
 /** Fuel of a pattern: it is compared with the name of every import. */
 const PATTERN_FUEL = 1_000;
+
+/** Processes that wait for the same name, and are woken in one step. */
+const WOKEN_AT_ONCE = 64;
 
 /** A parameter is a type byte and 16 bytes of value. */
 const PARAM_BYTES = 17;
@@ -123,6 +127,10 @@ function getOrSpawn(
   done: (result: Registered | SpawnResult) => void,
 ): Cancel {
   const { registry, group, runtime } = process;
+  const release = (reservation: Reservation, registered: Registered | null): void => {
+    registry.release(reservation, registered, group);
+    wakeWaiters(reservation, process);
+  };
   let own: Reservation | null = null;
   /** Gives up the process that is being started, or the wait for somebody else's. */
   let cancel: Cancel | null = null;
@@ -140,15 +148,22 @@ function getOrSpawn(
     own = reserved.reservation;
     cancel = runtime.startProcess(request, process, (result) => {
       const registered = result.kind === "spawned" ? { nodeId: 0n, processId: BigInt(result.process.pid) } : null;
-      registry.release(reserved.reservation, registered, group);
+      release(reserved.reservation, registered);
       done(result);
     });
   };
   attempt();
   return () => {
     cancel?.();
-    if (own !== null) registry.release(own, null, group);
+    if (own !== null) release(own, null);
   };
+}
+
+/** Some at once, the others when those have had their turns. */
+function wakeWaiters(reservation: Reservation, process: Process): void {
+  if (!reservation.waiters.wake(WOKEN_AT_ONCE)) return;
+  const timer = new Timer(() => wakeWaiters(reservation, process), process.group.share);
+  process.runtime.executor.arm(timer, 0);
 }
 
 function tell(guest: Guest, result: SpawnResult, idAddress: number): 0 | 1 {
