@@ -22,7 +22,7 @@ const ROUNDS = 1_000;
 class Exclusive {
   isTaken = false;
   opened = 0;
-  readonly grant: DirectoryGrant = { name: "/", readOnly: false, open: async () => this.#open() };
+  readonly grant: DirectoryGrant = { name: "/", readOnly: false, isScripted: true, open: async () => this.#open() };
 
   #open(): Directory {
     if (this.isTaken) throw new Error("it is taken");
