@@ -47,6 +47,10 @@ const DEFAULT_MAX_BYTES = 268_435_456;
 /** Counted bytes of a file, directory or link, and of a name in a directory besides its characters. */
 const NODE_BYTES = 512;
 const NAME_BYTES = 96;
+/** What a walk meets at every step, one for all: making an error costs microseconds. */
+const NOT_THERE = new SystemError("ENOENT");
+const NO_LINK = new SystemError("EINVAL");
+const A_LINK = new SystemError("ELOOP");
 /** Some microseconds, with the promises. */
 const OPERATION_FUEL = 50;
 /** Entries of a directory that are listed at a time. */
@@ -191,7 +195,7 @@ export class MemoryDirectory implements Directory {
 
   #find(name: string): Node {
     const node = name === "." ? this.#node : this.#node.entries.get(name);
-    if (node === undefined) throw new SystemError("ENOENT");
+    if (node === undefined) throw NOT_THERE;
     return node;
   }
 
@@ -227,11 +231,11 @@ export class MemoryDirectory implements Directory {
     let node = name === "." ? this.#node : this.#node.entries.get(name);
     if (node !== undefined && options.create === true && options.exclusive === true) throw new SystemError("EEXIST");
     if (node === undefined) {
-      if (options.create !== true || options.directory === true) throw new SystemError("ENOENT");
+      if (options.create !== true || options.directory === true) throw NOT_THERE;
       node = { kind: "file", content: new SparseBytes(), opens: 0, ...newBase(this.#tree) };
       this.#insertNew(name, node);
     }
-    if (node.kind === "symlink") throw new SystemError("ELOOP");
+    if (node.kind === "symlink") throw A_LINK;
     if (node.kind === "directory") {
       if (options.write) throw new SystemError("EISDIR");
       return new MemoryDirectory(this.#tree, node);
@@ -247,7 +251,7 @@ export class MemoryDirectory implements Directory {
 
   async readLink(name: string): Promise<string> {
     const node = this.#find(name);
-    if (node.kind !== "symlink") throw new SystemError("EINVAL");
+    if (node.kind !== "symlink") throw NO_LINK;
     return node.target;
   }
 

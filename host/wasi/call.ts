@@ -21,7 +21,12 @@ export function callWasi(
   guest.charge(CALL_FUEL);
   try {
     const answer = definition.call(state, guest, args.map(unsigned));
-    return answer instanceof Promise ? answer.catch(toErrno) : answer;
+    if (!(answer instanceof Promise)) return answer;
+    return answer.catch((error: unknown) => {
+      const errno = toErrno(error);
+      guest.chargeLate(FAILED_FUEL);
+      return errno;
+    });
   } catch (error) {
     const errno = toErrno(error);
     guest.charge(FAILED_FUEL);

@@ -7,6 +7,8 @@ import { checkRange, fuelOfBytes } from "./define.ts";
 
 /** Buffers in one call, as Linux has it. */
 const MAX_IOVECS = 1_024;
+/** Of looking at each of them, and copying it by itself. */
+const BUFFER_FUEL = 4;
 /** Bytes moved by one call; reads and writes may always move less than they are asked to. */
 export const MAX_TRANSFER_BYTES = 1_048_576;
 
@@ -40,7 +42,7 @@ export function readVector(guest: Guest, address: number, count: number, maxByte
     buffers.push({ address: start, length });
     byteLength += length;
   }
-  guest.charge(count + fuelOfBytes(byteLength));
+  guest.charge(count * BUFFER_FUEL + fuelOfBytes(byteLength));
   return { buffers, byteLength };
 }
 

@@ -14,6 +14,7 @@ import { type Call, MAX_STEPS, tooManySteps, Walk } from "./walk.ts";
 
 /** Bytes of a path, and of a symbolic link's target. */
 export const MAX_PATH_BYTES = 4_096;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Symbolic links followed in one path; POSIX asks for at least 8, Linux follows 40. */
 const MAX_SYMLINKS = 40;
 
@@ -33,7 +34,7 @@ export function readPath(guest: Guest, address: number, byteLength: number): str
   guest.charge(fuelOfBytes(byteLength));
   let path: string;
   try {
-    path = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(guest.memory.read(address, byteLength));
+    path = UTF8.decode(guest.memory.read(address, byteLength));
   } catch {
     throw new SystemError("EILSEQ");
   }

@@ -13,6 +13,7 @@ import { MAX_STEPS } from "./walk.ts";
 
 /** Of a call besides the operations. */
 const CALL_FUEL = 20;
+const FAILED_FUEL = 200;
 const OPERATION_FUEL = 50;
 
 /** A tree with the directories "d/d/d…" so deep. */
@@ -39,7 +40,8 @@ function stat(guest: TestGuest, path: string): Promise<Errno> {
 async function fuelOf(guest: TestGuest, path: string, expected = Errno.Success): Promise<number> {
   guest.fuel = 0;
   expect(await stat(guest, path), path).to.equal(expected);
-  return guest.fuel - CALL_FUEL - Math.ceil(path.length / 64);
+  const failed = expected === Errno.Success ? 0 : FAILED_FUEL;
+  return guest.fuel - CALL_FUEL - Math.ceil(path.length / 64) - failed;
 }
 
 describe("a walk along a path", () => {
@@ -156,5 +158,28 @@ describe("operations on files", () => {
       expect(await guest.call(name, ...args), name).to.equal(Errno.Success);
       expect(guest.fuel - CALL_FUEL, name).to.equal(fuel);
     }
+  });
+
+  it("that fail cost what an error takes, late or not", async () => {
+    const guest = new TestGuest();
+    expect(guest.call("fd_tell", 77, 0)).to.equal(Errno.Badf);
+    expect(guest.fuel).to.equal(CALL_FUEL + FAILED_FUEL);
+    await guest.createFile("a", "text");
+    const fd = await guest.open("a");
+    guest.fuel = 0;
+    const answer = guest.call("fd_allocate", fd, 0n, 2_000_000n);
+    expect(answer).to.be.instanceOf(Promise);
+    expect(await answer).to.equal(Errno.Fbig);
+    expect(guest.fuel).to.equal(CALL_FUEL + OPERATION_FUEL + FAILED_FUEL);
+  });
+
+  it("cost for each buffer, however small", async () => {
+    const guest = new TestGuest();
+    await guest.createFile("a", "text");
+    const fd = await guest.open("a");
+    for (let i = 0; i < 1_024; i++) guest.memory.writeU32(i * 8 + 4, 1);
+    guest.fuel = 0;
+    expect(await guest.call("fd_pwrite", fd, 0, 1_024, 0n, 20_000)).to.equal(Errno.Success);
+    expect(guest.fuel).to.equal(CALL_FUEL + OPERATION_FUEL + 1_024 * 4 + 1_024 / 64);
   });
 });
