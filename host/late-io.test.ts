@@ -309,8 +309,8 @@ const CASES: Readonly<Record<string, Case>> = {
       (drop (call $${WASI_MODULE}::poll_oneoff ${i(300, 1_024, 2, 200)}))`,
   },
   [`${WASI_MODULE}::random_get`]: {
-    calls: `(drop (call $${WASI_MODULE}::random_get ${i(64, 1_200_000)}))`,
-    pages: 20,
+    calls: `(drop (call $${WASI_MODULE}::random_get ${i(64, 2_000_000)}))`,
+    pages: 31,
   },
 };
 

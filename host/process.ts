@@ -94,8 +94,7 @@ const CYCLE_CHARGE = 10;
 
 /** Fuel of each directory on the way to one that it is given by its maker. */
 const STEP_FUEL = 2_000;
-/** What work outside of turns takes for a unit of its fuel. */
-const LATE_NS_PER_FUEL = 20;
+const STEP_NS_PER_FUEL = 20;
 
 const KIND_RESULTS: readonly (readonly Value[])[] = [[0], [1], [2]];
 const ARRIVED_RESULTS: readonly (readonly Value[])[] = [[0], [0], [0]];
@@ -536,7 +535,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
       this.#preopens = opening;
       return true;
     }
-    this.chargeLate(fuel);
+    this.chargeTime(fuel * STEP_NS_PER_FUEL);
     executor.hold();
     const opened = (directories: readonly SharedDirectory[]): void => {
       executor.unhold();
@@ -1154,9 +1153,9 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   }
 
   /** Charges it for work outside of its turns, whose fuel it pays in the next one: there it takes no time. */
-  chargeLate(fuel: number): void {
+  chargeTime(nanoseconds: number): void {
     const { executor, scheduler } = this.runtime;
-    if (!executor.isDeterministic) scheduler.chargeLate(this, fuel * LATE_NS_PER_FUEL);
+    if (!executor.isDeterministic) scheduler.chargeLate(this, nanoseconds);
   }
 
   // The end.

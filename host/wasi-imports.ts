@@ -9,6 +9,9 @@ import { callWasi, complete } from "./wasi/call.ts";
 import type { Guest, GuestMemory, WasiFunction } from "./wasi/define.ts";
 import { REISSUED_FUNCTIONS, WASI_FUNCTIONS, WASI_MODULE } from "./wasi/functions.ts";
 
+/** What work outside of turns takes for a unit of its fuel. */
+const LATE_NS_PER_FUEL = 20;
+
 const definitions = new Map<string, HostDefinition>();
 
 /** The function a guest imports under this name, if it is one of WASI's. */
@@ -47,8 +50,9 @@ function guestOf(process: Process, caller: Caller, memory: GuestMemory): Guest {
     charge: (fuel: number) => caller.chargeFuel(fuel),
     chargeLate: (fuel: number) => {
       caller.chargeFuel(fuel);
-      process.chargeLate(fuel);
+      process.chargeTime(fuel * LATE_NS_PER_FUEL);
     },
+    chargeTime: (nanoseconds: number) => process.chargeTime(nanoseconds),
     giveWay: () => caller.giveWay(),
   };
 }

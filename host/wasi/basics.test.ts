@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { Errno } from "./abi.ts";
 import { ProcessExit } from "./proc.ts";
 import { WasiState } from "./state.ts";
-import { TestGuest } from "./testing.ts";
+import { TestGuest, turnsOf } from "./testing.ts";
 
 describe("arguments and environment", () => {
   it("are laid out as pointers and zero-terminated strings", () => {
@@ -91,18 +91,23 @@ describe("random_get", () => {
     expect(guest.call("random_get", 100, -1)).to.equal(Errno.Fault);
   });
 
-  it("lets others have their turn while it fills megabytes", async () => {
+  it("lets others have their turn while it fills megabytes, and pays for the time", async () => {
     const guest = new TestGuest({}, 48);
-    const filling = guest.call("random_get", 1, 3_000_000);
-    expect(filling).to.be.instanceOf(Promise);
-    let turns = 0;
-    for (; guest.clock.waiting > 0; turns++) {
-      guest.clock.advance(1n);
-      await new Promise(setImmediate);
-    }
-    expect([await filling, turns]).to.deep.equal([Errno.Success, 2]);
+    const filling = Promise.resolve(guest.call("random_get", 1, 3_000_000));
+    expect(guest.fuel).to.equal(750_000 + 20);
+    expect(await turnsOf([filling])).to.be.at.least(40);
+    expect(await filling).to.equal(Errno.Success);
+    expect([guest.fuel, guest.lateNs]).to.deep.equal([750_000 + 20, (3_000_000 - 65_536) * 2]);
     expect([guest.memory.bytes[0], guest.memory.bytes[3_000_001]]).to.deep.equal([0, 0]);
     expect(new Set(guest.memory.bytes.subarray(2_999_000, 3_000_001)).size).to.be.greaterThan(200);
+  });
+
+  it("ends with its guest", async () => {
+    const guest = new TestGuest({}, 48);
+    const filling = guest.call("random_get", 0, 3_000_000);
+    await guest.state.dispose();
+    expect(await filling).to.equal(Errno.Canceled);
+    expect(guest.memory.bytes[65_536]).to.equal(0);
   });
 });
 

@@ -22,8 +22,8 @@ export interface GuestMemory {
 }
 
 /**
- * Who calls. Only for the synchronous part of a function, but for {@link Guest.chargeLate}: what comes later is a
- * {@link Completion}.
+ * Who calls. Only for the synchronous part of a function, but for {@link Guest.chargeLate} and {@link Guest.chargeTime}: what
+ * comes later is a {@link Completion}.
  */
 export interface Guest {
   readonly memory: GuestMemory;
@@ -31,6 +31,8 @@ export interface Guest {
   charge(fuel: number): void;
   /** As {@link charge}, for work that is done in promises, outside of the guest's turns: at any time until the answer. */
   chargeLate(fuel: number): void;
+  /** The same for work whose fuel is paid already: nanoseconds of its process's share of time. */
+  chargeTime(nanoseconds: number): void;
   /** Lets others have their turn when the call is done. */
   giveWay(): void;
 }

@@ -75,6 +75,8 @@ export class TestGuest {
   readonly files = MemoryDirectory.create(this.clock, 1_000_000);
   readonly state: WasiState;
   fuel = 0;
+  /** What it was charged for work outside of turns that it had paid with its fuel. */
+  lateNs = 0;
   /** Times that it gave way. */
   yields = 0;
 
@@ -101,7 +103,10 @@ export class TestGuest {
     const giveWay = () => {
       this.yields++;
     };
-    const guest = { memory: this.memory, charge, chargeLate: charge, giveWay };
+    const chargeTime = (nanoseconds: number) => {
+      this.lateNs += nanoseconds;
+    };
+    const guest = { memory: this.memory, charge, chargeLate: charge, chargeTime, giveWay };
     const answer = callWasi(this.state, definition, guest, args);
     return answer instanceof Promise ? complete(this.memory, answer) : answer;
   }
