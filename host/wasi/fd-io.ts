@@ -21,8 +21,8 @@ import type { Call } from "./walk.ts";
 
 /** What a directory's listing may return in one call. */
 const MAX_LISTING_BYTES = 1_048_576;
-/** Bytes of a file that one call may always move. */
-const FREE_TRANSFER_BYTES = 65_536;
+/** Bytes of a file that one call may always move, and that are not counted. */
+const FREE_TRANSFER_BYTES = 4_096;
 /** What one call writes to a stream, which keeps it until its reader comes. */
 const MAX_OUTPUT_BYTES = 65_536;
 

@@ -192,7 +192,12 @@ describe("descriptors", () => {
     expect(await write()).to.equal(300_000);
     expect([bytes, most]).to.deep.equal([0, 300_000]);
     limit = 200_000;
-    expect(await write(), "less at a time when there is no memory for all").to.equal(65_536);
+    expect(await write(), "less at a time when there is no memory for all").to.equal(4_096);
+    limit = 65_536;
+    guest.memory.writeU32(4, 65_536);
+    most = 0;
+    expect(await guest.call("fd_pread", fd, 0, 1, 0n, 8)).to.equal(0);
+    expect([guest.memory.readU32(8), bytes, most]).to.deep.equal([65_536, 0, 65_536]);
 
     for (let i = 0; i < 50; i++) await guest.createFile(`file-${i}`, "");
     const list = () => guest.call("fd_readdir", 3, 65_536, 1_000, 0n, 8);
