@@ -364,7 +364,7 @@ describe("perilune", function () {
         [["--invoke", "add", "--deny", "*", path, "1", "2"], /--deny has no effect with --invoke/],
         [["--invoke", "add", "--allow", "*", path, "1", "2"], /--allow has no effect with --invoke/],
         [["--threads", "2", "--max-processes", "1", path], /--max-processes has no effect with --threads/],
-        [[path], /no '_start' to run: call a function with --invoke NAME \(it exports add, swap, null\)/],
+        [[path], /no '_start' to run: call a function with perilune run --invoke NAME \(it exports add, swap, null\)/],
       ];
       await together(cases, async ([args, message]) => {
         const { code, stderr } = await perilune(["run", ...args]);
@@ -423,6 +423,8 @@ describe("perilune", function () {
   it("answers wrong usage with one line about it, which names no file, and exit code 2", async () => {
     const path = file("hello.wat", HELLO);
     const missing = join(folder, "missing");
+    const empty = join(folder, "empty");
+    mkdirSync(empty);
     const usages: [args: string[], message: string][] = [
       [["run"], "missing required argument 'file' (perilune run --help tells more)"],
       [["run", "--fuel", "x", path], "--fuel needs a whole number of at least 1, not 'x'"],
@@ -434,6 +436,11 @@ describe("perilune", function () {
       [["top", "--interval", "x", path], "--interval needs a duration such as 500ms, 2s or 5m, not 'x'"],
       [["validate"], "missing required argument 'files' (perilune validate --help tells more)"],
       [["wast", missing], `${missing}: no such file or folder`],
+      [["wast", empty], `${empty}: there is no script (.wast) in this folder`],
+      [
+        ["run", "--allow", "bogus", path],
+        "--allow 'bogus' names no import that there is, as 'lunatic::process::*' does",
+      ],
       [["test", "--bogus", path], "unknown option '--bogus' (perilune test --help tells more)"],
       [["test", "--dir", missing, path], `--dir ${missing}: no such directory`],
       [["lunatic", "run"], "lunatic run needs a module (perilune lunatic --help tells more)"],

@@ -53,6 +53,6 @@ export function noStart(module: CompiledModule): UsageError {
   const names = module.exports.filter(({ type }) => type.kind === "func").map(({ name }) => field(name, 40));
   const hint = names.length === 0 ? "it exports no function" : `it exports ${names.slice(0, 8).join(", ")}`;
   return new UsageError(
-    `no '_start' to run: call a function with --invoke NAME (${hint}${names.length > 8 ? ", …" : ""})`,
+    `no '_start' to run: call a function with perilune run --invoke NAME (${hint}${names.length > 8 ? ", …" : ""})`,
   );
 }

@@ -4,6 +4,8 @@ export const EXIT_FAILURE = 1;
 /** Wrong usage, and files that are no valid modules or cannot be linked. */
 export const EXIT_USAGE = 2;
 export const EXIT_TIMEOUT = 124;
+/** Ended by the timeout, and what was to be saved then is lost. */
+export const EXIT_UNSAVED = 125;
 export const EXIT_TRAP = 134;
 /** Ended by a limit: fuel or memory. */
 export const EXIT_LIMIT = 137;

@@ -63,7 +63,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     if (path === "-") return await readStandardInput();
     const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) throw new UsageError("the file is larger than a module may be");
+    if (size > MAX_FILE_BYTES) throw new UsageError("the file is larger than a module or a saved run may be");
     return await readFile(path);
   } catch (error) {
     if (error instanceof UsageError || !(error instanceof Error) || !("code" in error)) throw error;
@@ -77,7 +77,7 @@ async function readStandardInput(): Promise<Uint8Array> {
   for await (const chunk of process.stdin) {
     const bytes = chunk as Uint8Array;
     byteLength += bytes.length;
-    if (byteLength > MAX_FILE_BYTES) throw new UsageError("more input than a module may have");
+    if (byteLength > MAX_FILE_BYTES) throw new UsageError("more input than a module or a saved run may have");
     chunks.push(bytes);
   }
   return Buffer.concat(chunks);

@@ -43,7 +43,7 @@ function addRun(root: Command): void {
     .description(
       "Runs a WASI program, binary or text; '-' is standard input. It sees its arguments, the standard streams, " +
         "clocks and randomness, and nothing else unless an option gives it. Its exit code is ours; a trap is 134, " +
-        "a limit 137, a timeout 124, wrong usage or a bad file 2.",
+        "a limit 137, a timeout 124 (125 if it was to be saved then, and was not), wrong usage or a bad file 2.",
     )
     .argument("<file>", "the module")
     .argument("[args...]", "its arguments; options after FILE are the program's")
@@ -52,7 +52,7 @@ function addRun(root: Command): void {
     .option("--inherit-env", "give it all of our environment")
     .option("--fuel <n>", "end it after so much fuel (about one per instruction)")
     .option("--max-memory <bytes>", "what its memories, tables and stacks may take together: 65536, 64K, 16M, 2G")
-    .option("--timeout <duration>", "end it after this time: 500ms, 2s, 5m")
+    .option("--timeout <duration>", "end it after this time: 500ms, 2s, 5m; a bare number is seconds")
     .option("--threads <n>", "let it start threads, at most n at a time (wasi-threads)")
     .option("--max-processes <n>", "how many processes it may have at a time")
     .option("--allow <pattern>", "let it import more than WASI: 'lunatic::*', 'lunatic::process::spawn'", collect)
@@ -185,7 +185,7 @@ Options of run, before FILE:
   --fuel <n>             end it after so much fuel of all processes
   --max-memory <bytes>   what all processes may take together
   --max-processes <n>    how many processes it may have at a time
-  --timeout <duration>   end it after this time: 500ms, 2s, 5m
+  --timeout <duration>   end it after this time: 500ms, 2s, 5m; a bare number is seconds
   --deny <pattern>       end it when it calls such an import; may be repeated
   --wait-forever         go on waiting when nothing can wake any process
   --stats[=json]         say on stderr what it used, with =json for machines

@@ -135,6 +135,8 @@ describe("perilune resume", function () {
     const file = join(folder, "run");
     perilune(["run", "--snapshot-at", `100:${file}`, join(GUESTS, "wasi/hello.wasm")]);
     const bytes = readFileSync(file);
+    const elsewhere = perilune(["resume", join(folder, "nothere")]);
+    expect(elsewhere).to.deep.equal({ code: 2, stdout: "", stderr: `perilune: ${folder}/nothere: no such file\n` });
     const cases: readonly (readonly [Uint8Array, string])[] = [
       [bytes.subarray(0, 20), "cut off"],
       [bytes.subarray(0, bytes.length - 1), "cut off"],
@@ -146,7 +148,18 @@ describe("perilune resume", function () {
       const { code, stdout, stderr } = perilune(["resume", file]);
       expect([code, stdout], message).to.deep.equal([2, ""]);
       expect(stderr).to.include(message);
+      expect(stderr.startsWith(`perilune: ${file}: `), stderr).to.equal(true);
     }
+  });
+
+  it("ends with 125 where the timeout could save nothing, and says why; a place to save that is missed ends nothing", () => {
+    const spin = join(GUESTS, "wasi/spin.wasm");
+    const file = join(folder, "none/run");
+    const reason = `perilune: ${file}: cannot be written: no such directory\n`;
+    const lost = perilune(["run", "--timeout", "100ms", "--snapshot-on-timeout", file, spin]);
+    expect(lost).to.deep.equal({ code: 125, stdout: "", stderr: `${reason}perilune: ${spin}: ended after 100 ms\n` });
+    const missed = perilune(["run", "--snapshot-at", `100:${file}`, join(GUESTS, "wasi/hello.wasm")]);
+    expect([missed.code, missed.stderr]).to.deep.equal([0, reason]);
   });
 
   it("reads when and where to save", () => {

@@ -3,8 +3,10 @@
  * file can go on with it; what the program was given of this machine has to be given again.
  */
 
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { OptionError, UsageError } from "./exit.ts";
+import { readBytes } from "./input.ts";
+import { systemText } from "./system-text.ts";
 
 /** What the command was doing, in this order. */
 export type Phase = "instantiation" | "initialize" | "start" | "invoke";
@@ -31,7 +33,7 @@ export interface SavedRun {
 
 const MAGIC = new TextEncoder().encode("PLRUN\u0002");
 
-/** `file` holds the magic, and four parts with their lengths in four bytes: a JSON text, the module, the snapshot, the input. */
+/** The file holds the magic, and four parts with their lengths in four bytes: a JSON text, the module, the snapshot, the input. Throws a UsageError where it cannot be written. */
 export async function writeRun(path: string, { module, snapshot, input, ...head }: SavedRun): Promise<void> {
   const parts = [new TextEncoder().encode(JSON.stringify(head)), module, snapshot, input];
   const lengths = parts.map(({ length }) => {
@@ -39,17 +41,16 @@ export async function writeRun(path: string, { module, snapshot, input, ...head 
     new DataView(bytes.buffer).setUint32(0, length, true);
     return bytes;
   });
-  await writeFile(path, Buffer.concat([MAGIC, ...parts.flatMap((part, i) => [lengths[i]!, part])]));
+  try {
+    await writeFile(path, Buffer.concat([MAGIC, ...parts.flatMap((part, i) => [lengths[i]!, part])]));
+  } catch (error) {
+    throw new UsageError(`cannot be written: ${systemText(error, "directory")}`);
+  }
 }
 
 /** Throws a UsageError for a file that cannot be read or is no saved run. */
 export async function readRun(path: string): Promise<SavedRun> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new UsageError(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const bytes = await readBytes(path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (MAGIC.some((byte, i) => bytes[i] !== byte)) throw new UsageError("this is no saved run");
   let at = MAGIC.length;

@@ -31,6 +31,7 @@ export {
   type SpawnOptions,
 } from "./runtime.ts";
 export { SpawnError, type SpawnErrorKind } from "./spawn-error.ts";
+export { namesImport } from "./import-names.ts";
 export type { GroupMetric } from "./runtime-metrics.ts";
 export type { ProcessSnapshotOptions } from "./snapshot/save.ts";
 export type { Services, TraceEvent } from "./runtime-core.ts";

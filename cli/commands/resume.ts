@@ -16,5 +16,13 @@ export async function resumeCommand(path: string, options: RunOptions): Promise<
     return leave(EXIT_USAGE);
   }
   const invoke = saved.invoke === null ? {} : { invoke: saved.invoke };
-  return runCommand(saved.file, saved.args, { ...options, ...invoke, proposal: saved.proposals }, saved);
+  return runCommand(
+    saved.file,
+    saved.args,
+    { ...options, ...invoke, proposal: saved.proposals },
+    {
+      saved,
+      path,
+    },
+  );
 }

@@ -21,7 +21,7 @@ import { standardError, standardInput, standardOutput } from "../../host/node/st
 import type { CompiledModule, Instance, Invocation, SnapshotOptions, Value } from "../../vm/index.ts";
 import { Func, LimitAccountant, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
-import { Interrupted, OptionError, UsageError } from "../exit.ts";
+import { EXIT_UNSAVED, Interrupted, OptionError, UsageError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import {
@@ -70,14 +70,20 @@ interface Limits {
   readonly snapshotOnTimeout?: string;
 }
 
-/** `saved`: what goes on, in place of the file. */
+/** What goes on in place of the file, and where it was read: that is what reports are about. */
+export interface Resumed {
+  readonly saved: SavedRun;
+  readonly path: string;
+}
+
 export async function runCommand(
   file: string,
   args: readonly string[],
   options: RunOptions,
-  saved: SavedRun | null = null,
+  resumed: Resumed | null = null,
 ): Promise<number> {
-  const name = displayName(file);
+  const name = displayName(resumed?.path ?? file);
+  const saved = resumed?.saved ?? null;
   const interruptions = new Interruptions();
   const started = performance.now();
   let compileMs = 0;
@@ -229,6 +235,8 @@ class LoneRun {
   /** What the present drive is for. */
   #phase: Phase = "instantiation";
   #invocation: Invocation | null = null;
+  /** What the timeout was to leave behind is not there. */
+  #isLost = false;
   /** If the program may start any. */
   #threads: WasiThreads | null = null;
 
@@ -267,6 +275,7 @@ class LoneRun {
     } catch (error) {
       end = endOf(error);
       if (end.reason === "usage") throw error;
+      if (this.#isLost) end = { ...end, exitCode: EXIT_UNSAVED };
       if (end.reason !== "exit" && end.reason !== "closed") {
         say(errorReport(this.#name, error));
       }
@@ -360,8 +369,8 @@ class LoneRun {
     if (lines.length > 0) await print(lines.join(""));
   }
 
-  /** Writes the run to a file; what stands in the way is reported, and the run goes on. */
-  async #save(path: string, invocation: Invocation): Promise<void> {
+  /** Writes the run to a file, and the run goes on. Reports what stands in the way; false then. */
+  async #save(path: string, invocation: Invocation): Promise<boolean> {
     try {
       const clock = this.#clock;
       const snapshot = await settledSnapshot(invocation, () => ({
@@ -373,8 +382,10 @@ class LoneRun {
       const { fuel } = this.#progress;
       const input = standardInput().unread;
       await writeRun(path, { ...this.#asked, phase: this.#phase, fuel, preopens, module: data.bytes, snapshot, input });
+      return true;
     } catch (error) {
       say(errorReport(path, error));
+      return false;
     }
   }
 
@@ -392,13 +403,16 @@ class LoneRun {
       ...(snapshotAt === undefined || this.#progress.fuel >= snapshotAt.fuel
         ? {}
         : {
-            checkpoint: { fuel: snapshotAt.fuel, reached: (invocation) => this.#save(snapshotAt.path, invocation) },
+            checkpoint: {
+              fuel: snapshotAt.fuel,
+              reached: async (invocation) => void (await this.#save(snapshotAt.path, invocation)),
+            },
           }),
       ...(snapshotOnTimeout === undefined
         ? {}
         : {
             beforeEnd: async (invocation, reason) => {
-              if (isTimeout(reason)) await this.#save(snapshotOnTimeout, invocation);
+              if (isTimeout(reason)) this.#isLost = !(await this.#save(snapshotOnTimeout, invocation));
             },
           }),
       clock: this.#clock,

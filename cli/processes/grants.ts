@@ -11,6 +11,7 @@ import {
   type GroupLimits,
   guestFunctions,
   lunaticFunctions,
+  namesImport,
 } from "../../host/index.ts";
 import { OptionError } from "../exit.ts";
 import {
@@ -107,12 +108,22 @@ export async function directoryGrants(directories: readonly DirectoryOption[]): 
   );
 }
 
-/** "namespace::name" with "*" for any text; a namespace alone means all of it. */
-function patterns(option: string, texts: readonly string[] = []): string[] {
+/** What Lunatic has and we have not: programs may be denied it all the same. */
+const FOREIGN = ["lunatic::networking::", "lunatic::sqlite::"];
+
+/**
+ * "namespace::name" with "*" for any text; a namespace alone means all of it. One that names nothing is refused: the
+ * program would be denied what it was to have, or have what it was to be denied.
+ */
+export function patterns(option: string, texts: readonly string[] = []): string[] {
   return texts.flatMap((text) => {
-    if (text === "") throw new OptionError(`${option} needs a pattern such as 'lunatic::process::*'`);
-    if (text.includes("*")) return [text];
-    // A module's name, or the first part of one, is no import's.
-    return text.includes("::") ? [text, `${text}::*`] : [`${text}::*`];
+    const all = `${text}::*`;
+    const meant = text.includes("*") ? [text] : text.includes("::") ? [text, all] : [all];
+    const isKnown = meant.some(
+      (pattern) => namesImport(pattern) || FOREIGN.some((namespace) => pattern.startsWith(namespace)),
+    );
+    if (!isKnown)
+      throw new OptionError(`${option} '${text}' names no import that there is, as 'lunatic::process::*' does`);
+    return meant;
   });
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { CrashLog } from "./crash-log.ts";
 import { parseLunaticRun } from "../commands/lunatic.ts";
-import { limitsOf } from "./grants.ts";
+import { limitsOf, patterns } from "./grants.ts";
 
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const GUESTS = fileURLToPath(new URL("../../../guests/wasm/lunatic/", import.meta.url));
@@ -394,9 +394,31 @@ describe("grants", () => {
     expect(limitsOf({})).not.to.have.property("maxMemory");
     expect(limitsOf({ maxMemory: "1M" }).maxMemory).to.equal(1_048_576);
   });
+
+  it("take patterns of imports and namespaces, and refuse those that name nothing", () => {
+    const cases: [string, string[]][] = [
+      ["lunatic", ["lunatic::*"]],
+      ["lunatic::process", ["lunatic::process", "lunatic::process::*"]],
+      ["lunatic::process::spawn", ["lunatic::process::spawn", "lunatic::process::spawn::*"]],
+      ["wasi_snapshot_preview1::fd_*", ["wasi_snapshot_preview1::fd_*"]],
+      ["lunatic::networking::tcp_bind", ["lunatic::networking::tcp_bind", "lunatic::networking::tcp_bind::*"]],
+      ["*", ["*"]],
+    ];
+    for (const [text, meant] of cases) expect(patterns("--allow", [text]), text).to.deep.equal(meant);
+    for (const text of ["", "bogus", "lunatic::proces::*", "lunatic::process::spwan", "spawn"]) {
+      expect(() => patterns("--deny", [text]), text).to.throw(`--deny '${text}' names no import that there is`);
+    }
+  });
 });
 
 describe("reports of failed processes", () => {
+  type Ended = Parameters<CrashLog["ended"]>[0];
+  type Fake = { readonly parent: Fake | null };
+  const environment = { registry: { namesOf: () => ["a/b/Process/\u001b[2J"] } };
+  const all: Fake = { parent: null };
+  const main: Fake = { parent: all };
+  const of = (pid: number, group: Fake) => ({ pid, name: "x", environment, group }) as unknown as Ended;
+
   it("are ten in a second, harmless, and the rest is counted", () => {
     let text = "";
     let nowMs = 0;
@@ -406,8 +428,7 @@ describe("reports of failed processes", () => {
       },
       () => nowMs,
     );
-    const environment = { registry: { namesOf: () => ["a/b/Process/\u001b[2J"] } };
-    const ended = { pid: 7, name: "x", environment } as unknown as Parameters<CrashLog["ended"]>[0];
+    const ended = of(7, main);
     for (let i = 0; i < 1_000; i++) log.ended(ended, { kind: "error", error: new Error("e\u202e\n") });
     log.ended(ended, { kind: "killed", by: null });
     nowMs = 1_000;
@@ -415,5 +436,32 @@ describe("reports of failed processes", () => {
     expect(text.split("\n")).to.have.length(13);
     expect(text).to.match(/^perilune: process 7 \(\\u\{1b\}\[2J\): e\\u\{202e\}\\u\{a\}\n/);
     expect(text).to.match(/990 more reports suppressed\nperilune: process 7 .*: exit with code 3\n$/);
+  });
+
+  it("of one group do not hide those of another, whatever groups it has inside; all together are bounded", () => {
+    let reports: string[] = [];
+    let nowMs = 0;
+    const log = new CrashLog(
+      (text) => reports.push(text),
+      () => nowMs,
+    );
+    const fail = (pid: number, group: Fake): void => log.ended(of(pid, group), { kind: "code", code: 1 });
+    const noisy: Fake = { parent: all };
+    for (let i = 0; i < 100; i++) fail(1, i % 2 === 0 ? noisy : { parent: { parent: noisy } });
+    fail(2, main);
+    fail(3, all);
+    expect(reports.map((text) => /process (\d+)/.exec(text)?.[1]).join("")).to.equal(`${"1".repeat(10)}23`);
+    nowMs = 1_000;
+    reports = [];
+    // Ever more groups take no more either, and those that come late are heard.
+    for (let i = 0; i < 1_000; i++) fail(4, { parent: all });
+    nowMs = 2_000;
+    for (let group = 0; group < 40; group++) {
+      const own = { parent: all };
+      for (let i = 0; i < 50; i++) fail(5, own);
+    }
+    fail(6, main);
+    const count = (pid: number): number => reports.filter((text) => text.includes(`process ${pid} `)).length;
+    expect([count(4), count(5), count(6)]).to.deep.equal([100, 50 + 35, 1]);
   });
 });
