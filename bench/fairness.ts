@@ -15,6 +15,7 @@ import { coldLatency, emptyLoop, latency, latencyText } from "./fairness/latency
 import { panels } from "./fairness/panels.ts";
 import { pictureHtml } from "./fairness/picture.ts";
 import { rates, ratesText, spawnCosts, spawnCostsText } from "./fairness/rates.ts";
+import { coldRestarts, restartsText } from "./fairness/restarts.ts";
 import { warmUpProcesses } from "./fairness/setting.ts";
 import {
   deterministicShares,
@@ -93,12 +94,16 @@ if (wanted("latency")) {
 if (wanted("rates")) {
   const all = await rates(quick ? 2 : 7);
   const costs = await spawnCosts(quick ? 3 : 15);
+  const restarts = await coldRestarts(20);
   figures["rates"] = all;
   figures["spawn"] = costs;
+  figures["restarts"] = restarts;
   print("");
   print(ratesText(all));
   print("");
   print(spawnCostsText(costs));
+  print("");
+  print(restartsText(restarts));
 }
 
 if (wanted("idle")) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds guests/wasm from guests/c. Needs Debian's clang-19, lld-19, wasi-libc and libclang-rt-19-dev-wasm32.
-# `guests/build.sh [folder]` writes to another folder than guests/wasm.
+# Builds guests/wasm from guests/c. Needs Debian's clang-19, lld-19, wasi-libc and libclang-rt-19-dev-wasm32 for the very
+# bytes that are committed; CLANG names another clang.
+# `guests/build.sh [folder [kernels]]` writes to another folder than guests/wasm, and only what needs no library.
 set -euo pipefail
 cd "$(dirname "$0")"
 out="${1:-wasm}"
@@ -22,6 +23,8 @@ for source in c/simd/*.c; do
   "$clang" --target=wasm32 -O2 -std=c17 -Wall -Wextra -fno-builtin -msimd128 -ffreestanding -nostdlib \
     -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=8192 -o "$out/simd/$(basename "$source" .c).wasm" "$source"
 done
+
+if [ "${2:-}" = kernels ]; then exit 0; fi
 
 # Programs: the function names stay in the name section, for backtraces; producers and debug data go.
 for source in c/wasi/*.c; do

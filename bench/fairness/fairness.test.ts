@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { validate } from "../../vm/index.ts";
-import { HOGS, idler, messenger, periodic, rustShaped, spawner } from "./guests.ts";
+import { HOGS, idler, megabyte, messenger, periodic, rustShaped, spawner } from "./guests.ts";
 import { pictureHtml } from "./picture.ts";
+import { restartCost } from "./restarts.ts";
 import { deterministicShares, deterministicWeights } from "./shares.ts";
 import { distribution, jain } from "./statistics.ts";
 
@@ -21,7 +22,8 @@ describe("the fairness bench", () => {
     periodic,
     spawner,
     messenger,
-    rustShaped,
+    rustShaped: () => rustShaped(),
+    megabyte,
     idler: () => idler(17),
   })) {
     it(`the guest '${name}' is valid`, () => {
@@ -44,6 +46,17 @@ describe("the fairness bench", () => {
     const { jain, spread, sliceFuel } = deterministicShares(5_000);
     expect(jain).to.be.at.least(0.9995);
     expect(spread).to.be.at.most(sliceFuel + 1_000);
+  });
+
+  it("a module of a megabyte is spawned, traps and is started again in few turns, for what its data costs", async () => {
+    const costs = await restartCost(rustShaped('(func (export "fails") (unreachable))'), 3);
+    const large = await restartCost(megabyte(), 3);
+    expect(large.bytes).to.be.above(2 ** 20);
+    // The code is compiled once, and what does not run costs nothing: a restart is as dear as one of the small module.
+    expect(large.fuel).to.deep.equal(costs.fuel);
+    expect(large.turns).to.deep.equal(costs.turns);
+    for (const fuel of large.fuel) expect(fuel).to.be.within(20_000, 200_000);
+    for (const turns of large.turns) expect(turns).to.be.at.most(8);
   });
 
   it("groups get the shares of their weights", () => {

@@ -216,8 +216,17 @@ export const idler = (pages: number) =>
       (drop (call $receive (i32.const 0) (i32.const 0) (i64.const -1))))`,
   );
 
+/** Its bodies: a megabyte of instructions, most of which never run. */
+const megabyteOfCode = (): string => {
+  const body = Array.from({ length: 128 }, (_, i) => `(drop (v128.const i64x2 ${i} 1))`).join("");
+  return Array.from({ length: 380 }, () => `(func ${body})`).join("\n");
+};
+
+/** A module of a megabyte of which nearly all is code, else in the shape of a Rust guest; `fails()` traps. */
+export const megabyte = () => rustShaped(`(func (export "fails") (unreachable)) ${megabyteOfCode()}`);
+
 /** The shape of a Rust guest of 1 MB: 17 pages, a table of 600, 150 KB of data. */
-export const rustShaped = () =>
+export const rustShaped = (more = "") =>
   guest(
     17,
     `(table 600 600 funcref) (elem (i32.const 1) ${"$f ".repeat(599)})
@@ -225,5 +234,5 @@ export const rustShaped = () =>
     ${Array.from({ length: 15 }, (_, i) => `(data (i32.const ${131_072 + i * 10_240}) "${"rust data ".repeat(1_000)}")`).join("\n")}
     (func (export "idle") (i32.store (i32.const 1024) (i32.const 1))
       (drop (call $receive (i32.const 0) (i32.const 0) (i64.const -1))))
-    (func (export "nothing"))`,
+    (func (export "nothing")) ${more}`,
   );
