@@ -60,6 +60,24 @@ const LETTERS = `(func $letters (local $k i32) (loop $l
     (i32.shr_u (i32.load (i32.const 0)) (i32.mul (local.get $k) (i32.const 4))))))
   (br_if $l (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 8)))))`;
 
+/** A module with 2^18 element segments of three bytes each lies at 1000, and is compiled. */
+function compilingSegments(): { readonly head: string; readonly fill: string; readonly call: string } {
+  const doublings = 18;
+  const byteLength = 3 << doublings;
+  const leb = (value: number): number[] => [0, 7, 14].map((by) => ((value >> by) & 0x7f) | (by < 14 ? 0x80 : 0));
+  const head = [
+    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    ...[0x09, ...leb(byteLength + 3), ...leb(1 << doublings), 0x01, 0x00, 0x00],
+  ];
+  const first = 1_000 + head.length - 3;
+  const copies = Array.from({ length: doublings }, (_, k) => `(memory.copy ${i(first + (3 << k), first, 3 << k)})`);
+  return {
+    head: data(1_000, hex(head)),
+    fill: copies.join(" "),
+    call: `(call $process::compile_module ${i(1_000, head.length - 3 + byteLength, 0)})`,
+  };
+}
+
 /** A module with one body of so many bytes of `nop` lies at 1000, and is compiled. */
 function compiling(byteLength: number): { readonly head: string; readonly fill: string; readonly call: string } {
   const leb = (value: number): number[] => [0, 7, 14, 21].map((by) => ((value >> by) & 0x7f) | (by < 21 ? 0x80 : 0));
@@ -136,6 +154,7 @@ const READ_DIRECTORY = `(call $wasi_snapshot_preview1::fd_readdir ${i(3, 0, 24)}
 const STAT = `(call $wasi_snapshot_preview1::path_filestat_get ${i(3, 1, 16, 2, 512)})`;
 const pids = (call: (pid: string) => string): string => times(3, call("(i64.extend_i32_u (local.get $n))"));
 const BODY_7_MB = compiling(7_000_000);
+const SEGMENTS = compilingSegments();
 const BODY_20_KB = compiling(20_000);
 const tags = (count: number): string => `(drop (call $message::receive ${i(0, count)} (i64.const 0)))`;
 const WRITE = `(drop (call $wasi_snapshot_preview1::fd_write ${i(1, 16, 1, 32)}))`;
@@ -342,6 +361,10 @@ export const ATTACKS = {
       BODY_7_MB.head,
       110,
     ),
+  },
+  "13 a module of a quarter of a million segments": {
+    guest: attacker(`${SEGMENTS.fill} ${note(SEGMENTS.call).repeat(3)}`, SEGMENTS.head, 14),
+    limits: { maxMemory: 8_000_000 },
   },
   "13 modules kept in messages": {
     guest: attacker(

@@ -52,6 +52,14 @@ describe("the adversary set: memory", () => {
     expect(outcome.fuel).to.be.at.least(10_000_000);
   });
 
+  it("13 a module of a quarter of a million segments, 63 MB of the host's heap: refused at the group's 8", async () => {
+    const outcome = await new Arena(ATTACKS["13 a module of a quarter of a million segments"], { forMs: 40 }).run();
+    expectUnharmed(outcome, 40);
+    expect(outcome.notes).to.deep.equal([1, 1, 1]);
+    expect(outcome.end).to.equal("normal");
+    expect(outcome.bytes).to.be.within(7_000_000, 8_000_000);
+  });
+
   it("13 modules kept in messages: their bytes and their code are counted until nobody holds them", async () => {
     const outcome = await new Arena(ATTACKS["13 modules kept in messages"], { forMs: 40 }).run();
     expectUnharmed(outcome, 40);
