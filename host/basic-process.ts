@@ -18,7 +18,7 @@ import { Account, type Group } from "./group.ts";
 import { Mailbox } from "./mailbox.ts";
 import { DataMessage, LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
-import { isFailure, NO_PROCESS, reasonOf, type ExitReason, type Pid, type Signal } from "./signal.ts";
+import { isFailure, NO_PROCESS, reasonOf, reasonOfLink, type ExitReason, type Pid, type Signal } from "./signal.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 
 export const enum Phase {
@@ -311,7 +311,7 @@ export abstract class BasicProcess extends Task {
     this.runtime.counts.linksDied++;
     if (this.diesWithLinks) {
       this.group.release(Account.Memory, WATCH_BYTES);
-      this.kill({ kind: "link", pid, reason });
+      this.kill(reasonOfLink(pid, reason));
       return;
     }
     const notice = new LinkDied(tag);

@@ -40,6 +40,17 @@ export function reasonOf(error: unknown): ExitReason {
   return { kind: "error", error };
 }
 
+/** Links in a reason before what stands between the last and the first cause is left out: chains may be of any length. */
+const MAX_LINKS = 16;
+
+/** Why a process ends that is linked to `pid`, which ended for `reason`. */
+export function reasonOfLink(pid: Pid, reason: ExitReason): ExitReason {
+  let links = 0;
+  let cause = reason;
+  for (; cause.kind === "link"; links++) cause = cause.reason;
+  return { kind: "link", pid, reason: links < MAX_LINKS ? reason : cause };
+}
+
 /** One line for people. Text of guests in it is theirs: escape it before printing. */
 export function reasonText(reason: ExitReason): string {
   // Reasons of links are values inside values: followed without recursion, and only so far.
