@@ -5,7 +5,7 @@
  *     phase          event                  next
  *     initialising   ready                  running (visible to others)
  *     initialising   failed, killed         closing
- *     running        ended by any cause     closing (invisible to others)
+ *     running        ended by any cause     closing (invisible to others; drops what it has, some at a time)
  *     closing        everything is closed   telling (links, then monitors, some at a time)
  *     telling        all are told           exited
  */
@@ -19,6 +19,7 @@ import { Mailbox } from "./mailbox.ts";
 import { DataMessage, LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import { isFailure, NO_PROCESS, reasonOf, reasonOfLink, type ExitReason, type Pid, type Signal } from "./signal.ts";
+import { NumberTable } from "./number-table.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 
 export const enum Phase {
@@ -39,9 +40,10 @@ interface Link {
 export const WATCH_BYTES = 256;
 /** What a process costs besides all that is counted one by one: it takes 2 to 3 KB of V8's heap. */
 export const PROCESS_BYTES = 3_072;
-/** Links and monitors told in one turn. */
+/** Messages and resources dropped, links and monitors told in one turn: as much as a slice. */
+const DROPPED_PER_TURN = 1_024;
 const TOLD_PER_TURN = 256;
-/** Charge of telling one. */
+const DROP_CHARGE = 300;
 const TELL_CHARGE = 200;
 /** Charge of an end. */
 const END_CHARGE = 500;
@@ -71,9 +73,9 @@ export abstract class BasicProcess extends Task {
   exitReason: ExitReason | null = null;
   /** Why it is to end at its next turn. */
   protected killReason: ExitReason | null = null;
-  #links: Map<Pid, Link> | null = null;
-  #watchers: Map<Pid, BasicProcess> | null = null;
-  #watching: Map<Pid, BasicProcess> | null = null;
+  #links: NumberTable<Link> | null = null;
+  #watchers: NumberTable<BasicProcess> | null = null;
+  #watching: NumberTable<BasicProcess> | null = null;
   #exitListeners: ((reason: ExitReason) => void)[] | null = null;
   #readyListeners: ((isReady: boolean) => void)[] | null = null;
   /** Neighbours among the living of the runtime. */
@@ -245,7 +247,7 @@ export abstract class BasicProcess extends Task {
   }
 
   #addLink(process: BasicProcess, tag: bigint): boolean {
-    this.#links ??= new Map();
+    this.#links ??= new NumberTable();
     const known = this.#links.get(process.pid);
     if (known !== undefined) {
       known.tag = tag;
@@ -257,7 +259,7 @@ export abstract class BasicProcess extends Task {
   }
 
   #removeLink(pid: Pid): boolean {
-    if (this.#links?.delete(pid) !== true) return false;
+    if (this.#links?.delete(pid) === undefined) return false;
     this.group.release(Account.Memory, WATCH_BYTES);
     return true;
   }
@@ -300,7 +302,7 @@ export abstract class BasicProcess extends Task {
 
   /** A linked process has ended. The room that was reserved for the notice is the notice's until it is read. */
   linkDied(pid: Pid, tag: bigint, reason: ExitReason): void {
-    if (this.#links?.delete(pid) !== true) return;
+    if (this.#links?.delete(pid) === undefined) return;
     if (!this.hasEnded && isFailure(reason)) this.#hearOf(pid, tag, reason);
     else this.group.release(Account.Memory, WATCH_BYTES);
   }
@@ -323,12 +325,12 @@ export abstract class BasicProcess extends Task {
   monitor(other: BasicProcess): boolean {
     if (this.hasEnded) return true;
     if (other.hasEnded) return this.#monitorNobody(other.pid);
-    this.#watching ??= new Map();
-    if (this.#watching.has(other.pid)) return true;
+    this.#watching ??= new NumberTable();
+    if (this.#watching.get(other.pid) !== undefined) return true;
     this.runtime.counts.signals++;
     if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
     this.#watching.set(other.pid, other);
-    other.#watchers ??= new Map();
+    other.#watchers ??= new NumberTable();
     other.#watchers.set(this.pid, this);
     if (this.runtime.trace !== null) other.trace(this.pid, { kind: "monitor" });
     return true;
@@ -362,7 +364,7 @@ export abstract class BasicProcess extends Task {
   }
 
   #unwatch(other: BasicProcess): boolean {
-    if (this.#watching?.delete(other.pid) !== true) return false;
+    if (this.#watching?.delete(other.pid) === undefined) return false;
     this.group.release(Account.Memory, WATCH_BYTES);
     other.#watchers?.delete(this.pid);
     return true;
@@ -443,6 +445,9 @@ export abstract class BasicProcess extends Task {
   /** Called once, when the process is out of the table: stops what it does and closes what it holds. */
   protected abstract close(): void;
 
+  /** Closes what there may be many of, `limit` at most, and returns how much; less than the limit when nothing is left. */
+  protected abstract dropHeld(limit: number): number;
+
   /** Called last: gives the memory back. */
   protected abstract free(): void;
 
@@ -457,45 +462,75 @@ export abstract class BasicProcess extends Task {
     } catch (error) {
       throwLater(error);
     }
-    this.mailbox.clear();
-    if (this.#watching !== null) for (const other of [...this.#watching.values()]) this.#unwatch(other);
     this.turnCharge += END_CHARGE;
     return this.goOnEnding();
   }
 
   /** A turn of a process that has begun to end. */
   protected goOnEnding(): TurnEnd {
-    if (this.#closing > 0) return TurnEnd.Waiting;
-    this.phase = Phase.Telling;
-    let told = this.#tellLinks(TOLD_PER_TURN);
-    told += this.#tellWatchers(TOLD_PER_TURN - told);
-    this.turnCharge += told * TELL_CHARGE;
-    const isLeft = (this.#links?.size ?? 0) > 0 || (this.#watchers?.size ?? 0) > 0;
-    if (isLeft) return TurnEnd.Runnable;
+    let left = TOLD_PER_TURN;
+    if (this.phase === Phase.Closing) {
+      left -= this.#drop(DROPPED_PER_TURN) * (TOLD_PER_TURN / DROPPED_PER_TURN);
+      if (left <= 0) return TurnEnd.Ending;
+      if (this.#closing > 0) return TurnEnd.Waiting;
+      this.phase = Phase.Telling;
+    }
+    left -= this.#tellLinks(left);
+    left -= this.#tellWatchers(left);
+    if (left <= 0) return TurnEnd.Ending;
     this.#exited();
     return TurnEnd.Ended;
   }
 
+  /** Drops what it has, some more than `limit` at most. Returns how much; less than the limit when nothing is left. */
+  #drop(limit: number): number {
+    let dropped = this.#dropMessages(limit);
+    for (let other = this.#watching?.oldest; other != null && dropped < limit; other = this.#watching!.oldest) {
+      this.#unwatch(other.value);
+      dropped++;
+    }
+    if (dropped < limit) dropped += this.dropHeld(limit - dropped);
+    this.turnCharge += dropped * DROP_CHARGE;
+    return dropped;
+  }
+
+  #dropMessages(limit: number): number {
+    let dropped = 0;
+    while (dropped < limit) {
+      const message = this.mailbox.shift();
+      if (message === null) break;
+      dropped += message.partCount;
+      try {
+        message.drop();
+      } catch (error) {
+        throwLater(error);
+      }
+    }
+    return dropped;
+  }
+
   #tellLinks(limit: number): number {
     let told = 0;
-    if (this.#links === null) return 0;
-    for (const [pid, { process, tag }] of this.#links) {
-      if (told++ === limit) return limit;
-      this.#removeLink(pid);
+    for (let link = this.#links?.oldest; link != null && told < limit; link = this.#links!.oldest) {
+      const { process, tag } = link.value;
+      this.#removeLink(link.number);
       process.linkDied(this.pid, tag, this.exitReason!);
+      told++;
     }
+    this.turnCharge += told * TELL_CHARGE;
     return told;
   }
 
   #tellWatchers(limit: number): number {
     let told = 0;
-    if (this.#watchers === null) return 0;
-    for (const watcher of this.#watchers.values()) {
-      if (told++ === limit) return limit;
-      this.#watchers.delete(watcher.pid);
+    for (let entry = this.#watchers?.oldest; entry != null && told < limit; entry = this.#watchers!.oldest) {
+      const { number, value: watcher } = entry;
+      this.#watchers!.delete(number);
       watcher.#watching?.delete(this.pid);
       watcher.#hearOfEnd(this.pid);
+      told++;
     }
+    this.turnCharge += told * TELL_CHARGE;
     return told;
   }
 

@@ -168,11 +168,6 @@ export class Mailbox {
     message.drop();
   }
 
-  /** Drops all messages. Their senders go on. */
-  clear(): void {
-    for (let message = this.shift(); message !== null; message = this.shift()) message.drop();
-  }
-
   #oldestIndexed(tags: readonly bigint[]): Message | null {
     const byTag = this.#byTag;
     if (byTag === null || byTag.size === 0) return null;

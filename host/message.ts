@@ -25,6 +25,8 @@ export interface Resource {
   close(): void;
 }
 
+/** Resources in one message: all are closed in one step when it is dropped. */
+export const MAX_MESSAGE_RESOURCES = 4_096;
 /** Counted bytes of a message besides its data, and of each resource in it. */
 export const MESSAGE_OVERHEAD = 64;
 /** What a message of data costs its payer besides a large chunk: measured are 200 for it and 260 for a small chunk. */
@@ -76,6 +78,11 @@ export abstract class Message {
   /** Bytes that count in the bound of a mailbox. Notices count nothing. */
   get countedBytes(): number {
     return 0;
+  }
+
+  /** What dropping it takes: 1, and 1 for each of its resources. */
+  get partCount(): number {
+    return 1;
   }
 
   /** Charges the payer for more. False when it refuses. */
@@ -177,6 +184,10 @@ export class DataMessage extends Message {
 
   override get countedBytes(): number {
     return MESSAGE_OVERHEAD * (1 + (this.#resources?.length ?? 0)) + this.byteLength;
+  }
+
+  override get partCount(): number {
+    return 1 + this.resourceCount;
   }
 
   append(bytes: Uint8Array): void {

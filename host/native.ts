@@ -352,6 +352,10 @@ export class NativeProcess extends BasicProcess {
     this.#comeBack();
   }
 
+  protected override dropHeld(): number {
+    return 0;
+  }
+
   protected override free(): void {}
 }
 

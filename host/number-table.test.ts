@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { MemberList, type Member } from "./member-list.ts";
-import { NumberTable } from "./number-table.ts";
+import { hashOf, NumberTable } from "./number-table.ts";
 
 describe("NumberTable", () => {
   it("behaves as a Map, its order included", () => {
@@ -31,6 +31,22 @@ describe("NumberTable", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("spreads numbers that were chosen to meet", () => {
+    const count = 4_096;
+    const chosen: ((i: number) => number)[] = [
+      (i) => i,
+      (i) => i * 2 ** 20,
+      (i) => i * 2 ** 32,
+      (i) => (i % 2 ** 20) * 2 ** 32 + i,
+      (i) => i * 2 ** 32 + ((i ^ 0x5555) >>> 0),
+    ];
+    for (const number of chosen) {
+      const buckets = new Set(Array.from({ length: count }, (_, i) => hashOf(number(i)) & (count - 1)));
+      // By chance 0.632 of them have an entry.
+      expect(buckets.size / count).to.be.above(0.55);
+    }
   });
 
   it("gives up what has left: nothing that is in it is reached from there", () => {

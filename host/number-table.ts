@@ -3,11 +3,18 @@
 import { LinearTable, type LinearEntry } from "./linear-table.ts";
 import { MemberList, type Member } from "./member-list.ts";
 
-/** Who keeps some of many numbers cannot know which ones share a bucket. */
-const SECRET = Math.floor(Math.random() * 2 ** 32) | 0;
+/** Who keeps some of many numbers, or gives them in a snapshot, cannot know which ones share a bucket. */
+const [SECRET0, SECRET1] = crypto.getRandomValues(new Int32Array(2)) as unknown as readonly [number, number];
 
-function hashOf(number: number): number {
-  let hash = (number | 0) ^ SECRET ^ Math.trunc(number / 2 ** 32);
+/** 32 bits, signed. The upper half of a number meets the lower one when that is mixed: what their sum is nobody can choose. */
+export function hashOf(number: number): number {
+  const high = Math.trunc(number / 2 ** 32);
+  const hash = mix(number ^ SECRET0);
+  return high === 0 ? hash : mix(hash ^ high ^ SECRET1);
+}
+
+function mix(word: number): number {
+  let hash = word;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);
@@ -51,6 +58,11 @@ export class NumberTable<T> extends LinearTable<Entry<T>> {
     this.remove(entry);
     this.#order.delete(entry);
     return entry.value;
+  }
+
+  /** The one that has been in it for longest; null when it is empty. */
+  get oldest(): { readonly number: number; readonly value: T } | null {
+    return this.#order.first;
   }
 
   /** Numbers with their values, as they are now. */

@@ -1182,7 +1182,6 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#invocation?.terminate(ENDED);
     this.scratch?.drop();
     this.scratch = null;
-    this.#resources?.dispose();
     if (this.#preopens !== null) {
       for (const directory of this.#preopens) {
         const closing = directory.release();
@@ -1192,6 +1191,10 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     }
     const closing = this.#wasi?.dispose() ?? null;
     if (closing !== null) this.waitForClosing(closing);
+  }
+
+  protected override dropHeld(limit: number): number {
+    return this.#resources?.dropSome(limit) ?? 0;
   }
 
   protected override free(): void {

@@ -3,6 +3,7 @@
  * timers, and later sockets. Numbers begin at 0 and are never used again; every entry is counted.
  */
 
+import { throwLater } from "./callbacks.ts";
 import type { Resource } from "./message.ts";
 import type { ModuleHandle } from "./modules.ts";
 import { NumberTable } from "./number-table.ts";
@@ -102,14 +103,29 @@ export class ResourceTable<T> {
     return true;
   }
 
-  /** Removes all entries without disposing of them. */
-  forgetAll(): void {
-    for (const [id] of this.#entries.entries()) this.take(id);
+  /** Removes the oldest entries, `limit` at most, and disposes of them. Returns how many. */
+  dropSome(limit: number): number {
+    let dropped = 0;
+    for (let oldest = this.#entries.oldest; oldest !== null && dropped < limit; oldest = this.#entries.oldest) {
+      dropped++;
+      try {
+        this.drop(oldest.number);
+      } catch (error) {
+        throwLater(error);
+      }
+    }
+    return dropped;
   }
 
-  /** At the end of the process. */
-  dropAll(): void {
-    for (const [id] of this.#entries.entries()) this.drop(id);
+  /** As {@link dropSome}, calling `forget` in place of disposing of them. */
+  forgetSome(limit: number, forget: (value: T) => void): number {
+    let forgotten = 0;
+    for (let oldest = this.#entries.oldest; oldest !== null && forgotten < limit; oldest = this.#entries.oldest) {
+      forgotten++;
+      forget(oldest.value.value);
+      this.take(oldest.number);
+    }
+    return forgotten;
   }
 
   values(): T[] {
@@ -183,12 +199,17 @@ export class ProcessResources<Config> {
     return { configs: this.#configs?.size ?? 0, modules: this.#modules?.size ?? 0 };
   }
 
-  /** At the end of the process: closes everything and gives its bytes back. Its timers still fire. */
-  dispose(): void {
-    for (const timer of this.#timers?.values() ?? []) timer.orphan();
-    this.#timers?.forgetAll();
-    for (const table of [this.#errors, this.#configs, this.#modules]) table?.dropAll();
-    for (const table of [this.#tcpStreams, this.#tlsStreams, this.#udpSockets]) table?.dropAll();
+  /**
+   * At the end of the process: closes everything and gives its bytes back, `limit` entries at most. Its timers still fire.
+   * Returns how many.
+   */
+  dropSome(limit: number): number {
+    let dropped = this.#timers?.forgetSome(limit, (timer) => timer.orphan()) ?? 0;
+    for (const table of [this.#errors, this.#configs, this.#modules]) dropped += table?.dropSome(limit - dropped) ?? 0;
+    for (const table of [this.#tcpStreams, this.#tlsStreams, this.#udpSockets]) {
+      dropped += table?.dropSome(limit - dropped) ?? 0;
+    }
+    return dropped;
   }
 }
 

@@ -14,6 +14,7 @@
  *     handed    its waker waits               running, on the waker's slice
  *     handed    its waker goes on or ends     express
  *     running   runnable | waiting | ended    queued or express | idle (as if woken, if it was) | ended
+ *     running   ending                        hurried
  *     any       suspend                       idle (when the turn is over)
  */
 
@@ -30,6 +31,8 @@ export const enum TurnEnd {
   Waiting,
   /** It never runs again. */
   Ended,
+  /** Its end takes another turn, which comes as soon as one that somebody {@link Scheduler.hurry hurries}. */
+  Ending,
 }
 
 const enum State {
@@ -374,7 +377,12 @@ export class Scheduler {
     this.#begin(task);
     if (end === TurnEnd.Waiting && task.wasWoken) end = TurnEnd.Runnable;
     if (end === TurnEnd.Ended) this.#end(task);
-    else if (end === TurnEnd.Waiting || task.isSuspended) {
+    else if (end === TurnEnd.Ending) {
+      task.isSuspended = false;
+      task.parent!.remove(task);
+      task.state = State.Hurried;
+      this.#hurried.push(task);
+    } else if (end === TurnEnd.Waiting || task.isSuspended) {
       task.state = State.Idle;
       if (end === TurnEnd.Runnable) task.wasWoken = true;
       task.parent!.remove(task);

@@ -1,12 +1,12 @@
 import { expect } from "chai";
-import { DataMessage, type Resource } from "../message.ts";
+import { DataMessage, MAX_MESSAGE_RESOURCES, type Resource } from "../message.ts";
 import type { Process } from "../process.ts";
 import { MAX_RESOURCES, type ResourceTable } from "../resources.ts";
 import { Trap } from "../../vm/index.ts";
 import { reasonText } from "../signal.ts";
 import type { Continuation } from "./define.ts";
 import { HOST_FUNCTIONS } from "./functions.ts";
-import { MAX_MESSAGE_BYTES, MAX_MESSAGE_RESOURCES, MAX_TAGS } from "./message.ts";
+import { MAX_MESSAGE_BYTES, MAX_TAGS } from "./message.ts";
 import {
   cells,
   compileGuest,

@@ -3,7 +3,7 @@
  * receiving.
  */
 
-import { DataMessage, type Message, ProcessDied, type Resource } from "../message.ts";
+import { DataMessage, MAX_MESSAGE_RESOURCES, type Message, ProcessDied, type Resource } from "../message.ts";
 import { ModuleHandle } from "../modules.ts";
 import { TIMED_OUT } from "../process.ts";
 import type { ResourceTable } from "../resources.ts";
@@ -19,8 +19,6 @@ const define = functionsOf("lunatic::message");
 export const MAX_TAGS = 4_096;
 /** Bytes of one message. */
 export const MAX_MESSAGE_BYTES = 16 * 1_048_576;
-/** Resources in one message. */
-export const MAX_MESSAGE_RESOURCES = 65_536;
 export const EMPTY_SLOT = "the slot is empty";
 export const NOTICE = "a notice cannot be sent";
 const NOT_DATA = "no data message in the slot";

@@ -3,7 +3,15 @@
 import { type CompiledModule, type FrameState, moduleHash, Termination } from "../../vm/index.ts";
 import { WATCH_BYTES } from "../basic-process.ts";
 import { Account, type Group } from "../group.ts";
-import { DataMessage, LinkDied, type Message, MessageKind, ProcessDied, type Resource } from "../message.ts";
+import {
+  DataMessage,
+  LinkDied,
+  MAX_MESSAGE_RESOURCES,
+  type Message,
+  MessageKind,
+  ProcessDied,
+  type Resource,
+} from "../message.ts";
 import { ModuleHandle } from "../modules.ts";
 import { Fields, invalid, mismatch, unsavable } from "./fields.ts";
 
@@ -81,7 +89,9 @@ function restoreData(fields: Fields, tag: bigint, modules: Modules, group: Group
   try {
     message.append(bytes);
     message.cursor = fields.count("cursor");
-    fields.list("resources").forEach((resource, index) => {
+    const resources = fields.list("resources");
+    if (resources.length > MAX_MESSAGE_RESOURCES) throw invalid(`${resources.length} resources of a message`);
+    resources.forEach((resource, index) => {
       if (resource !== null && typeof resource !== "string") throw invalid("a resource of a message");
       if (resource !== null) message.pushResource(modules.open(resource, group));
       else {

@@ -148,7 +148,7 @@ class ProcessRestoring implements Restoring {
       restoreRelations(fields.record("relations"), process, relations);
     } catch (error) {
       // Those of a process that ends would still fire.
-      process.resources.timers.dropAll();
+      process.resources.timers.dropSome(Number.POSITIVE_INFINITY);
       throw error;
     }
     if (!isStarting) process.comeBack();

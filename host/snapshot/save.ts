@@ -143,7 +143,7 @@ async function finishLater(process: Process, first: Save, options: ProcessSnapsh
 /** What it takes along is no longer here: its timers, and its number. */
 function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnapshotOptions): Uint8Array {
   if (stop) {
-    process.resources.timers.dropAll();
+    process.resources.timers.dropSome(Number.POSITIVE_INFINITY);
     process.environment.leave(process.pid, checksumOf(bytes));
     process.kill(NORMAL);
   }
