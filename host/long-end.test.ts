@@ -1,6 +1,7 @@
 /** Ends of processes that have much to drop and many to tell: in turns of bounded charge, others' between. */
 
 import { expect } from "chai";
+import { eventLoopTurn } from "../vm/index.ts";
 import type { BasicProcess } from "./basic-process.ts";
 import { mainOf, TestHost } from "./functions/testing.ts";
 import { Account } from "./group.ts";
@@ -68,9 +69,12 @@ describe("the end of a process", () => {
       expect(Math.max(...charges)).to.be.below(MAX_CHARGE);
       const all = charges.reduce((sum, charge) => sum + charge, 0);
       expect(all).to.be.within(1_500 * 200, 6_001 * 300 + 20_000);
-      const ended = host.runtime.dispose();
-      host.executor.runUntilIdle();
-      await ended;
+      const disposed = host.runtime.dispose();
+      while (host.runtime.processCount > 0) {
+        host.executor.runUntilIdle();
+        await eventLoopTurn();
+      }
+      await disposed;
       expect(host.runtime.group.used(Account.Memory)).to.equal(0);
     });
   }
