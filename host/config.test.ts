@@ -19,6 +19,19 @@ const ROOT: DirectoryGrant = {
   open: () => Promise.resolve(MemoryDirectory.create(new FakeClock())),
 };
 
+/** Places that directories may lead to. */
+const PATHS = ["/data", "/data/a", "/data/a/b", "/data/c", "work", "work/a", "/", "elsewhere"];
+
+/** 0: not at all, 1: to read, 2: to write too. */
+function reach(config: Config, path: string): number {
+  try {
+    return grantThrough(config.preopens, path).readOnly ? 1 : 2;
+  } catch (error) {
+    if (error instanceof GrantError) return 0;
+    throw error;
+  }
+}
+
 /** Everything a configuration allows, as numbers of which none may grow. */
 function rightsOf(config: Config): readonly number[] {
   return [
@@ -34,6 +47,11 @@ function rightsOf(config: Config): readonly number[] {
     Number(config.network.listen),
     Number(config.network.resolve),
     VISIBILITIES.indexOf(config.visibility),
+    // What it may cause to those it sends to, and what it survives.
+    ["drop-newest", "suspend", "end-receiver"].indexOf(config.onFullMailbox),
+    ["end", "pause"].indexOf(config.onFuelExhausted),
+    ["reject", "terminate"].indexOf(config.denied),
+    ...PATHS.map((path) => reach(config, path)),
     ...NAMES.map((name) => Number(decideImport(config.policies, name) === "granted")),
   ];
 }
@@ -58,6 +76,50 @@ const drafts = fc
   })
   .map((fields) => Object.assign(new ConfigDraft(), fields));
 
+/** A member of a tree: whose child it is, what it asks for, and whether it is saved and restored on the way. */
+const members = fc.record({
+  creator: fc.nat(),
+  draft: drafts,
+  directories: fc.subarray([...PATHS, "/data/../work", "~"], { maxLength: 3 }),
+  restored: fc.option(
+    fc.record({
+      onFuelExhausted: fc.constantFrom("end" as const, "pause" as const),
+      denied: fc.constantFrom("reject" as const, "terminate" as const),
+    }),
+  ),
+});
+type Member = typeof members extends fc.Arbitrary<infer T> ? T : never;
+const roots = fc
+  .record({
+    onFuelExhausted: fc.constantFrom("end" as const, "pause" as const),
+    denied: fc.constantFrom("reject" as const, "terminate" as const),
+    onFullMailbox: fc.constantFrom<OnFullMailbox>("suspend", "end-receiver", "drop-newest"),
+    visibility: fc.constantFrom(...VISIBILITIES),
+    preopens: fc.subarray([
+      ROOT,
+      { ...ROOT, name: "/data/a", readOnly: false },
+      { ...ROOT, name: "work", readOnly: false },
+    ]),
+  })
+  .map(
+    (options) => new Config({ ...options, maxMemory: 2 ** 30, maxFuel: 2 ** 40, imports: { allow: ["a::*", "b::*"] } }),
+  );
+
+/** The child that asks for it; null where a directory is not there to give. A creator's own are asked for as often as others. */
+function childOf(creator: Config, { draft, directories, restored }: Member): Config | null {
+  const asked = Object.assign(new ConfigDraft(), draft);
+  asked.directories.push(...directories);
+  try {
+    const child = creator.meet(asked);
+    if (restored === null) return child;
+    const preopens = child.preopens.map(({ name }) => ({ name, readOnly: false }));
+    return creator.restored({ ...child, ...restored, preopens, rules: [] });
+  } catch (error) {
+    if (error instanceof GrantError) return null;
+    throw error;
+  }
+}
+
 describe("Config", () => {
   it("never gives a child a right that its creator does not have, over any generations", () => {
     fc.assert(
@@ -73,6 +135,31 @@ describe("Config", () => {
         }
       }),
     );
+  });
+
+  it("never gives anyone in a tree a right that one above does not have: directories, and what others feel, too", () => {
+    let withDirectories = 0;
+    fc.assert(
+      fc.property(roots, fc.array(members, { minLength: 1, maxLength: 12 }), (root, asked) => {
+        const tree: { readonly config: Config; readonly creator: number }[] = [{ config: root, creator: -1 }];
+        for (const member of asked) {
+          const creator = member.creator % tree.length;
+          const config = childOf(tree[creator]!.config, member);
+          if (config === null) continue;
+          if (config.preopens.length > 0) withDirectories++;
+          const rights = rightsOf(config);
+          for (let above = creator; above >= 0; above = tree[above]!.creator) {
+            const bounds = rightsOf(tree[above]!.config);
+            rights.forEach((right, i) => {
+              expect(right, `right ${i}`).to.be.at.most(bounds[i]!);
+            });
+          }
+          tree.push({ config, creator });
+        }
+      }),
+    );
+    // The property says something about directories only where some are given.
+    expect(withDirectories).to.be.above(20);
   });
 
   it("restores no process with what happens to denied imports or without fuel laxer than the restorer has it", () => {
