@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileSync, warmUp } from "../vm/index.ts";
 import { benchArguments } from "./arguments.ts";
-import { adversaries, adversariesText, outOfBounds } from "./fairness/adversaries.ts";
+import { adversaries, adversariesBars, adversariesText } from "./fairness/adversaries.ts";
 import { HOGS } from "./fairness/guests.ts";
 import { hibernation, hibernationText, idle, idleText } from "./fairness/idle.ts";
 import { coldLatency, emptyLoop, latency, latencyText } from "./fairness/latency.ts";
@@ -25,7 +25,17 @@ import {
   unlikeShares,
   weightedShares,
 } from "./fairness/shares.ts";
-import { circumstances, circumstancesText, writeJson } from "./harness.ts";
+import {
+  type Bar,
+  hibernationBars,
+  idleBars,
+  latencyBars,
+  ratesBars,
+  sharesBars,
+  verdictText,
+} from "./fairness/verdicts.ts";
+import { circumstances, circumstancesText, isBusy, writeJson } from "./harness.ts";
+import { ATTACKS } from "../host/adversary/attacks.ts";
 
 const SECTIONS = ["shares", "latency", "rates", "idle", "hibernation", "adversaries", "picture"];
 const result = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}`, import.meta.url));
@@ -38,7 +48,7 @@ const USAGE = `npm run bench:fairness -- [options] [${SECTIONS.join(" | ")} …]
   --json FILE      where the figures go for machines (bench/results/fairness.json)
   --picture FILE   where the picture of who ran when goes (bench/results/fairness.html)
 
-Without words: all sections.`;
+Without words: all sections. Each ends with a verdict: met, missed, or "machine busy: not judged" for what is timed.`;
 
 const { values, chosen } = benchArguments(
   USAGE,
@@ -53,6 +63,13 @@ const { values, chosen } = benchArguments(
 );
 const wanted = (section: string): boolean => chosen.length === 0 || chosen.includes(section);
 const { quick } = values;
+const attacks = values.attack === "" ? [] : values.attack.split(",");
+const known = Object.keys(ATTACKS).map((name) => name.split(" ")[0]!);
+const strange = attacks.find((number) => !known.includes(number));
+if (strange !== undefined) {
+  process.stderr.write(`there is no attack '${strange}': ${[...new Set(known)].join(", ")}\n`);
+  process.exit(2);
+}
 
 const figures: Record<string, unknown> = { circumstances: circumstances() };
 print(circumstancesText(circumstances()));
@@ -71,6 +88,7 @@ if (wanted("shares")) {
     `\nGreatest difference of two of the 1,000: ${fixed.spread.toLocaleString("en")} fuel (slice ${fixed.sliceFuel})`,
   );
   print(`Unlike hogs: ${kindsText(unlike)}`);
+  verdict("shares", sharesBars(fixed, shares.slice(1)));
 }
 
 if (wanted("latency")) {
@@ -89,6 +107,7 @@ if (wanted("latency")) {
   print("at the most hogs at most 1.5 times that at 10; messages of the embedder at most 6 ms; p99.9 of the loop");
   print("at most 6 ms, 25 cold\n");
   print(latencyText(all, cold, empty));
+  verdict("latency", latencyBars(all, cold));
 }
 
 if (wanted("rates")) {
@@ -104,6 +123,7 @@ if (wanted("rates")) {
   print(spawnCostsText(costs));
   print("");
   print(restartsText(restarts));
+  verdict("rates", ratesBars(all, costs, restarts));
 }
 
 if (wanted("idle")) {
@@ -119,6 +139,7 @@ if (wanted("idle")) {
     "\nMemory: 100,000 with two pages touched within 1,500 MB, 10,000 of a Rust guest's shape within 2,500, growth below 5 %\n",
   );
   print(idleText(all));
+  verdict("idle", idleBars(all));
 }
 
 if (wanted("hibernation")) {
@@ -131,21 +152,20 @@ if (wanted("hibernation")) {
   figures["hibernation"] = all;
   print("");
   print(hibernationText(all));
+  verdict("hibernation", hibernationBars(all));
 }
 
 if (wanted("adversaries")) {
-  const numbers = values.attack.split(",");
-  const isChosen = (name: string) => values.attack === "" || numbers.includes(name.split(" ")[0]!);
+  const isChosen = (name: string) => attacks.length === 0 || attacks.includes(name.split(" ")[0]!);
   const all = await adversaries(isChosen, ({ attack, wakeMs: { p99 } }) =>
     print(`${attack}: p99 ${p99.toFixed(2)} ms`),
   );
   figures["adversaries"] = all;
-  const missed = outOfBounds(all);
   print(
     "\nAttacks: a neighbour's p99 at most twice the quiet one's or 2 ms, 90 % of a half kept, memory back within 10 %\n",
   );
   print(adversariesText(all));
-  print(`\n${missed.length === 0 ? "All within bounds" : `Out of bounds:\n  ${missed.join("\n  ")}`}`);
+  verdict("adversaries", adversariesBars(all));
 }
 
 if (wanted("picture")) {
@@ -158,6 +178,13 @@ figures["after"] = circumstances();
 writeJson(values.json, figures);
 print(`\n${circumstancesText(circumstances())}\n${values.json}`);
 process.exit(0);
+
+/** The machine is looked at when a section is over: what disturbed it shows in the load of its last minute. */
+function verdict(section: string, bars: readonly Bar[]): void {
+  const text = verdictText(section, bars, isBusy(circumstances()));
+  figures[`${section} verdict`] = text;
+  print(`\n${text}`);
+}
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -88,8 +88,14 @@ export function circumstances(): Circumstances {
   };
 }
 
-export function circumstancesText({ node, v8, processor, cores, loadPerCore }: Circumstances): string {
-  const busy = loadPerCore > 0.75 ? " (busy: trust ratios only)" : "";
+/** Whether others leave so little of the machine that times say nothing: the last minute's load, ours included. */
+export function isBusy({ loadPerCore }: Circumstances): boolean {
+  return loadPerCore > 0.75;
+}
+
+export function circumstancesText(at: Circumstances): string {
+  const { node, v8, processor, cores, loadPerCore } = at;
+  const busy = isBusy(at) ? " (busy: trust ratios only)" : "";
   return `Node ${node}, V8 ${v8}, ${cores} × ${processor}, load ${loadPerCore.toFixed(2)} per core${busy}`;
 }
 

@@ -16,6 +16,7 @@ import { HOGS, periodic } from "./guests.ts";
 import { probeLoop } from "./latency.ts";
 import { sleep } from "./setting.ts";
 import { type Distribution, distribution } from "./statistics.ts";
+import type { Bar } from "./verdicts.ts";
 
 export interface Ordeal {
   /** "quiet" for none. */
@@ -187,14 +188,18 @@ export function adversariesText(all: readonly Ordeal[]): string {
 }
 
 /** What is out of bounds: the neighbour's p99 above twice the quiet one and 2 ms, less than 90 % kept, 10 % more memory. */
-export function outOfBounds(all: readonly Ordeal[]): string[] {
+export function adversariesBars(all: readonly Ordeal[]): Bar[] {
   const { p99, speed: whole } = undisturbed(all);
   const worst = Math.max(2 * p99, 2);
   return all
     .filter((each) => !isQuiet(each))
     .flatMap(({ attack, wakeMs, speed, before, after }) => [
-      ...(wakeMs.p99 > worst ? [`${attack}: p99 ${wakeMs.p99.toFixed(2)} ms`] : []),
-      ...(speed < 0.45 * whole ? [`${attack}: keeps ${((speed / whole) * 200).toFixed(0)} %`] : []),
-      ...(after > MORE * before ? [`${attack}: ${((after / before - 1) * 100).toFixed(0)} % more memory`] : []),
+      { text: `${attack}: p99 ${wakeMs.p99.toFixed(2)} ms`, isMet: wakeMs.p99 <= worst, isTimed: true },
+      { text: `${attack}: keeps ${((speed / whole) * 200).toFixed(0)} %`, isMet: speed >= 0.45 * whole, isTimed: true },
+      {
+        text: `${attack}: ${((after / before - 1) * 100).toFixed(0)} % more memory`,
+        isMet: after <= MORE * before,
+        isTimed: false,
+      },
     ]);
 }

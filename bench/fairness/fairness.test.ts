@@ -5,6 +5,7 @@ import { pictureHtml } from "./picture.ts";
 import { restartCost } from "./restarts.ts";
 import { deterministicShares, deterministicWeights } from "./shares.ts";
 import { distribution, jain } from "./statistics.ts";
+import { verdictText } from "./verdicts.ts";
 
 describe("the fairness bench", () => {
   it("Jain's index is 1 for equal shares and 1/n when one has everything", () => {
@@ -57,6 +58,18 @@ describe("the fairness bench", () => {
     expect(large.turns).to.deep.equal(costs.turns);
     for (const fuel of large.fuel) expect(fuel).to.be.within(20_000, 200_000);
     for (const turns of large.turns) expect(turns).to.be.at.most(8);
+  });
+
+  it("a verdict names what is missed, and on a busy machine judges only what the machine does not change", () => {
+    const bar = (text: string, isMet: boolean, isTimed: boolean) => ({ text, isMet, isTimed });
+    const bars = [bar("a", true, false), bar("b", false, true)];
+    expect(verdictText("x", [bars[0]!], false)).to.equal("Verdict, x: met");
+    expect(verdictText("x", bars, false)).to.equal("Verdict, x: missed: b");
+    expect(verdictText("x", bars, true)).to.equal("Verdict, x: met; machine busy: 1 of 2 not judged");
+    expect(verdictText("x", [bars[1]!], true)).to.equal("Verdict, x: machine busy: not judged");
+    expect(verdictText("x", [bar("c", false, false), bars[1]!], true)).to.equal(
+      "Verdict, x: missed: c; machine busy: 1 of 2 not judged",
+    );
   });
 
   it("groups get the shares of their weights", () => {

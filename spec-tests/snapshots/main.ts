@@ -114,7 +114,13 @@ const SUITE = "suite:";
 
 const words = process.argv.slice(2);
 const unknown = words.filter((word) => !Object.hasOwn(PARTS, word) && !word.startsWith(SUITE));
-if (unknown.length > 0) throw new RangeError(`no such part: ${unknown.join()}. Parts: ${Object.keys(PARTS).join()}`);
+const asksForHelp = words.some((word) => word === "--help" || word === "-h");
+if (asksForHelp || unknown.length > 0) {
+  const usage = `npm run snapshots -- [PART …]\n\nWithout words all of them, or suite:FOLDER and suite:FILE. Parts:\n  ${Object.keys(PARTS).join("\n  ")}\n`;
+  if (asksForHelp) process.stdout.write(usage);
+  else process.stderr.write(`there is no part '${unknown.join("', '")}'\n\n${usage}`);
+  process.exit(asksForHelp ? 0 : 2);
+}
 const start = performance.now();
 for (const name of words.length === 0 ? Object.keys(PARTS) : words) {
   await part(name, PARTS[name] ?? (() => suite(name.slice(SUITE.length))));
