@@ -4,7 +4,7 @@
  * the command line works the same, so tsc alone is enough while developing.
  */
 
-import { rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -26,3 +26,5 @@ await build({
   packages: "external",
   logLevel: "warning",
 });
+// For whoever starts it by a link of their own, such as one named lunatic; npm does this for its links alone.
+await chmod(`${dist}cli/main.js`, 0o755);

@@ -5,6 +5,7 @@ import { pictureHtml } from "./picture.ts";
 import { restartCost } from "./restarts.ts";
 import { deterministicShares, deterministicWeights } from "./shares.ts";
 import { distribution, jain } from "./statistics.ts";
+import { study } from "./study.ts";
 import { verdictText } from "./verdicts.ts";
 
 describe("the fairness bench", () => {
@@ -70,6 +71,11 @@ describe("the fairness bench", () => {
     expect(verdictText("x", [bar("c", false, false), bars[1]!], true)).to.equal(
       "Verdict, x: missed: c; machine busy: 1 of 2 not judged",
     );
+  });
+
+  it("the study of the scheduler that docs/fairness.md shows gives everybody the same", () => {
+    const { hogs, cheater, chain } = study();
+    for (const part of [...hogs, cheater, chain]) expect(part).to.be.closeTo(1 / 11, 0.001);
   });
 
   it("groups get the shares of their weights", () => {
