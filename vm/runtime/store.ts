@@ -29,7 +29,7 @@ import {
   type RestoreOptions,
   type SnapshotOptions,
 } from "../snapshot/index.ts";
-import type { LinkPlan } from "../execute/link-plan.ts";
+import { LinkPlan } from "../execute/link-plan.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
@@ -352,7 +352,8 @@ export class Store {
     module: CompiledModule,
     imports: Imports | LinkPlan = {},
   ): { readonly instance: Instance; readonly invocation: Invocation } {
-    check("module to instantiate", module, COMPILED_MODULE);
+    // A plan knows its module.
+    if (!(imports instanceof LinkPlan)) check("module to instantiate", module, COMPILED_MODULE);
     const { instance, unlink } = link(this, module, imports);
     const address = instance.funcsAt + instantiationIndex(module.data);
     try {
