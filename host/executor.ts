@@ -376,12 +376,16 @@ export class Executor {
     }
   }
 
-  /** What a native process did after its turn ended is charged by its time. */
+  /**
+   * What a native process did after its turn ended is charged by its time: until it last did something with its context, since
+   * what the event loop did then was not its work; all of it if it has done nothing there.
+   */
   #chargeNative(): void {
     const task = this.#native;
     this.#native = null;
     if (task === null || this.isDeterministic) return;
-    this.scheduler.chargeLate(task, this.#pardoned((this.nowMs() - this.#lastMs) * 1e6, MAX_NATIVE_NS));
+    const endMs = task.touchedMs > this.#lastMs ? task.touchedMs : this.nowMs();
+    this.scheduler.chargeLate(task, this.#pardoned((endMs - this.#lastMs) * 1e6, MAX_NATIVE_NS));
   }
 
   #sliceOf(task: Task): number {

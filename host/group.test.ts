@@ -232,6 +232,11 @@ describe("Group", () => {
       kind: "memory",
       message: "no process: it takes 3,072 bytes, the group has 0 of at most 1,000",
     });
+    const scarce = testRuntime({ maxHostMemory: 1_000 });
+    expect(errorOf(() => scarce.runtime.spawn(waiting, WAITING))).to.deep.equal({
+      kind: "memory",
+      message: "no process: it takes 3,072 bytes, the runtime's group has 0 of at most 1,000 in the host's heap",
+    });
     inner.setLimit("names", 0);
     expect(errorOf(() => runtime.register("n", handle))).to.deep.equal({
       kind: "names",

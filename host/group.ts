@@ -268,9 +268,7 @@ export class Group {
   /** Charges here and in all groups above, or nowhere: false when one of them refuses. */
   reserve(account: Account, amount: number): boolean {
     for (let group: Group | null = this; group !== null; group = group.parent) {
-      const used = group.#used[account]! + amount;
-      if (used > group.#limits[account]!) return false;
-      if (account === Account.Memory && used - group.#used[Account.Outside]! > group.#maxHostMemory) return false;
+      if (!group.#hasRoom(account, amount)) return false;
     }
     this.charge(account, amount);
     return true;
@@ -294,9 +292,29 @@ export class Group {
 
   /** The first, here or above, that would refuse so much. */
   refusing(account: Account, amount: number): Group | null {
-    let group: Group | null = this;
-    while (group !== null && group.#used[account]! + amount <= group.#limits[account]!) group = group.parent;
-    return group;
+    for (let group: Group | null = this; group !== null; group = group.parent) {
+      if (!group.#hasRoom(account, amount)) return group;
+    }
+    return null;
+  }
+
+  #hasRoom(account: Account, amount: number): boolean {
+    const used = this.#used[account]! + amount;
+    return used <= this.#limits[account]! && !(account === Account.Memory && this.isFullOfHost(amount));
+  }
+
+  /** Whether so many bytes more in the host's own heap would be too many. */
+  isFullOfHost(byteLength: number): boolean {
+    return this.hostBytes + byteLength > this.#maxHostMemory;
+  }
+
+  /** Bytes that lie in the host's own heap. */
+  get hostBytes(): number {
+    return this.#used[Account.Memory]! - this.#used[Account.Outside]!;
+  }
+
+  get maxHostMemory(): number {
+    return this.#maxHostMemory;
   }
 
   /** As {@link reserve}, for what has happened already: nobody refuses. */

@@ -172,7 +172,7 @@ export class DataMessage extends Message {
    */
   static of(bytes: Uint8Array, tag = 0n, payer: Group | null = null): DataMessage {
     checkMessage(bytes, tag);
-    const message = new DataMessage(tag, bytes.length, payer);
+    const message = new DataMessage(BigInt.asIntN(64, tag), bytes.length, payer);
     try {
       message.append(bytes);
     } catch (error) {

@@ -145,6 +145,55 @@ describe("a native process", () => {
     }
   }
 
+  it("is not charged for what the event loop does between its work and the next turns", async () => {
+    const { loop, runtime, hogs } = setting(1);
+    let busyMs = 0;
+    runtime.spawnNative(async (self) => {
+      for (;;) {
+        await self.sleep(0);
+        loop.ms += 0.5;
+        busyMs += 0.5;
+      }
+    });
+    // The embedder works after each round's promises.
+    const nextTurn = loop.nextTurn.bind(loop);
+    let embeddersMs = 0;
+    loop.nextTurn = (run) =>
+      nextTurn(() => {
+        loop.ms += 3;
+        embeddersMs += 3;
+        run();
+      });
+    await loop.pass(3_000);
+    const ours = loop.ms - embeddersMs;
+    expect(busyMs / ours).to.be.within(0.4, 0.6);
+    expect(hogs[0]!.ms / ours).to.be.within(0.4, 0.6);
+  });
+
+  it("gives back what was paid for the notices that it has read", async () => {
+    const { loop, runtime } = setting();
+    const group = runtime.createGroup();
+    let heard = 0;
+    const watcher = runtime.spawnNative(
+      async (self) => {
+        self.dieWhenLinkDies(false);
+        for (let i = 0; i < 20; i++) {
+          self.link(9_000 + i, 5n);
+          self.monitor(9_000 + i);
+          await self.receive();
+          await self.receive();
+          heard += 2;
+        }
+        expect(group.used("memory")).to.equal(PROCESS_BYTES);
+      },
+      { group },
+    );
+    await loop.untilIdle();
+    expect(heard).to.equal(40);
+    expect(await watcher.exited).to.deep.equal({ kind: "normal" });
+    expect(group.used("memory")).to.equal(0);
+  });
+
   /** Each would never let the event loop go on if it settled at once. */
   const endless: readonly (readonly [string, (self: NativeContext, full: ProcessHandle) => Promise<unknown>])[] = [
     ["sends to nobody", (self) => self.send(999, BYTE)],

@@ -149,7 +149,13 @@ export class NativeProcess extends BasicProcess {
     );
   }
 
+  /** What comes later may be the embedder's. */
+  #touch(): void {
+    this.touchedMs = this.runtime.executor.nowMs();
+  }
+
   #finish(reason: ExitReason): void {
+    this.#touch();
     this.#comeBack();
     this.#ended = reason;
     if (!this.hasEnded) this.runtime.scheduler.wake(this);
@@ -179,6 +185,7 @@ export class NativeProcess extends BasicProcess {
    * returns how to give that up, also after it was called. What `begin` throws comes in a turn too.
    */
   #awaiting<T>(begin: (goOn: (finish: () => T | typeof NOT_YET, isAtOnce?: boolean) => void) => Cancel): Promise<T> {
+    this.#touch();
     const promise = new Promise<T>((resolve, reject) => {
       if (this.hasEnded) {
         // It has no turns any more, and a function that catches this may try again without end.
@@ -235,7 +242,7 @@ export class NativeProcess extends BasicProcess {
         return arrived === null ? null : toNative(arrived);
       };
       const receiving: Receiving = {
-        tags: tags === undefined ? null : new TagSet(tags),
+        tags: tags === undefined ? null : new TagSet(tags.map((tag) => BigInt.asIntN(64, tag))),
         arrived: null,
         isSearching: true,
         isLate: false,
@@ -359,11 +366,17 @@ export class NativeProcess extends BasicProcess {
   protected override free(): void {}
 }
 
+/** It is read with that, and gives back what was paid for it. */
 function toNative(message: Message): NativeMessage {
+  const native = contentsOf(message);
+  message.drop();
+  return native;
+}
+
+function contentsOf(message: Message): NativeMessage {
   switch (message.kind) {
     case MessageKind.Data: {
       const { bytes, tag } = message as DataMessage;
-      message.drop();
       return { kind: "data", tag, bytes };
     }
     case MessageKind.LinkDied:

@@ -234,7 +234,8 @@ export function checkHandle(handle: ProcessHandle): void {
 const TAG: Expected = {
   text: "a bigint of 64 bits, as 5n",
   type: "bigint",
-  accepts: (value: bigint) => BigInt.asIntN(64, value) === value,
+  // As guests see it, signed, or the same bits without a sign.
+  accepts: (value: bigint) => BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value,
 };
 
 /** What is sent. Throws as {@link checkConfig} does. */
@@ -285,6 +286,9 @@ const EXECUTOR: ExpectedOptions<ExecutorOptions> = {
 /** As {@link checkConfig}. */
 export function checkExecutor(options: ExecutorOptions): void {
   checkOptions("Executor", options, EXECUTOR);
+  if (options.seed !== undefined && options.virtualTime === false) {
+    throw new TypeError("virtualTime of Executor: with a seed time is virtual, and nothing would ever be due");
+  }
 }
 
 const STRATEGIES: readonly RestartStrategy[] = ["one-for-one", "one-for-all", "rest-for-one"];

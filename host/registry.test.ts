@@ -49,6 +49,22 @@ describe("Registry", () => {
     expect(group.used(Account.Names)).to.equal(1);
   });
 
+  it("a group that has come to use more than it may keeps what it pays for its names, however often it tries", () => {
+    const registry = new Registry();
+    const root = new Group(new Scheduler(), null, null, {});
+    const group = new Group(new Scheduler(), root, null, { maxMemory: 10_000, maxNames: 2 });
+    expect(registry.put("n", process(1), group)).to.equal(true);
+    const paid = group.used(Account.Memory);
+    group.charge(Account.Memory, 100_000);
+    for (let i = 0; i < 100; i++) expect(registry.put("n", process(2), group)).to.equal(false);
+    for (const each of [group, root]) {
+      expect([each.used(Account.Memory), each.used(Account.Names)]).to.deep.equal([paid + 100_000, 1]);
+    }
+    group.release(Account.Memory, 100_000);
+    registry.remove("n");
+    expect([root.used(Account.Memory), root.used(Account.Names)]).to.deep.equal([0, 0]);
+  });
+
   it("lookup gives the newest version in the range, of exactly that name", () => {
     const registry = new Registry();
     const group = namesGroup();

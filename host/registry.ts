@@ -111,7 +111,8 @@ export class Registry {
     // Given back first, so that a full group can still overwrite its names.
     if (former !== undefined) uncharge(former);
     if (!charge(entry)) {
-      if (former !== undefined) charge(former);
+      // Unasked: its group may have used more since than it may now, and would refuse.
+      if (former !== undefined) chargeAgain(former);
       return false;
     }
     this.#forget(name);
@@ -249,6 +250,11 @@ function charge({ group, byteLength }: Entry): boolean {
   if (group.reserve(Account.Memory, byteLength)) return true;
   group.release(Account.Names, 1);
   return false;
+}
+
+function chargeAgain({ group, byteLength }: Entry): void {
+  group.charge(Account.Names, 1);
+  group.charge(Account.Memory, byteLength);
 }
 
 function uncharge({ group, byteLength }: Entry): void {

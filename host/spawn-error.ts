@@ -43,11 +43,14 @@ export function refusal(
     );
   }
   const short = group.refusing(Account.Memory, byteLength) ?? group;
-  const most = count(short.limit(Account.Memory));
-  const used = count(short.used(Account.Memory));
+  const isHost =
+    short.isFullOfHost(byteLength) && short.used(Account.Memory) + byteLength <= short.limit(Account.Memory);
+  const most = count(isHost ? short.maxHostMemory : short.limit(Account.Memory));
+  const used = count(isHost ? short.hostBytes : short.used(Account.Memory));
+  const where = isHost ? " in the host's heap" : "";
   return new SpawnError(
     "memory",
-    `no ${what}: it takes ${count(byteLength)} bytes, ${nameOf(short)} has ${used} of at most ${most}`,
+    `no ${what}: it takes ${count(byteLength)} bytes, ${nameOf(short)} has ${used} of at most ${most}${where}`,
   );
 }
 

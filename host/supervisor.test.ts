@@ -402,10 +402,16 @@ describe("Supervisor", () => {
       const supervisor = await Supervisor.start([late], { executor: nursery.executor });
       await nursery.tell(supervisor.supervisor("late")!, "a", 1n);
       expect(starts).to.equal(2);
-      await supervisor.stop();
-      open();
+      let hasStopped = false;
+      const stopped = supervisor.stop().then(() => {
+        hasStopped = true;
+      });
       await nursery.settled();
+      expect(hasStopped).to.equal(false);
+      open();
+      await stopped;
       expect(nursery.take()).to.equal("+a, -a error, +a, -a killed");
+      expect(nursery.runtime.processCount).to.equal(0);
     });
   });
 });

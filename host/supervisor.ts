@@ -92,6 +92,8 @@ interface Child {
   supervisor: Supervisor | null;
   /** Counts its starts, so that the end of an earlier one is not taken for that of the present one. */
   generation: number;
+  /** Resolves when the start that is under way is over, whatever became of it. */
+  starting: Promise<void>;
   /** Resolves when those that were stopped have ended. */
   stopped: Promise<void>;
 }
@@ -165,6 +167,7 @@ export class Supervisor implements AsyncDisposable {
       handle: null,
       supervisor: null,
       generation: 0,
+      starting: Promise.resolve(),
       stopped: Promise.resolve(),
     }));
     this.#strategy = options.strategy ?? "one-for-one";
@@ -204,7 +207,7 @@ export class Supervisor implements AsyncDisposable {
     return this.#children.find(({ spec }) => spec.id === id)?.supervisor ?? null;
   }
 
-  /** Stops all children in reverse order, and waits for their ends. */
+  /** Stops all children in reverse order, and waits for their ends, and for a start that is under way. */
   stop(): Promise<void> {
     this.#end ??= { kind: "stopped" };
     this.#backOffs.cutShort();
@@ -225,9 +228,12 @@ export class Supervisor implements AsyncDisposable {
   #startChild(child: Child): Promise<void> {
     const generation = ++child.generation;
     const { spec } = child;
-    return spec.type === "supervisor"
-      ? this.#startSupervisor(child, spec, generation)
-      : this.#startWorker(child, spec, generation);
+    const started =
+      spec.type === "supervisor"
+        ? this.#startSupervisor(child, spec, generation)
+        : this.#startWorker(child, spec, generation);
+    child.starting = started.catch(() => undefined);
+    return started;
   }
 
   async #startWorker(child: Child, spec: WorkerSpec, generation: number): Promise<void> {
@@ -267,6 +273,7 @@ export class Supervisor implements AsyncDisposable {
     // It was stopped meanwhile.
     if (generation !== child.generation) {
       running.kill();
+      child.stopped = Promise.all([child.stopped, running.ended]).then(() => undefined);
       throw new Error(`${child.spec.id} is not needed any more`);
     }
     child.running = running;
@@ -379,7 +386,12 @@ export class Supervisor implements AsyncDisposable {
 
   #stopAll(): Promise<void> {
     this.#stopping ??= (async () => {
-      for (const child of [...this.#children].reverse()) await this.#stopChild(child);
+      for (const child of [...this.#children].reverse()) {
+        await this.#stopChild(child);
+        // What a start that is under way still makes is killed.
+        await child.starting;
+        await child.stopped;
+      }
       this.#resolveEnd(this.#end ?? { kind: "stopped" });
     })();
     return this.#stopping;
