@@ -5,7 +5,7 @@
  * and the seed alone.
  */
 
-import { DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
+import { DOUBLE_ZERO, eventLoopTurn, isLoopCold } from "../vm/index.ts";
 import { checkExecutor } from "./options.ts";
 import type { Entity } from "./run-queue.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
@@ -394,7 +394,7 @@ export class Executor {
       return Math.ceil(quarter + (quarter * 3 * this.random()) / 2 ** 32);
     }
     if (task.sliceFuel === 0) task.sliceFuel = Math.min(this.sliceFuel, FIRST_SLICE_FUEL);
-    return task.sliceFuel;
+    return isLoopCold() ? Math.min(task.sliceFuel, MIN_SLICE_FUEL) : task.sliceFuel;
   }
 
   /**

@@ -93,3 +93,5 @@ export const COLLECTION_STEP_INSTRUCTIONS = 2_000;
 export const LOWERING_STEP_INSTRUCTIONS = 5_000;
 /** Fuel that an isolate's guests use before the hot loop is trained, about a second: shorter runs never pay for it. */
 export const TRAINING_FUEL = 1_000_000_000;
+/** Fuel after the training in which V8, which takes half a second for the hot loop, has optimised it. */
+export const COLD_FUEL = 20_000_000;

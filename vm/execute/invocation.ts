@@ -10,6 +10,7 @@ import {
   INITIAL_FRAME_SLOTS,
   LOWERING_STEP_INSTRUCTIONS,
   MAX_TURN_FUEL,
+  COLD_FUEL,
   TRAINING_FUEL,
   FRAME_STEP_FUEL,
   MAX_REENTRIES,
@@ -46,7 +47,7 @@ import { Next, type Answer, type InvocationRecord } from "./record.ts";
 import { findHandler, guestException, land } from "./exceptions.ts";
 import type { InvocationState } from "./roots.ts";
 import { calleeIn, funcReference } from "./slow.ts";
-import { train } from "./training.ts";
+import { hasWarmedUp, trainingSteps } from "./training.ts";
 import { TRAPS } from "./traps.ts";
 
 /** How a turn ended. `fuelUsed` is the invocation's total so far. */
@@ -109,14 +110,33 @@ const ENTRY: Activation = { kind: "entry" };
 /** Fuel that guests of this isolate may still use before the hot loop is trained; infinite afterwards. */
 let untrainedFuel = TRAINING_FUEL;
 
+/** The training that is under way: a step at the end of each turn, since all at once would hold up everybody for tens of milliseconds. */
+let training: Iterator<void> | null = null;
+
+/** Fuel until V8 has, by and large, optimised the loop for what the training has shown it. */
+let coldFuel = 0;
+
+/** Whether the hot loop is slow at present, since V8 has to optimise it anew: turns should be short. */
+export function isLoopCold(): boolean {
+  return coldFuel > 0;
+}
+
+/** Begins the training, or does a step of it. */
 function trainLoop(): void {
-  if (untrainedFuel === Number.POSITIVE_INFINITY) return;
+  if (training === null && hasWarmedUp()) {
+    untrainedFuel = Number.POSITIVE_INFINITY;
+    return;
+  }
+  const steps = training ?? trainingSteps();
+  coldFuel = COLD_FUEL;
+  // The guests of the training come here too.
   untrainedFuel = Number.POSITIVE_INFINITY;
-  // It instantiates a module, which no guest pays for.
+  training = null;
+  // It instantiates modules, which no guest pays for.
   const running = active;
   active = null;
   try {
-    train();
+    if (steps.next().done !== true) training = steps;
   } finally {
     active = running;
   }
@@ -479,7 +499,8 @@ export class Invocation implements ImportCaller {
 
   #account(): void {
     untrainedFuel -= Math.max(0, this.#turnFuel - this.#remaining);
-    if (untrainedFuel <= 0) trainLoop();
+    if (coldFuel > 0) coldFuel -= this.#turnFuel - this.#remaining;
+    if (untrainedFuel <= 0 || training !== null) trainLoop();
     this.#usedBefore += this.#turnFuel - this.#remaining;
     this.#turnFuel = this.#remaining;
   }
@@ -544,7 +565,8 @@ export class Invocation implements ImportCaller {
       x.fuel += held;
       if (held > 0 && (exit === Exit.Paused || exit === Exit.PausedInside) && x.fuel > x.position) {
         trainLoop();
-        continue;
+        // The rest of the turn would take long now. The end of the entry frame is no place to pause.
+        if (x.pc === 0) continue;
       }
       switch (exit) {
         case Exit.Halted:

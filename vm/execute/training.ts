@@ -14,7 +14,7 @@ import type { HostDefinition } from "../runtime/func.ts";
 import { Store } from "../runtime/store.ts";
 import { run } from "./interpreter.ts";
 import { Machine } from "./machine.ts";
-import { warmUpVectors } from "./vector-training.ts";
+import { vectorTrainingSteps } from "./vector-training.ts";
 
 /**
  * A module with a function that has a local, one that is never called before it has code, and one with many locals:
@@ -92,11 +92,19 @@ const FAR: readonly string[] = ["m", "r", "h", "@"];
  * the first guest. Others need not call it, since an isolate whose guests have used 10^9 fuel does it by itself.
  */
 export function warmUp(): void {
-  train(FRESH_PASSES);
+  isWarm = true;
+  for (const _ of trainingSteps(FRESH_PASSES));
 }
 
-/** As {@link warmUp}, where guests have run for a while. */
-export function train(passes = 1): void {
+let isWarm = false;
+
+/** Whether {@link warmUp} was called: there is nothing more to train. */
+export function hasWarmedUp(): boolean {
+  return isWarm;
+}
+
+/** As {@link warmUp}, a millisecond or two at a time: one pass, where guests have run for a while. */
+export function* trainingSteps(passes = 1): Generator<void> {
   const store = new Store({ engine: new Engine() });
   const module = compileSync(GUEST, { engine: store.engine });
   const instance = store.instantiateSync(module);
@@ -112,6 +120,7 @@ export function train(passes = 1): void {
   const { heap } = store;
   const object = heap.allocate(OBJECT_WORDS, 0, true);
   heap.setWord(object, 1, OBJECT_LENGTH);
+  yield;
   for (let pass = 0; pass < passes; pass++) {
     // Each of all operations before any of them again: V8 begins to optimise somewhere in the middle.
     for (const values of VALUES) {
@@ -120,6 +129,7 @@ export function train(passes = 1): void {
         if (reg !== Reg.CallImport) execute(x, reg, LAYOUTS[reg] ?? [], values, 0, object);
       }
       calling.callSync("f");
+      yield;
     }
     for (let reg: number = Reg.Check; reg < Reg.Slow; reg++) {
       const layout = LAYOUTS[reg] ?? [];
@@ -131,7 +141,8 @@ export function train(passes = 1): void {
     // And one that pauses inside, since it cannot pay for all pages.
     execute(x, Reg.MemoryGrow, ["a", "zero", "zero"], UNPAID_PAGES, 0, 0);
     x.isInsideBulk = false;
-    warmUpVectors();
+    yield;
+    yield* vectorTrainingSteps();
   }
 }
 

@@ -28,13 +28,14 @@ const VALUES: readonly (readonly [u: readonly number[], v: readonly number[], sc
 ];
 
 /** Executes every operation of the vector loop, in some milliseconds. */
-export function warmUpVectors(): void {
+export function* vectorTrainingSteps(): Generator<void> {
   const store = new Store({ engine: new Engine() });
   const module = compileSync(guest(), { engine: store.engine });
   const instance = store.instantiateSync(module);
   module.lower(0, false);
   const { code } = instance;
   const entry = code.entries[0]!;
+  yield;
   for (const [u, v, scalar] of VALUES) {
     // The first use of narrow lanes makes their views, so each run has frames of its own.
     const x = new Machine(256);
@@ -45,6 +46,7 @@ export function warmUpVectors(): void {
     x.pc = entry;
     x.fuel = code.words[entry - Head.Length + Head.EntryFuel]! + 1_000_000;
     run(x);
+    yield;
   }
 }
 
