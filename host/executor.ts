@@ -89,8 +89,8 @@ const MAX_NATIVE_NS = 4_000_000;
  * Pauses are pardoned, since one of 10 ms would cost a task as many rounds of everybody; up to this part of all time, so
  * that nobody lives on pardons.
  */
-const PARDON_RATE = 0.05;
-const MAX_PARDON_NS = 100_000_000;
+const PARDON_RATE = 0.02;
+const MAX_PARDON_NS = 20_000_000;
 /** Timers that fire before somebody has a turn; and before the event loop goes on, with the jumps of virtual time to them. */
 const FIRED_AT_ONCE = 1_024;
 
