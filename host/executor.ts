@@ -7,7 +7,6 @@
 
 import { DOUBLE_ZERO, eventLoopTurn, isLoopCold } from "../vm/index.ts";
 import { checkExecutor } from "./options.ts";
-import type { Entity } from "./run-queue.ts";
 import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
 import type { Cancel } from "./system.ts";
 import { type Timer, TimerWheel } from "./timers.ts";
@@ -116,7 +115,7 @@ export class Executor {
   /** Until when time has been charged: the end of the last turn, or of what was fired after it. */
   #lastMs = DOUBLE_ZERO;
   /** Who pays for the timers that are being fired. */
-  readonly #payers: Entity[] = [];
+  readonly #payers: (Task | GroupShare)[] = [];
   #holds = 0;
   /** Timers, and jumps to them, since the event loop went on. */
   #fired = 0;
@@ -450,7 +449,7 @@ export class Executor {
     if (!this.isDeterministic) {
       const afterMs = this.nowMs();
       const charge = Math.ceil(this.#pardoned((afterMs - beforeMs) * 1e6, payers.length * FIRE_NS) / payers.length);
-      for (const payer of payers) this.scheduler.chargeLate(payer as Task | GroupShare, charge);
+      for (const payer of payers) this.scheduler.chargeLate(payer, charge);
       this.#lastMs = afterMs;
     }
     payers.length = 0;

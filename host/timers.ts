@@ -4,7 +4,7 @@
  * tick come out in the order they were added. It reads no clock: its owner says what time it is.
  */
 
-import type { Entity } from "./run-queue.ts";
+import type { GroupShare, Task } from "./scheduler.ts";
 
 /** From this tick on a deadline counts as never: its timer is armed, and can be cancelled, but time does not reach it. */
 export const FAR = 2 ** 48;
@@ -24,7 +24,7 @@ export class Timer {
   /** Called with what `fire` threw: ends its owner, so that nobody else is touched. */
   readonly failed: ((error: unknown) => void) | null;
   /** Who is charged for its firing; null for the embedder's. */
-  readonly payer: Entity | null;
+  readonly payer: Task | GroupShare | null;
   /** Infinity when it never comes. */
   deadline = 0;
   /** Counts what was armed before it. */
@@ -36,7 +36,7 @@ export class Timer {
 
   constructor(
     fire: (timer: Timer) => void,
-    payer: Entity | null = null,
+    payer: Task | GroupShare | null = null,
     failed: ((error: unknown) => void) | null = null,
   ) {
     this.fire = fire;

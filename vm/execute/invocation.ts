@@ -6,11 +6,11 @@
 
 import { GuestExit, InternalError, Termination, Trap } from "../errors.ts";
 import {
+  COLD_FUEL,
   COLLECTION_STEP_WORDS,
   INITIAL_FRAME_SLOTS,
   LOWERING_STEP_INSTRUCTIONS,
   MAX_TURN_FUEL,
-  COLD_FUEL,
   TRAINING_FUEL,
   FRAME_STEP_FUEL,
   MAX_REENTRIES,

@@ -87,6 +87,8 @@ const FAR_ADDRESS = 0xffff_ffff;
 /** Operands for which it makes a difference. */
 const FAR: readonly string[] = ["m", "r", "h", "@"];
 
+let isWarm = false;
+
 /**
  * Executes every operation of the hot loop and of the vector loop, some tens of milliseconds: for servers, before
  * the first guest. Others need not call it, since an isolate whose guests have used 10^9 fuel does it by itself.
@@ -96,14 +98,12 @@ export function warmUp(): void {
   for (const _ of trainingSteps(FRESH_PASSES));
 }
 
-let isWarm = false;
-
 /** Whether {@link warmUp} was called: there is nothing more to train. */
 export function hasWarmedUp(): boolean {
   return isWarm;
 }
 
-/** As {@link warmUp}, a millisecond or two at a time: one pass, where guests have run for a while. */
+/** As {@link warmUp}, a few milliseconds at a time: one pass, where guests have run for a while. */
 export function* trainingSteps(passes = 1): Generator<void> {
   const store = new Store({ engine: new Engine() });
   const module = compileSync(GUEST, { engine: store.engine });
