@@ -1,6 +1,7 @@
 /**
  * `npm run bench:fairness`: who gets how much, how late, how fast and in how much memory, and what neighbours
- * feel of attacks; tables, JSON, and a picture of who ran when.
+ * feel of attacks; tables, JSON, and a picture of who ran when. Node is started as whoever hosts guests should start it
+ * (docs/fairness.md); `node dist/bench/fairness.js` is the same without.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -68,6 +68,8 @@ export function geomean(numbers: readonly number[]): number {
 /** Where and when figures were taken: nobody can judge them without. */
 export interface Circumstances {
   readonly node: string;
+  /** Its options. */
+  readonly flags: readonly string[];
   readonly v8: string;
   readonly processor: string;
   readonly cores: number;
@@ -80,6 +82,7 @@ export function circumstances(): Circumstances {
   const cores = cpus();
   return {
     node: process.version,
+    flags: process.execArgv,
     v8: process.versions.v8,
     processor: cores[0]?.model.trim() ?? "unknown",
     cores: cores.length,
@@ -94,9 +97,9 @@ export function isBusy({ loadPerCore }: Circumstances): boolean {
 }
 
 export function circumstancesText(at: Circumstances): string {
-  const { node, v8, processor, cores, loadPerCore } = at;
+  const { node, flags, v8, processor, cores, loadPerCore } = at;
   const busy = isBusy(at) ? " (busy: trust ratios only)" : "";
-  return `Node ${node}, V8 ${v8}, ${cores} × ${processor}, load ${loadPerCore.toFixed(2)} per core${busy}`;
+  return `Node ${[node, ...flags].join(" ")}, V8 ${v8}, ${cores} × ${processor}, load ${loadPerCore.toFixed(2)} per core${busy}`;
 }
 
 /** Aligned columns: the first to the left, the others to the right. */

@@ -5,6 +5,7 @@
  */
 
 import { basename } from "node:path";
+import { keepCollectionsShort } from "../host/node/collections.ts";
 import { EXIT_USAGE } from "./exit.ts";
 
 /** The arguments from the file on, if they are `run FILE …`. */
@@ -24,6 +25,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+// Before anything else is loaded, while there is little.
+keepCollectionsShort();
 try {
   const args = process.argv.slice(2);
   await main(basename(process.argv[1] ?? "") === "lunatic" ? ["lunatic", ...args] : args);

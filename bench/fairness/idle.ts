@@ -47,7 +47,7 @@ export async function hibernation(kind: "small" | "two-pages" | "rust", count: n
 
 async function child(kind: string, count: number, ...more: readonly string[]): Promise<string> {
   const path = fileURLToPath(new URL("idle-child.js", import.meta.url));
-  const args = ["--expose-gc", path, kind, String(count), ...more];
+  const args = [...process.execArgv, "--expose-gc", path, kind, String(count), ...more];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 600_000 });
   return stdout;
 }

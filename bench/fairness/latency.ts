@@ -111,7 +111,12 @@ export async function latency(
 /** In a new process of Node. */
 export async function coldLatency(hogs: number, wakeUps: number): Promise<Latency> {
   const path = fileURLToPath(new URL("latency-child.js", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [path, String(hogs), String(wakeUps)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...process.execArgv,
+    path,
+    String(hogs),
+    String(wakeUps),
+  ]);
   return JSON.parse(stdout) as Latency;
 }
 

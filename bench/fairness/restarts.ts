@@ -58,7 +58,7 @@ export async function restartTimes(restarts: number): Promise<number[]> {
 /** In a new process of Node. */
 export async function coldRestarts(restarts: number): Promise<number[]> {
   const path = fileURLToPath(new URL("restart-child.js", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [path, String(restarts)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, path, String(restarts)]);
   return JSON.parse(stdout) as number[];
 }
 
