@@ -5,7 +5,6 @@
  */
 
 import { basename } from "node:path";
-import { keepCollectionsShort } from "../host/node/collections.ts";
 import { EXIT_USAGE } from "./exit.ts";
 
 /** The arguments from the file on, if they are `run FILE …`. */
@@ -17,6 +16,9 @@ function plainRun(args: readonly string[]): readonly string[] | null {
 async function main(args: readonly string[]): Promise<void> {
   const plain = plainRun(args);
   if (plain === null) {
+    // Before the rest is loaded, while V8 has little. A plain run has no processes.
+    const { keepCollectionsShort } = await import("../host/node/collections.ts");
+    keepCollectionsShort();
     const { runProgram } = await import("./program.ts");
     await runProgram(args);
   } else {
@@ -25,8 +27,6 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-// Before anything else is loaded, while there is little.
-keepCollectionsShort();
 try {
   const args = process.argv.slice(2);
   await main(basename(process.argv[1] ?? "") === "lunatic" ? ["lunatic", ...args] : args);
