@@ -1,9 +1,10 @@
 /**
  * Where the bytes of messages lie: chunks that are used again and again, since making an array for each message would
- * cost more than delivering it, and V8 collects for arrays that come and go. Small ones are pieces of larger buffers.
+ * cost more than delivering it (stock.ts). Small ones are pieces of larger buffers.
  */
 
 import { MemberList, type Member } from "./member-list.ts";
+import { Stock } from "./stock.ts";
 
 /** `bytes[at, at + length)`; `view` is of the same buffer. */
 export interface Chunk {
@@ -28,48 +29,48 @@ const MAX_CLASS = 20;
 /** Chunks up to this class are pieces. */
 const MAX_PIECE_CLASS = 12;
 const CUT_BYTES = 65_536;
-/** The most that is kept of chunks of a class that wait to be used again; of the larger ones there are few. */
-const KEPT_BYTES_PER_CLASS = 4_194_304;
-const MAX_SMALL_CLASS = 16;
-const KEPT_BYTES_PER_LARGE_CLASS = 16_777_216;
 
 /** Chunks with buffers of their own. */
 class WholeChunks {
   readonly #byteLength: number;
-  readonly #most: number;
-  readonly #free: Chunk[] = [];
+  readonly #free: Stock<Chunk>;
 
   constructor(size: number) {
     this.#byteLength = 1 << size;
-    const kept = size <= MAX_SMALL_CLASS ? KEPT_BYTES_PER_CLASS : KEPT_BYTES_PER_LARGE_CLASS;
-    this.#most = kept / this.#byteLength;
+    this.#free = new Stock(this.#byteLength);
   }
 
   take(): Chunk {
-    return this.#free.pop() ?? chunkOf(this.#byteLength);
+    return this.#free.take() ?? chunkOf(this.#byteLength);
   }
 
   give(chunk: Chunk): void {
-    if (this.#free.length < this.#most) this.#free.push(chunk);
+    this.#free.give(chunk);
   }
 }
 
 class Pieces {
   readonly #byteLength: number;
-  /** Those of which somebody may have a piece. */
+  /** Those of which somebody may have a piece, and some are free. */
   readonly #open = new MemberList<Cut>();
-  #freeBytes = 0;
+  /** Those of which nobody has one. */
+  readonly #whole = new Stock<Cut>(CUT_BYTES);
 
   constructor(size: number) {
     this.#byteLength = 1 << size;
   }
 
   take(): Chunk {
-    const cut = this.#open.first ?? this.#cut();
-    this.#freeBytes -= this.#byteLength;
+    const cut = this.#open.first ?? this.#begin();
     const piece = cut.free.pop()!;
     if (cut.free.length === 0) this.#open.delete(cut);
     return piece;
+  }
+
+  #begin(): Cut {
+    const cut = this.#whole.take() ?? this.#cut();
+    this.#open.add(cut);
+    return cut;
   }
 
   #cut(): Cut {
@@ -78,8 +79,6 @@ class Pieces {
     const free: Chunk[] = [];
     const cut: Cut = { pieces: CUT_BYTES / length, free, earlier: null, later: null };
     for (let at = CUT_BYTES - length; at >= 0; at -= length) free.push({ bytes, view, at, length, cut });
-    this.#freeBytes += CUT_BYTES;
-    this.#open.add(cut);
     return cut;
   }
 
@@ -87,10 +86,10 @@ class Pieces {
     const cut = piece.cut!;
     if (cut.free.length === 0) this.#open.add(cut);
     cut.free.push(piece);
-    this.#freeBytes += this.#byteLength;
-    if (cut.free.length < cut.pieces || this.#freeBytes <= KEPT_BYTES_PER_CLASS) return;
+    // The last one stays open, or each single message would open one and close it again.
+    if (cut.free.length < cut.pieces || this.#open.size === 1) return;
     this.#open.delete(cut);
-    this.#freeBytes -= CUT_BYTES;
+    this.#whole.give(cut);
   }
 }
 

@@ -187,7 +187,7 @@ describe("DataMessage", () => {
     former.append(Uint8Array.of(1, 2, 3));
     former.cursor = 2;
     former.pushResource({ kind: "socket", close: () => closed.push("socket") });
-    former.recycle();
+    former.drop();
     expect(closed).to.deep.equal(["socket"]);
     expect(group.used(Account.Memory)).to.equal(0);
     const next = DataMessage.begin(6n, 0, group);
@@ -196,13 +196,15 @@ describe("DataMessage", () => {
     expect(next.bytes).to.have.length(0);
     expect(group.used(Account.Memory)).to.equal(next.paidBytes);
     next.drop();
+    next.drop();
+    expect(DataMessage.begin(7n, 0, group)).to.equal(next);
     expect(DataMessage.begin(7n, 0, group)).to.not.equal(next);
   });
 
   it("of the embedder never becomes another one", () => {
     const { group } = new Runtime();
     const own = new DataMessage(1n, 10, group);
-    own.recycle();
+    own.drop();
     expect(DataMessage.begin(2n, 0, group)).to.not.equal(own);
   });
 

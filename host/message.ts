@@ -9,6 +9,7 @@ import { giveChunk, NO_CHUNK, takeChunk, type Chunk } from "./chunks.ts";
 import { Account, type Group } from "./group.ts";
 import type { TagQueue } from "./mailbox.ts";
 import { checkMessage } from "./options.ts";
+import { Stock } from "./stock.ts";
 
 /** The result of `receive` for each kind. */
 export const enum MessageKind {
@@ -39,8 +40,7 @@ const SEGMENT_BYTES = 1_048_576;
 const SMALL_BYTES = 64;
 
 /** Dropped messages that will be others. */
-const idle: DataMessage[] = [];
-const MAX_IDLE_MESSAGES = 4_096;
+const idle = new Stock<DataMessage>(MESSAGE_BYTES);
 
 /** Whoever waits for room in a mailbox. */
 export interface SuspendedSender {
@@ -108,16 +108,11 @@ export abstract class Message {
     this.payer = group;
   }
 
-  /** It will not be read: what it holds is freed. */
+  /** It will not be read: what it holds is freed. By whoever alone has it, since it may become another message. */
   drop(): void {
     if (this.paidBytes > 0) this.payer?.release(Account.Memory, this.paidBytes);
     this.payer = null;
     this.paidBytes = 0;
-  }
-
-  /** As {@link drop}, by whoever alone has it: it may become another message. */
-  recycle(): void {
-    this.drop();
   }
 }
 
@@ -131,8 +126,8 @@ export class DataMessage extends Message {
   /** Where reading goes on. May lie beyond the end. */
   cursor = 0;
   #resources: (Resource | null)[] | null = null;
-  /** Not those that the embedder or a native process has made and may still have. */
-  #isRecycled = false;
+  /** Whether it becomes another one when it is dropped: not those that the embedder or a native process has made and may still have. */
+  #isReused = false;
 
   /** `capacity` is a hint. Throws `Termination` when the payer refuses. */
   constructor(tag: bigint, capacity = 0, payer: Group | null = null) {
@@ -141,19 +136,18 @@ export class DataMessage extends Message {
   }
 
   /**
-   * As the constructor, for one that will end with {@link recycle}: most processes go on and on building and reading
-   * messages, and those that wait in a mailbox are old when they are read, which makes new ones dear for V8.
+   * As the constructor, for one that becomes another one when it is dropped: most processes go on and on building and
+   * reading messages, and those that wait in a mailbox are old when they are read, which makes new ones dear for V8.
    */
   static begin(tag: bigint, capacity: number, payer: Group): DataMessage {
-    const former = idle.pop();
-    if (former === undefined) {
-      const message = new DataMessage(tag, capacity, payer);
-      message.#isRecycled = true;
-      return message;
+    const former = idle.take();
+    const message = former ?? new DataMessage(tag, capacity, payer);
+    if (former !== undefined) {
+      former.tag = tag;
+      former.#begin(capacity, payer);
     }
-    former.tag = tag;
-    former.#begin(capacity, payer);
-    return former;
+    message.#isReused = true;
+    return message;
   }
 
   #begin(capacity: number, payer: Group | null): void {
@@ -310,15 +304,15 @@ export class DataMessage extends Message {
     }
     this.byteLength = 0;
     this.cursor = 0;
-    if (this.#resources === null) return;
     const resources = this.#resources;
     this.#resources = null;
+    if (this.#isReused) {
+      // Once only: it is somebody else's then.
+      this.#isReused = false;
+      idle.give(this);
+    }
+    if (resources === null) return;
     for (const resource of resources) if (resource !== null) tell((it) => it.close(), resource);
-  }
-
-  override recycle(): void {
-    this.drop();
-    if (this.#isRecycled && idle.length < MAX_IDLE_MESSAGES) idle.push(this);
   }
 }
 

@@ -937,7 +937,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   createMessage(tag: bigint, capacity: number): void {
     const former = this.scratch;
     this.scratch = null;
-    former?.recycle();
+    former?.drop();
     this.scratch = DataMessage.begin(tag, capacity, this.group);
   }
 
@@ -1061,7 +1061,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
 
   #accept(message: Message): void {
     message.payBy(this.group);
-    this.scratch?.recycle();
+    this.scratch?.drop();
     this.scratch = message;
   }
 

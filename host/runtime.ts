@@ -56,6 +56,7 @@ import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.t
 import { Sleepers } from "./snapshot/sleepers.ts";
 import { traced } from "./functions/traced.ts";
 import { refusal, SpawnError } from "./spawn-error.ts";
+import { trimStocksBy } from "./stock.ts";
 import type { Cancel } from "./system.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -130,6 +131,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     if (this.executor.isDeterministic) requireScriptedServices(options.services ?? {});
     this.scheduler = this.executor.scheduler;
     this.sleepers = new Sleepers(this.executor);
+    trimStocksBy(this.executor);
     const { maxMemory = defaultMaxMemory(), maxHostMemory = defaultMaxHostMemory() } = options;
     const limits = { ...options, maxMemory, maxHostMemory };
     this.group = new Group(this.scheduler, null, this.executor.join(options.weight), limits);

@@ -10,6 +10,7 @@ import { type Attack, ATTACKS, LIMITS } from "../../host/adversary/attacks.ts";
 import { CollectedOutput, Executor, guestFunctions, QueuedInput, Runtime, SpawnError } from "../../host/index.ts";
 import { compileGuest } from "../../host/functions/testing.ts";
 import { slabsOf } from "../../host/slabs.ts";
+import { stockedBytes } from "../../host/stock.ts";
 import { compileSync, type HostDefinition } from "../../vm/index.ts";
 import { median, tableText } from "../harness.ts";
 import { HOGS, periodic } from "./guests.ts";
@@ -149,7 +150,7 @@ function begin(runtime: Runtime, attack: Attack): { starts(): number; end(): Pro
 }
 
 async function residentBytes(executor: Executor): Promise<number> {
-  while (slabsOf(executor).hasSpare) await sleep(100);
+  while (slabsOf(executor).hasSpare || stockedBytes() > 0) await sleep(100);
   const collect = runInNewContext("gc") as () => void;
   for (let i = 0; i < 4; i++) {
     collect();
