@@ -3,27 +3,30 @@
  * these in one step, which others wait for; the engine's own limits are for whoever runs a module alone.
  */
 
-import { CompileError, type CompiledModule } from "../vm/index.ts";
+import { CompileError, type CompiledModule, type CountedItems } from "../vm/index.ts";
 
-export const MAX_SHAPE = {
+export const MAX_SHAPE: Readonly<Record<CountedItems, number>> = {
   imports: 4_096,
   exports: 16_384,
   tables: 1_024,
   tags: 4_096,
   globals: 65_536,
   elements: 65_536,
-} as const;
+};
 
 /** Link plans of one module that are kept, one for each import policy: as many as hold about so many imports. */
 const MAX_PLANS = 256;
 const MAX_PLANNED_IMPORTS = 8_192;
 
+/** Throws `CompileError` of kind `limit` for so many. */
+export function checkCount(items: CountedItems, count: number): void {
+  const limit = MAX_SHAPE[items];
+  if (count > limit) throw new CompileError("limit", `too many ${items} of a process: ${count}, at most ${limit}`);
+}
+
 /** Throws `CompileError` of kind `limit` for a module that has too many of anything. */
 export function checkShape(data: CompiledModule["data"]): void {
-  for (const [what, limit] of Object.entries(MAX_SHAPE)) {
-    const count = data[what as keyof typeof MAX_SHAPE].length;
-    if (count > limit) throw new CompileError("limit", `too many ${what} of a process: ${count}, at most ${limit}`);
-  }
+  for (const items of Object.keys(MAX_SHAPE) as CountedItems[]) checkCount(items, data[items].length);
 }
 
 export function maxPlansOf({ data }: CompiledModule): number {

@@ -166,6 +166,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   #memoryBytes = 0;
   /** Of them those that are not its store's. */
   #ownBytes = 0;
+  /** What a call that takes several turns has, and gives back if the process ends meanwhile. */
+  unfinished: { end(): void } | null = null;
   #offspring: Offspring | null = null;
   /** The message being built or read. */
   scratch: Message | null = null;
@@ -1179,6 +1181,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     const wait = this.#wait;
     this.#wait = null;
     wait?.cancel?.();
+    this.unfinished?.end();
+    this.unfinished = null;
     this.#invocation?.terminate(ENDED);
     this.scratch?.drop();
     this.scratch = null;

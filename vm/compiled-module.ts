@@ -4,7 +4,7 @@
  */
 
 import { readNames, type ModuleNames } from "./binary/names.ts";
-import { Decoding } from "./binary/decode.ts";
+import { Decoding, type CountCheck } from "./binary/decode.ts";
 import { CompileError } from "./errors.ts";
 import { Footprint } from "./footprint.ts";
 import { ModuleCode } from "./lower/code.ts";
@@ -16,7 +16,7 @@ import { Positions, PositionTables } from "./lower/positions.ts";
 import type { TableImages } from "./lower/table-images.ts";
 import type { Export, Module } from "./module.ts";
 import { ModuleParts } from "./module-parts.ts";
-import { BYTES, check as checkValue } from "./options.ts";
+import { BYTES, check } from "./options.ts";
 import type { Accountant } from "./runtime/resources.ts";
 import type { Layouts } from "./layouts.ts";
 import { canonicalVal } from "./type-registry.ts";
@@ -69,8 +69,10 @@ export interface CompileOptions {
    * {@link CompiledModule.byteLength}.
    */
   readonly accountant?: Accountant;
-  /** Looks at a module that is decoded, before more is done with it. What it throws ends compiling. */
-  readonly check?: (data: Module) => void;
+  /** Told how many of something the module has, imports included, before they are made. What it throws ends compiling. */
+  readonly checkCount?: CountCheck;
+  /** The bytes are lent: their buffer serves others when compiling has ended, so the module takes a copy of them, at the very end. */
+  readonly isLent?: boolean;
 }
 
 /** From here on a body's positions are kept when it is lowered: making them for a trap would take milliseconds. */
@@ -79,30 +81,46 @@ const LARGE_BODY_BYTES = 65_536;
 /** Bytes, values or instructions that one step of compiling handles: well below a millisecond. */
 const STEP = 2_000;
 
+/**
+ * Bytes of the host's memory that items may take in one step. Others would pay for more: V8 moves what is new and stays,
+ * and nobody runs meanwhile. Likewise lent bytes are taken over few at a time, since for every 64 MiB of new buffers V8 looks through all of its heap.
+ */
+const STEP_ITEM_BYTES = 4_096;
+
 /** Compiling as resumable work. */
 export class Compilation {
   readonly #engine: Engine;
   readonly #footprint: Footprint;
-  readonly #check: (data: Module) => void;
+  readonly #isLent: boolean;
   readonly #decoding: Decoding;
   #validation: Validation | null = null;
   #parts: ModuleParts | null = null;
+  #taken: { readonly bytes: Uint8Array; count: number } | null = null;
+  /** Bytes of items for which steps are still to be taken, in which nothing else is done. */
+  #owedBytes = 0;
   #module: CompiledModule | null = null;
 
   /** Throws `TypeError` for anything but bytes. */
-  constructor(bytes: Uint8Array, { engine = defaultEngine(), accountant, check = () => {} }: CompileOptions = {}) {
-    checkValue("what is compiled", bytes, BYTES);
+  constructor(bytes: Uint8Array, options: CompileOptions = {}) {
+    check("what is compiled", bytes, BYTES);
+    const { engine = defaultEngine(), accountant, checkCount, isLent = false } = options;
     this.#engine = engine;
     this.#footprint = new Footprint(accountant);
-    this.#check = check;
-    this.#decoding = new Decoding(bytes, engine.proposals, null, this.#footprint);
+    this.#isLent = isLent;
+    this.#decoding = new Decoding(bytes, engine.proposals, null, this.#footprint, checkCount);
   }
 
-  /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`, and what `check` does. */
+  /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`, and what `checkCount` does. */
   step(): boolean {
     if (this.#module !== null) return true;
+    this.#owedBytes = Math.max(0, this.#owedBytes - STEP_ITEM_BYTES);
+    if (this.#owedBytes > 0) return false;
+    const { itemBytes } = this.#footprint;
     try {
-      if (!this.#go()) return false;
+      if (!this.#go()) {
+        this.#owedBytes = this.#footprint.itemBytes - itemBytes;
+        return false;
+      }
     } catch (error) {
       this.release();
       throw error;
@@ -114,10 +132,8 @@ export class Compilation {
   #go(): boolean {
     if (this.#validation === null) {
       if (this.#decoding.step(STEP)) {
-        const { module } = this.#decoding;
-        this.#check(module);
         const { types, proposals } = this.#engine;
-        this.#validation = new Validation(module, types, proposals, this.#footprint);
+        this.#validation = new Validation(this.#decoding.module, types, proposals, this.#footprint);
       }
       return false;
     }
@@ -126,7 +142,25 @@ export class Compilation {
       this.#parts = new ModuleParts(this.#validation.context);
     }
     if (!this.#parts.step(STEP)) return false;
+    if (this.#isLent && !this.#takeBytes()) return false;
     this.#module = new CompiledModule(this.#engine, this.#validation, this.#parts);
+    return true;
+  }
+
+  /** Copies some of the lent bytes. True when the module has its own. */
+  #takeBytes(): boolean {
+    const { module } = this.#decoding;
+    const { bytes } = module;
+    if (this.#taken === null) {
+      this.#footprint.addWork(bytes.length);
+      this.#taken = { bytes: new Uint8Array(bytes.length), count: 0 };
+    }
+    const { count } = this.#taken;
+    const end = Math.min(count + STEP, bytes.length);
+    this.#taken.bytes.set(bytes.subarray(count, end), count);
+    this.#taken.count = end;
+    if (end < bytes.length) return false;
+    module.bytes = this.#taken.bytes;
     return true;
   }
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Section } from "./binary/decode.ts";
 import { concat, EMPTY_FUNC_TYPE, moduleOf, repeat, section, uleb, vector, type Bytes } from "./binary/testing.ts";
-import { Compilation, compileSync } from "./compiled-module.ts";
+import { Compilation, compileSync, type CompileOptions } from "./compiled-module.ts";
 import { Engine } from "./engine.ts";
 import { CompileError } from "./errors.ts";
 import { ITEM_BYTES } from "./footprint.ts";
@@ -23,6 +23,13 @@ function funcOf(...code: readonly Bytes[]): Uint8Array {
 function bytesOfItem(of: (count: number) => Uint8Array): number {
   const sizeOf = (count: number): number => compileSync(of(count), { engine: new Engine() }).byteLength;
   return (sizeOf(300) - sizeOf(100)) / 200;
+}
+
+function stepsOf(bytes: Uint8Array, options: CompileOptions = {}): number {
+  const compilation = new Compilation(bytes, options);
+  let steps = 1;
+  while (!compilation.step()) steps++;
+  return steps;
 }
 
 class Peak extends LimitAccountant {
@@ -88,7 +95,7 @@ describe("what a module takes", () => {
       while (!compilation.step()) steps++;
     };
     expect(run).to.throw(CompileError, "no memory to compile the module").with.property("kind", "limit");
-    expect(steps, "in the middle of decoding").to.be.lessThan(8);
+    expect(steps, "in the middle of decoding").to.be.within(900_000 / 4_096, 1_000_000 / 4_096);
     expect(little.peakBytes).to.be.within(900_000, 1_000_000);
     expect(little.usedBytes).to.equal(0);
 
@@ -119,29 +126,61 @@ describe("what a module takes", () => {
     expect(refusing.asked).to.be.lessThan(40);
   });
 
-  it("is checked by whoever compiles once it is decoded", () => {
-    const seen: number[] = [];
-    const bytes = moduleOf(many(Section.Global, 3, 0x7f, 0, Op.I32Const, 0, Op.Drop, Op.End));
-    const check = ({ globals }: { globals: readonly unknown[] }): void => {
-      seen.push(globals.length);
-      throw new CompileError("limit", "three are too many");
+  it("is checked by whoever compiles before items are made, with those that are imported", () => {
+    const seen: [string, number][] = [];
+    const bytes = moduleOf(
+      many(Section.Import, 2, 1, 97, 1, 98, 3, 0x7f, 0),
+      many(Section.Global, 3, 0x7f, 0, Op.I32Const, 0, Op.Drop, Op.End),
+    );
+    const checkCount = (items: string, count: number): void => {
+      seen.push([items, count]);
+      if (count === 5) throw new CompileError("limit", "five are too many");
     };
     // The expressions are invalid, which nobody has looked at yet.
-    expect(() => compileSync(bytes, { check })).to.throw(CompileError, "three are too many");
-    expect(seen).to.deep.equal([3]);
+    expect(() => compileSync(bytes, { checkCount })).to.throw(CompileError, "five are too many");
+    expect(seen).to.deep.equal([
+      ["imports", 2],
+      ["tables", 0],
+      ["tags", 0],
+      ["globals", 2],
+      ["globals", 5],
+    ]);
+    // Of a million nothing is made.
+    const peak = new Peak(1e9);
+    const segments = moduleOf(section(Section.Element, uleb(1_000_000), new Uint8Array(1_000_000)));
+    const few = (_: string, count: number): void => {
+      if (count > 65_536) throw new CompileError("limit", "too many");
+    };
+    expect(() => compileSync(segments, { accountant: peak, checkCount: few })).to.throw(CompileError, "too many");
+    expect(peak.peakBytes).to.be.lessThan(100_000);
+  });
+
+  it("has its own bytes where those that were compiled are lent, and pays for both meanwhile", () => {
+    const bytes = moduleOf(section(Section.Custom, [1, 97], repeat(100_000, 0, 1)));
+    const lent = bytes.slice();
+    const peak = new Peak(1e9);
+    const module = compileSync(lent, { accountant: peak, isLent: true });
+    expect(peak.peakBytes).to.be.greaterThan(bytes.length);
+    lent.fill(0);
+    expect(module.data.bytes.buffer.byteLength).to.equal(bytes.length);
+    expect(module.customSections("a")[0]!.subarray(-2)).to.deep.equal(Uint8Array.of(0, 1));
+    const { byteLength } = compileSync(bytes);
+    expect(module.byteLength).to.equal(byteLength);
+    const little = new LimitAccountant(byteLength);
+    expect(() => compileSync(bytes, { accountant: little, isLent: true })).not.to.throw();
+    const less = new LimitAccountant(byteLength - 1);
+    expect(() => compileSync(bytes, { accountant: less, isLent: true })).to.throw(CompileError, "no memory");
+    expect(stepsOf(bytes, { isLent: true }) - stepsOf(bytes)).to.equal(Math.ceil(bytes.length / 2_000) - 1);
   });
 
   it("a large module becomes ready in many steps, its last work included", () => {
-    const stepsOf = (bytes: Uint8Array): number => {
-      const compilation = new Compilation(bytes);
-      let steps = 1;
-      while (!compilation.step()) steps++;
-      return steps;
-    };
     const globals = (count: number): number =>
       stepsOf(moduleOf(many(Section.Global, count, 0x7f, 0, Op.I32Const, 0, Op.End)));
     // 5 bytes are decoded, 16 are what validating one counts as, and each is looked at once more.
     const perThousand = (globals(60_000) - globals(20_000)) / 40;
     expect(perThousand).to.be.greaterThan(5 / 2 + 16 / 2);
+    // However few bytes they have, what they take of the host's memory counts.
+    const segments = (count: number): number => stepsOf(moduleOf(FUNC_TYPE, many(Section.Element, count, 1, 0, 0)));
+    expect((segments(60_000) - segments(20_000)) / 40).to.be.greaterThan(240_000 / 4_096);
   });
 });

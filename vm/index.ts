@@ -14,6 +14,7 @@ export {
   type ExternDescriptor,
   type ImportDescriptor,
 } from "./compiled-module.ts";
+export type { CountCheck, CountedItems } from "./binary/decode.ts";
 export { DOUBLE_ZERO } from "./doubles.ts";
 export { defaultEngine, Engine, type EngineOptions } from "./engine.ts";
 export {
@@ -74,7 +75,7 @@ export { Global, Tag } from "./runtime/global.ts";
 export { GuestException } from "./runtime/guest-exception.ts";
 export { HeapObject } from "./runtime/heap-object.ts";
 export { Instance, type Extern } from "./runtime/instance.ts";
-export { Memory } from "./runtime/memory.ts";
+export { Memory, type BufferViews } from "./runtime/memory.ts";
 export {
   LimitAccountant,
   SEPARATE_BUFFERS,

@@ -69,7 +69,8 @@ export interface CustomSection {
 }
 
 export interface Module {
-  readonly bytes: Uint8Array;
+  /** While it is compiled they may be lent: an equal copy takes their place then. */
+  bytes: Uint8Array;
   /** Every type by its index; {@link recGroups} says how they are grouped. */
   readonly types: readonly SubType[];
   /** The sizes of the recursion groups, in order; their sum is `types.length`. */

@@ -60,15 +60,21 @@ const LETTERS = `(func $letters (local $k i32) (loop $l
     (i32.shr_u (i32.load (i32.const 0)) (i32.mul (local.get $k) (i32.const 4))))))
   (br_if $l (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 8)))))`;
 
-/** A module with 2^18 element segments of three bytes each lies at 1000, and is compiled. */
-function compilingSegments(): { readonly head: string; readonly fill: string; readonly call: string } {
-  const doublings = 18;
+interface CompiledInGuest {
+  readonly head: string;
+  readonly fill: string;
+  readonly call: string;
+}
+
+/** An integer of so many bytes in LEB128. */
+const leb = (value: number, length: number): number[] =>
+  Array.from({ length }, (_, k) => ((value >> (7 * k)) & 0x7f) | (k < length - 1 ? 0x80 : 0));
+const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+
+/** A module with 2^`doublings` element segments of three bytes each lies at 1000, and is compiled. */
+function compilingSegments(doublings: number): CompiledInGuest {
   const byteLength = 3 << doublings;
-  const leb = (value: number): number[] => [0, 7, 14].map((by) => ((value >> by) & 0x7f) | (by < 14 ? 0x80 : 0));
-  const head = [
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...[0x09, ...leb(byteLength + 3), ...leb(1 << doublings), 0x01, 0x00, 0x00],
-  ];
+  const head = [...MAGIC, 0x09, ...leb(byteLength + 3, 3), ...leb(1 << doublings, 3), 0x01, 0x00, 0x00];
   const first = 1_000 + head.length - 3;
   const copies = Array.from({ length: doublings }, (_, k) => `(memory.copy ${i(first + (3 << k), first, 3 << k)})`);
   return {
@@ -78,12 +84,21 @@ function compilingSegments(): { readonly head: string; readonly fill: string; re
   };
 }
 
+/** A module with one passive data segment of so many bytes lies at 1000, and is compiled. */
+function compilingData(byteLength: number): CompiledInGuest {
+  const head = [...MAGIC, 0x0b, ...leb(byteLength + 6, 4), 0x01, 0x01, ...leb(byteLength, 4)];
+  return {
+    head: data(1_000, hex(head)),
+    fill: "",
+    call: `(call $process::compile_module ${i(1_000, head.length + byteLength, 0)})`,
+  };
+}
+
 /** A module with one body of so many bytes of `nop` lies at 1000, and is compiled. */
-function compiling(byteLength: number): { readonly head: string; readonly fill: string; readonly call: string } {
-  const leb = (value: number): number[] => [0, 7, 14, 21].map((by) => ((value >> by) & 0x7f) | (by < 21 ? 0x80 : 0));
+function compiling(byteLength: number): CompiledInGuest {
   const head = [
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00],
-    ...[0x0a, ...leb(byteLength + 7), 0x01, ...leb(byteLength + 2), 0x00],
+    ...[...MAGIC, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00],
+    ...[0x0a, ...leb(byteLength + 7, 4), 0x01, ...leb(byteLength + 2, 4), 0x00],
   ];
   const body = 1_000 + head.length;
   return {
@@ -98,6 +113,16 @@ export const FIRST_PID = 4;
 
 const REEXPORTED = `(import "lunatic::trap" "catch" (func $c (param i32 i32) (result i32)))
   (memory (export "memory") 1) (export "_lunatic_catch_trap" (func $c))`;
+
+/** Compiles it again and again, and tells when that has failed. */
+const dropping = ({ head, fill, call }: CompiledInGuest, pages: number): Attack => ({
+  guest: attacker(
+    `${fill} ${note("(i32.const 7)")} ${forEver(`(if ${call} (then (call $note (i64.const 0)) (return)))
+       (call $process::drop_module (i64.load (i32.const 0)))`)}`,
+    head,
+    pages,
+  ),
+});
 
 /** A start function that does this in every process but the first. */
 const slowStart = (body: string): Attack => ({
@@ -154,7 +179,9 @@ const READ_DIRECTORY = `(call $wasi_snapshot_preview1::fd_readdir ${i(3, 0, 24)}
 const STAT = `(call $wasi_snapshot_preview1::path_filestat_get ${i(3, 1, 16, 2, 512)})`;
 const pids = (call: (pid: string) => string): string => times(3, call("(i64.extend_i32_u (local.get $n))"));
 const BODY_7_MB = compiling(7_000_000);
-const SEGMENTS = compilingSegments();
+const MANY_SEGMENTS = compilingSegments(18);
+const SEGMENTS = compilingSegments(16);
+const DATA_5_MB = compilingData(5_000_000);
 const BODY_20_KB = compiling(20_000);
 const tags = (count: number): string => `(drop (call $message::receive ${i(0, count)} (i64.const 0)))`;
 const WRITE = `(drop (call $wasi_snapshot_preview1::fd_write ${i(1, 16, 1, 32)}))`;
@@ -363,9 +390,15 @@ export const ATTACKS = {
     ),
   },
   "13 a module of a quarter of a million segments": {
-    guest: attacker(`${SEGMENTS.fill} ${note(SEGMENTS.call).repeat(3)}`, SEGMENTS.head, 14),
+    guest: attacker(`${MANY_SEGMENTS.fill} ${note(MANY_SEGMENTS.call).repeat(3)}`, MANY_SEGMENTS.head, 14),
     limits: { maxMemory: 8_000_000 },
   },
+  "13 as many segments as are allowed, without the memory for them": {
+    guest: attacker(`${SEGMENTS.fill} ${note(SEGMENTS.call)}`, SEGMENTS.head, 4),
+    limits: { maxMemory: 2_000_000 },
+  },
+  "13 as many segments as are allowed, compiled and dropped in a loop": dropping(SEGMENTS, 4),
+  "13 data of 5 MB compiled and dropped in a loop": dropping(DATA_5_MB, 78),
   "13 modules kept in messages": {
     guest: attacker(
       `${BODY_20_KB.fill}

@@ -52,12 +52,32 @@ describe("the adversary set: memory", () => {
     expect(outcome.fuel).to.be.at.least(10_000_000);
   });
 
-  it("13 a module of a quarter of a million segments, 63 MB of the host's heap: refused at the group's 8", async () => {
+  it("13 a module of a quarter of a million segments: refused before the first of them is made", async () => {
     const outcome = await new Arena(ATTACKS["13 a module of a quarter of a million segments"], { forMs: 40 }).run();
     expectUnharmed(outcome, 40);
     expect(outcome.notes).to.deep.equal([1, 1, 1]);
     expect(outcome.end).to.equal("normal");
-    expect(outcome.bytes).to.be.within(7_000_000, 8_000_000);
+    expect(outcome.bytes).to.be.within(1_700_000, 1_900_000);
+  });
+
+  it("13 as many segments as are allowed, 16 MB of the host's heap: refused at the group's 2", async () => {
+    const attack = ATTACKS["13 as many segments as are allowed, without the memory for them"];
+    const outcome = await new Arena(attack, { forMs: 40 }).run();
+    expectUnharmed(outcome, 40);
+    expect(outcome.notes).to.deep.equal([1]);
+    expect(outcome.end).to.equal("normal");
+    expect(outcome.bytes).to.be.within(1_800_000, 2_000_000);
+  });
+
+  it("13 modules compiled and dropped in a loop: in steps, and copying them to keep them costs most", async () => {
+    for (const name of [
+      "13 as many segments as are allowed, compiled and dropped in a loop",
+      "13 data of 5 MB compiled and dropped in a loop",
+    ] as const) {
+      const outcome = await new Arena(ATTACKS[name], { forMs: 40 }).run();
+      expectUnharmed(outcome, 40);
+      expect([outcome.notes, outcome.end], name).to.deep.equal([[7], "alive"]);
+    }
   });
 
   it("13 modules kept in messages: their bytes and their code are counted until nobody holds them", async () => {

@@ -1,7 +1,15 @@
 /** `lunatic::process::compile_module` and `drop_module`: modules that a guest compiles for its children. */
 
-import { Compilation, continueWith, type Accountant } from "../../vm/index.ts";
-import { checkShape } from "../module-shape.ts";
+import {
+  type Accountant,
+  type BufferViews,
+  Compilation,
+  type CompiledModule,
+  continueWith,
+  type Memory,
+} from "../../vm/index.ts";
+import { borrowBuffer, newBuffer, returnBuffer } from "../lent-buffers.ts";
+import { checkCount } from "../module-shape.ts";
 import { ModuleHandle } from "../modules.ts";
 import type { Process } from "../process.ts";
 import type { HostFunction, Result } from "./define.ts";
@@ -16,21 +24,68 @@ const STEP_FUEL = 50_000;
 /** Bytes of the module that one step takes over from the guest. */
 const COPY_BYTES = 262_144;
 
-interface Work {
+/** Larger modules are copied to a buffer that is used again, and a second time if they turn out to be some. */
+const MAX_OWN_BYTES = 65_536;
+
+/** A module that is being compiled for a process, which pays for its bytes and all that is made of them. */
+class Compiling {
   readonly startedMs: number;
+  readonly #process: Process;
   /** Where the module lies in the guest's memory. */
-  readonly address: number;
-  readonly bytes: Uint8Array;
-  copied: number;
+  readonly #address: number;
+  readonly #byteLength: number;
+  readonly #buffer: BufferViews;
+  #copied = 0;
   /** Null until all bytes are copied. */
-  compilation: Compilation | null;
+  #compilation: Compilation | null = null;
+
+  private constructor(process: Process, address: number, byteLength: number, buffer: BufferViews) {
+    this.startedMs = process.runtime.executor.nowMs();
+    this.#process = process;
+    this.#address = address;
+    this.#byteLength = byteLength;
+    this.#buffer = buffer;
+  }
+
+  /** Null when the process or the host has no memory for so many bytes. */
+  static begin(process: Process, address: number, byteLength: number): Compiling | null {
+    if (!process.reserveBytes(byteLength)) return null;
+    const buffer = byteLength > MAX_OWN_BYTES ? borrowBuffer(byteLength) : newBuffer(byteLength);
+    if (buffer !== null) return new Compiling(process, address, byteLength, buffer);
+    process.releaseBytes(byteLength);
+    return null;
+  }
+
+  get #isLent(): boolean {
+    return this.#byteLength > MAX_OWN_BYTES;
+  }
+
+  /** The module when it is compiled. Throws `CompileError`. */
+  step(memory: Memory): CompiledModule | null {
+    if (this.#compilation !== null) return this.#compilation.step() ? this.#compilation.module : null;
+    const byteLength = this.#byteLength;
+    const count = Math.min(COPY_BYTES, byteLength - this.#copied);
+    memory.readInto(this.#address + this.#copied, this.#buffer, this.#copied, count);
+    this.#copied += count;
+    if (this.#copied === byteLength) {
+      const { engine } = this.#process.module;
+      const accountant = accountantOf(this.#process);
+      const bytes = this.#buffer.bytes.subarray(0, byteLength);
+      this.#compilation = new Compilation(bytes, { engine, accountant, checkCount, isLent: this.#isLent });
+    }
+    return null;
+  }
+
+  /** Gives back what it has; the module, if there is one, is to be paid for by whoever keeps it. */
+  end(): void {
+    this.#compilation?.release();
+    if (this.#isLent) returnBuffer(this.#buffer);
+    this.#process.releaseBytes(this.#byteLength);
+  }
 }
 
-/** What processes are compiling. It goes with its process. */
-const working = new WeakMap<Process, Work>();
-
-export function isCompiling(process: Process): boolean {
-  return working.has(process);
+export function isCompiling({ unfinished }: Process): boolean {
+  return unfinished instanceof Compiling;
 }
 
 export const MODULE_FUNCTIONS: readonly HostFunction[] = [
@@ -40,7 +95,7 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       fuel: 1_000,
-      fuelNote: `${STEP_FUEL} for about every 1,000 bytes`,
+      fuelNote: `${STEP_FUEL} for about every 1,000 bytes, and for every 4 KiB that its items take beyond that`,
       codes: {
         0: "the module's ID is written",
         1: "an error's ID is written",
@@ -53,11 +108,10 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
       const { process } = guest;
       if (!process.config.canCompileModules) return -1;
       guest.checkRange(address, length);
-      if (!process.reserveBytes(length)) return guest.fail(idAddress, "no memory to compile the module");
+      const work = Compiling.begin(process, address, length);
+      if (work === null) return guest.fail(idAddress, "no memory to compile the module");
       guest.chargeBytes(length);
-      const startedMs = process.runtime.executor.nowMs();
-      const bytes = new Uint8Array(length);
-      working.set(process, { startedMs, address, bytes, copied: 0, compilation: null });
+      process.unfinished = work;
       return continueWith("step", idAddress);
     },
   ),
@@ -72,33 +126,26 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
 ];
 
 function step(guest: Guest, idAddress: number): Result {
-  const { process } = guest;
-  const work = working.get(process);
-  if (work === undefined) throw guest.trap("nothing is being compiled");
+  const { process, memory } = guest;
+  const work = process.unfinished;
+  if (!(work instanceof Compiling)) throw guest.trap("nothing is being compiled");
   guest.charge(STEP_FUEL);
+  let module: CompiledModule | null;
   try {
-    if (!copyOrCompile(guest, work)) return continueWith("step", idAddress);
+    module = work.step(memory);
   } catch (error) {
-    endWork(process, work);
+    endWork(process);
     return guest.fail(idAddress, error);
   }
-  endWork(process, work);
+  if (module === null) return continueWith("step", idAddress);
+  endWork(process);
   process.runtime.counts.compiled(process.runtime.executor.nowMs() - work.startedMs);
-  return finish(guest, work.compilation!, idAddress);
+  return finish(guest, module, idAddress);
 }
 
-/** True when the module is compiled. Throws `CompileError`. */
-function copyOrCompile({ memory, process }: Guest, work: Work): boolean {
-  if (work.compilation !== null) return work.compilation.step();
-  const { address, bytes, copied } = work;
-  const count = Math.min(COPY_BYTES, bytes.length - copied);
-  bytes.set(memory.read(address + copied, count), copied);
-  work.copied += count;
-  if (work.copied === bytes.length) {
-    const { engine } = process.module;
-    work.compilation = new Compilation(bytes, { engine, accountant: accountantOf(process), check: checkShape });
-  }
-  return false;
+function endWork(process: Process): void {
+  process.unfinished?.end();
+  process.unfinished = null;
 }
 
 /** Whoever has a module compiled pays for the work, until a group pays for the module. */
@@ -109,12 +156,7 @@ function accountantOf(process: Process): Accountant {
   };
 }
 
-function endWork(process: Process, { bytes }: Work): void {
-  working.delete(process);
-  process.releaseBytes(bytes.length);
-}
-
-function finish(guest: Guest, { module }: Compilation, idAddress: number): Result {
+function finish(guest: Guest, module: CompiledModule, idAddress: number): Result {
   const { process } = guest;
   try {
     process.runtime.planOf(module, process.config);

@@ -95,12 +95,19 @@ export interface SectionItem {
   readonly index: number;
 }
 
+/** Items of which somebody may want fewer than the engine allows. */
+export type CountedItems = "imports" | "exports" | "tables" | "tags" | "globals" | "elements";
+
+/** Looks at how many a module has, before they are made; what it throws ends decoding. */
+export type CountCheck = (items: CountedItems, count: number) => void;
+
 /** A module being decoded. */
 export class Decoding {
   /** What the items take. */
   readonly footprint: Footprint;
   readonly #proposals: Proposals;
   readonly #watched: SectionItem | null;
+  readonly #checkCount: CountCheck | null;
   #watchedPosition: number | null = null;
   #section: Section = Section.Custom;
   #itemIndex = 0;
@@ -139,8 +146,10 @@ export class Decoding {
     proposals: Proposals = NO_PROPOSALS,
     watched: SectionItem | null = null,
     footprint: Footprint = new Footprint(),
+    checkCount: CountCheck | null = null,
   ) {
     this.footprint = footprint;
+    this.#checkCount = checkCount;
     this.#proposals = proposals;
     this.#watched = watched;
     this.#reader = new Reader(bytes);
@@ -302,8 +311,7 @@ export class Decoding {
   }
 
   *#importSection(): Generator<undefined> {
-    const reader = this.#reader;
-    for (let count = reader.countUpTo(MAX_IMPORTS, "imports"); count > 0; count--) {
+    for (let count = this.#count("imports", MAX_IMPORTS); count > 0; count--) {
       this.#beginItem();
       this.#imports.push(this.#import());
       if (this.#mustYield) yield;
@@ -312,6 +320,20 @@ export class Decoding {
     this.#importedMemories = this.#memories.length;
     this.#importedTags = this.#tags.length;
     this.#importedGlobals = this.#globals.length;
+    for (const items of ["tables", "tags", "globals"] as const) this.#checkCount?.(items, this.#imported(items));
+  }
+
+  /** How many items a section has: within the engine's limit, and with those that are imported within the caller's. */
+  #count(items: CountedItems, limit: number): number {
+    const count = this.#reader.countUpTo(limit, items === "elements" ? "element segments" : items);
+    this.#checkCount?.(items, this.#imported(items) + count);
+    return count;
+  }
+
+  #imported(items: CountedItems): number {
+    if (items === "tables") return this.#importedTables;
+    if (items === "tags") return this.#importedTags;
+    return items === "globals" ? this.#importedGlobals : 0;
   }
 
   #import(): Import {
@@ -370,7 +392,7 @@ export class Decoding {
 
   *#tableSection(): Generator<undefined> {
     const reader = this.#reader;
-    for (let count = reader.countUpTo(MAX_TABLES, "tables"); count > 0; count--) {
+    for (let count = this.#count("tables", MAX_TABLES); count > 0; count--) {
       this.#beginItem();
       let init: Expr | null = null;
       let type: TableType;
@@ -395,7 +417,7 @@ export class Decoding {
   }
 
   *#tagSection(): Generator<undefined> {
-    for (let count = this.#reader.countUpTo(MAX_TAGS, "tags"); count > 0; count--) {
+    for (let count = this.#count("tags", MAX_TAGS); count > 0; count--) {
       this.#beginItem();
       this.#tags.push(this.#tagType());
       if (this.#mustYield) yield;
@@ -403,7 +425,7 @@ export class Decoding {
   }
 
   *#globalSection(): Generator<undefined> {
-    for (let count = this.#reader.countUpTo(MAX_GLOBALS, "globals"); count > 0; count--) {
+    for (let count = this.#count("globals", MAX_GLOBALS); count > 0; count--) {
       this.#beginItem();
       const type = this.#globalType();
       const init = this.#shortExpr() ?? (yield* this.#longExpr());
@@ -415,7 +437,7 @@ export class Decoding {
 
   *#exportSection(): Generator<undefined> {
     const reader = this.#reader;
-    for (let count = reader.countUpTo(MAX_EXPORTS, "exports"); count > 0; count--) {
+    for (let count = this.#count("exports", MAX_EXPORTS); count > 0; count--) {
       this.#beginItem();
       const start = reader.position;
       const name = reader.name();
@@ -428,7 +450,7 @@ export class Decoding {
   }
 
   *#elementSection(): Generator<undefined> {
-    for (let count = this.#reader.countUpTo(MAX_ELEMENT_SEGMENTS, "element segments"); count > 0; count--) {
+    for (let count = this.#count("elements", MAX_ELEMENT_SEGMENTS); count > 0; count--) {
       this.#beginItem();
       this.#elements.push(yield* this.#elementSegment());
       if (this.#mustYield) yield;
