@@ -36,13 +36,9 @@ export {
 export { eventLoopTurn } from "./event-loop.ts";
 export type { CallOptions } from "./execute/calls.ts";
 export { Caller, type DirectCaller } from "./execute/caller.ts";
-export {
-  Invocation,
-  isLoopCold,
-  type InvocationOptions,
-  type Outcome,
-  type TurnOptions,
-} from "./execute/invocation.ts";
+export { Invocation } from "./execute/invocation.ts";
+export { isLoopCold } from "./execute/loop-training.ts";
+export type { InvocationOptions, Outcome, TurnOptions } from "./execute/outcome.ts";
 export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
 export { LinkPlan, type HostResolver } from "./execute/link-plan.ts";
 export {

@@ -5,7 +5,7 @@ import { encodeModule } from "./binary/encode.ts";
 import { compileSync } from "./compiled-module.ts";
 import { Engine } from "./engine.ts";
 import { CompileError, Termination } from "./errors.ts";
-import type { TurnOptions } from "./execute/invocation.ts";
+import type { TurnOptions } from "./execute/outcome.ts";
 import { PROPOSALS, type Proposal } from "./proposals.ts";
 import type { Instance } from "./runtime/instance.ts";
 import { LimitAccountant } from "./runtime/resources.ts";

@@ -3,7 +3,7 @@ import { INSTRUCTIONS } from "../opcodes.ts";
 import type { Memory } from "../runtime/memory.ts";
 import { instanceOf, randomWords, runToEnd, wat } from "../testing.ts";
 import { Num, valTypeText } from "../types.ts";
-import type { TurnOptions } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 const ACCESSES = Object.entries(INSTRUCTIONS)
   .map(([op, row]) => ({ op: Number(op), row }))

@@ -8,7 +8,7 @@ import { Memory } from "../runtime/memory.ts";
 import { Store } from "../runtime/store.ts";
 import { Table } from "../runtime/table.ts";
 import { instanceOf, randomWords, runToEnd, wat } from "../testing.ts";
-import type { TurnOptions } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 const CUTS: readonly (readonly [string, TurnOptions])[] = [
   ["at once", {}],

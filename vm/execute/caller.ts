@@ -6,8 +6,8 @@ import { Memory } from "../runtime/memory.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeValue } from "../runtime/values.ts";
 import { Num } from "../types.ts";
-import type { Invocation } from "./invocation.ts";
 import type { Machine } from "./machine.ts";
+import type { RunState } from "./run-state.ts";
 
 /** The guest that calls a host function, for as long as the call runs on the JavaScript stack. */
 export class Caller {
@@ -16,13 +16,13 @@ export class Caller {
   readonly instance: Instance | null;
   /** Null when the call is over, as far as that is known. */
   protected host: HostFunc | null;
-  readonly #invocation: Invocation;
+  readonly #run: RunState;
 
-  constructor(store: Store, instance: Instance | null, host: HostFunc | null, invocation: Invocation) {
+  constructor(store: Store, instance: Instance | null, host: HostFunc | null, run: RunState) {
     this.store = store;
     this.instance = instance;
     this.host = host;
-    this.#invocation = invocation;
+    this.#run = run;
   }
 
   /**
@@ -48,13 +48,13 @@ export class Caller {
    */
   chargeFuel(fuel: number): void {
     if (this.host === null) throw isOver();
-    this.#invocation.charge(fuel);
+    this.#run.charge(fuel);
   }
 
   /** Lets the guest's turn end when this function returns. */
   giveWay(): void {
     if (this.host === null) throw isOver();
-    this.#invocation.giveWay();
+    this.#run.gaveWay = true;
   }
 }
 
@@ -73,9 +73,9 @@ export class DirectCaller extends Caller {
   override instance: Instance | null = null;
   readonly #machine: Machine;
 
-  constructor(store: Store, invocation: Invocation, machine: Machine) {
-    super(store, null, null, invocation);
-    this.#machine = machine;
+  constructor(run: RunState) {
+    super(run.store, null, null, run);
+    this.#machine = run.machine;
   }
 
   /** Makes it the caller of `host`, whose arguments stand where the machine says. */

@@ -13,7 +13,7 @@ import { Store } from "../runtime/store.ts";
 import { parseModule } from "../text/parser.ts";
 import { randomWords, runToEnd, type End } from "../testing.ts";
 import { randomModule } from "../testing/random-module.ts";
-import type { TurnOptions } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 const SECONDS = Number(process.env["PERILUNE_FUZZ_SECONDS"] ?? 4);
 const FIRST_SEED = Number(process.env["PERILUNE_FUZZ_SEED"] ?? 1);

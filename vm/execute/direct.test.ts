@@ -7,7 +7,8 @@ import type { Memory } from "../runtime/memory.ts";
 import { Store } from "../runtime/store.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
 import type { Caller, DirectCaller } from "./caller.ts";
-import { Invocation, type TurnOptions } from "./invocation.ts";
+import { Invocation } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 /** Does what `order` says, the same for both kinds. */
 type Act = (caller: Caller, order: number) => number | typeof SUSPEND;

@@ -4,7 +4,7 @@ import type { Tag } from "../runtime/global.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import { Store } from "../runtime/store.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
-import type { TurnOptions } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 const MODES: readonly TurnOptions[] = [
   {},

@@ -11,7 +11,8 @@ import { MAX_TURN_FUEL } from "../limits.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { Store } from "../runtime/store.ts";
 import { instanceOf, randomWords, runToEnd, wat, type End } from "../testing.ts";
-import type { Invocation, TurnOptions } from "./invocation.ts";
+import type { Invocation } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 const GUESTS = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "guests", "wasm");
 

@@ -16,7 +16,8 @@ import type { Instance } from "../runtime/instance.ts";
 import { Store } from "../runtime/store.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
 import type { Caller } from "./caller.ts";
-import { Invocation, type Outcome } from "./invocation.ts";
+import { Invocation } from "./invocation.ts";
+import type { Outcome } from "./outcome.ts";
 
 const ROADS = wat`(module
   (type $t (func (param i32) (result i32)))

@@ -15,6 +15,7 @@ import { Head, Link, Reg } from "../lower/code.ts";
 import { Vec } from "../lower/vector-code.ts";
 import { aggregate } from "./aggregates.ts";
 import { PageBits } from "../runtime/heap-pages.ts";
+import { callImport } from "./direct-calls.ts";
 import { Exit, type Machine } from "./machine.ts";
 import { vector } from "./simd.ts";
 import { slow } from "./slow.ts";
@@ -1906,7 +1907,7 @@ export function run(x: Machine): Exit {
           x.position = P;
           x.callee = callee;
           x.argsAt = nfp;
-          if (!x.imports!.callImport()) return x.imports!.importExit;
+          if (!callImport(x.run!)) return x.run!.importExit;
           F = x.fuel;
           // The host may have grown what is cached here, run guest code, and made instances.
           if (module.words !== code || instance.store.globalWords !== G) {

@@ -12,6 +12,7 @@ import type { Waiter } from "../runtime/waiters.ts";
 import { INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { ModuleCode } from "../lower/code.ts";
 import { FramePool, newFrames } from "./frames.ts";
+import type { RunState } from "./run-state.ts";
 
 /** Why the hot loop came back to its driver. */
 export const enum Exit {
@@ -50,14 +51,6 @@ export const enum Exit {
   HostCalled,
   /** What the loop has in its locals has changed; the same position goes on. */
   Reenter,
-}
-
-/** Who calls imported functions for the hot loop. */
-export interface ImportCaller {
-  /** Calls the import `callee` if it is a direct host function. True when it has returned and the loop goes on. */
-  callImport(): boolean;
-  /** Why it does not. */
-  readonly importExit: Exit;
 }
 
 /** The frames as lanes of 8 and 16 bits: for vectors only. */
@@ -140,8 +133,8 @@ export class Machine {
   /** The atomic wait at `pc` that is under way, or over and not yet answered. */
   waiter: Waiter | null = null;
 
-  /** Set by the invocation whose machine it is. */
-  imports: ImportCaller | null = null;
+  /** The run whose machine it is: it calls imports for the hot loop. */
+  run: RunState | null = null;
   instance: Instance | null = null;
   module: ModuleCode = NO_CODE;
   entries: Int32Array = NO_CODE.entries;

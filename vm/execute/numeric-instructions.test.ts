@@ -12,7 +12,7 @@ import { constantText, randomWords, runToEnd, wat } from "../testing.ts";
 import { Trap } from "../errors.ts";
 import { Num, valTypeText, type ValType } from "../types.ts";
 import { evaluate } from "./evaluate.ts";
-import type { TurnOptions } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 /** Every instruction from i32.eqz to i64.extend32_s, and the saturating conversions. */
 const ROWS = Object.entries(INSTRUCTIONS)

@@ -15,7 +15,7 @@ import {
   VECTOR_INPUTS,
   type VectorCase,
 } from "../testing/vector-cases.ts";
-import type { TurnOptions } from "./invocation.ts";
+import type { TurnOptions } from "./outcome.ts";
 
 /** The same by the host's engine. */
 function host({ plainBytes }: VectorCase): Uint8Array {

@@ -5,7 +5,8 @@ import type { Instance } from "../runtime/instance.ts";
 import type { Memory } from "../runtime/memory.ts";
 import { Store } from "../runtime/store.ts";
 import { instanceOf, wat } from "../testing.ts";
-import type { Invocation, Outcome, TurnOptions } from "./invocation.ts";
+import type { Invocation } from "./invocation.ts";
+import type { Outcome, TurnOptions } from "./outcome.ts";
 
 const MEMORY = wat`(module (memory (export "m") 1 100 shared))`;
 const THREAD = wat`(module

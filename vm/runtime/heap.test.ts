@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { compileSync } from "../compiled-module.ts";
 import { Termination } from "../errors.ts";
-import type { TurnOptions } from "../execute/invocation.ts";
+import type { TurnOptions } from "../execute/outcome.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
 import { allocateGlobal } from "./allocate.ts";
 import { HeapObject } from "./heap-object.ts";

@@ -5,7 +5,8 @@
 
 import type { ModuleCode } from "../lower/code.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
-import { Invocation, type Entry, type InvocationOptions } from "../execute/invocation.ts";
+import { Invocation } from "../execute/invocation.ts";
+import type { Entry, InvocationOptions } from "../execute/outcome.ts";
 import type { CompiledModule } from "../compiled-module.ts";
 import type { Export } from "../module.ts";
 import { Func } from "./func.ts";

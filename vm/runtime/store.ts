@@ -19,7 +19,8 @@ import {
   type ExpectedOptions,
 } from "../options.ts";
 import { finish, finishSync, type CallOptions } from "../execute/calls.ts";
-import { Invocation, type InvocationOptions } from "../execute/invocation.ts";
+import { Invocation } from "../execute/invocation.ts";
+import type { InvocationOptions } from "../execute/outcome.ts";
 import { link, type Imports } from "../execute/link.ts";
 import { traceRoots } from "../execute/roots.ts";
 import {

@@ -3,7 +3,8 @@
 import { expect } from "chai";
 import type { CompiledModule } from "../compiled-module.ts";
 import { Termination, Trap } from "../errors.ts";
-import type { Invocation, Outcome, TurnOptions } from "../execute/invocation.ts";
+import type { Invocation } from "../execute/invocation.ts";
+import type { Outcome, TurnOptions } from "../execute/outcome.ts";
 import { Store } from "../runtime/store.ts";
 import type { RestoreOptions, SnapshotOptions } from "./index.ts";
 

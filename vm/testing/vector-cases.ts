@@ -3,7 +3,7 @@
  * compare ours with another engine, cold code with hot, and exact stops with none.
  */
 
-import type { TurnOptions } from "../execute/invocation.ts";
+import type { TurnOptions } from "../execute/outcome.ts";
 import type { Instruction } from "../instruction.ts";
 import { INSTRUCTIONS, type Op } from "../opcodes.ts";
 import type { Memory } from "../runtime/memory.ts";
