@@ -20,19 +20,23 @@ const SELF = "(local.get $self)";
 const ANY_TAG = "(i32.const 0) (i32.const 0)";
 const NAME = "(i32.const 16) (i32.const 4)";
 
+const withConfig = (calls: string) =>
+  `(local.set $config (call $process::create_config)) ${calls} (call $process::drop_config (local.get $config))`;
+const spawnWith = (config: string) =>
+  `(drop (call $process::spawn (i64.const 0) ${config} (i64.const -1) ${NAME} (i32.const 256) (i32.const 0) (i32.const 288)))`;
+
 export const HOST_CASES: readonly HostCase[] = [
   { name: "process_id", code: "(drop (call $process::process_id))" },
   { name: "exists", code: `(drop (call $process::exists ${SELF}))` },
   { name: "create_data", code: "(call $message::create_data (i64.const 0) (i64.const 100))" },
   {
     name: "write_data 100",
-    before: "(call $message::create_data (i64.const 0) (i64.const 100))",
-    code: "(call $message::seek_data (i64.const 0)) (drop (call $message::write_data (i32.const 1024) (i32.const 100)))",
+    code: "(call $message::create_data (i64.const 0) (i64.const 100)) (drop (call $message::write_data (i32.const 1024) (i32.const 100)))",
   },
   {
     name: "write_data and read_data 60000",
-    before: "(call $message::create_data (i64.const 0) (i64.const 100))",
-    code: `(call $message::seek_data (i64.const 0)) (drop (call $message::write_data (i32.const 1024) (i32.const 60000)))
+    code: `(call $message::create_data (i64.const 0) (i64.const 100))
+      (drop (call $message::write_data (i32.const 1024) (i32.const 60000)))
       (call $message::seek_data (i64.const 0)) (drop (call $message::read_data (i32.const 1024) (i32.const 60000)))`,
   },
   {
@@ -74,6 +78,48 @@ export const HOST_CASES: readonly HostCase[] = [
     name: "create_config and drop_config",
     code: "(call $process::drop_config (call $process::create_config))",
   },
+  {
+    name: "a configuration with an argument of 60000 bytes",
+    before: "(memory.fill (i32.const 1024) (i32.const 97) (i32.const 60000))",
+    code: withConfig(
+      "(call $wasi::config_add_command_line_argument (local.get $config) (i32.const 1024) (i32.const 60000))",
+    ),
+  },
+  {
+    name: "a configuration with variables of 60000 bytes",
+    before: "(memory.fill (i32.const 1024) (i32.const 97) (i32.const 60000))",
+    code: withConfig(
+      "(call $wasi::config_add_environment_variable (local.get $config) (i32.const 1024) (i32.const 30000) (i32.const 1024) (i32.const 30000))",
+    ),
+  },
+  {
+    name: "a configuration with a pattern",
+    code: withConfig(`(call $perilune::config::deny_import (local.get $config) ${NAME})`),
+  },
+  {
+    name: "config_set_max_memory",
+    before: "(local.set $config (call $process::create_config))",
+    code: "(call $process::config_set_max_memory (local.get $config) (i64.const 65536))",
+  },
+  {
+    name: "spawn with a new configuration and the end of it",
+    code: `${withConfig(`(call $process::config_set_max_memory (local.get $config) (i64.add (local.get $n) (i64.const 65536)))
+      ${spawnWith("(local.get $config)")}`)} (call $process::sleep_ms (i64.const 0))`,
+  },
+  {
+    name: "spawn with new patterns and the end of it",
+    code: `(i64.store (i32.const 1024) (i64.or (local.get $n) (i64.const 0x2a2a2a2a00000000)))
+      (i32.store8 (i32.const 1027) (i32.const 42))
+      ${withConfig(`(call $perilune::config::deny_import (local.get $config) (i32.const 1027) (i32.const 1))
+        (call $perilune::config::set_max_processes (local.get $config) (local.get $n))
+        ${spawnWith("(local.get $config)")}`)} (call $process::sleep_ms (i64.const 0))`,
+  },
+  {
+    name: "spawn that fails",
+    code: `(call $wasi::config_preopen_dir (local.get $config) ${NAME}) ${spawnWith("(local.get $config)")}
+      (call $error::drop (i64.load (i32.const 288)))`,
+    before: "(local.set $config (call $process::create_config))",
+  },
   { name: "catch", code: "(drop (call $trap::catch (i32.const 1) (i32.const 0)))" },
   { name: "catch of a trap", code: "(drop (call $trap::catch (i32.const 0) (i32.const 0)))" },
   { name: "increment_counter", code: `(call $metrics::increment_counter ${NAME})` },
@@ -82,8 +128,7 @@ export const HOST_CASES: readonly HostCase[] = [
   { name: "sleep", code: "(call $process::sleep_ms (i64.const 0))" },
   {
     name: "spawn and the end of it",
-    code: `(drop (call $process::spawn (i64.const 0) (i64.const -1) (i64.const -1) (i32.const 16) (i32.const 4)
-      (i32.const 256) (i32.const 0) (i32.const 288))) (call $process::sleep_ms (i64.const 0))`,
+    code: `${spawnWith("(i64.const -1)")} (call $process::sleep_ms (i64.const 0))`,
   },
   {
     name: "clock_time_get",
@@ -115,7 +160,7 @@ export function hostCaseText({ code, before = "" }: HostCase): string {
     (func (export "_lunatic_catch_trap") (param $function i32) (param i32) (result i32)
       (if (i32.eqz (local.get $function)) (then (unreachable))) (i32.const 0))
     (func (export "name"))
-    (func (export "run") (param $n i64) (local $self i64)
+    (func (export "run") (param $n i64) (local $self i64) (local $config i64)
       (local.set $self (call $process::process_id))
       ${before}
       (loop $again ${code}

@@ -160,7 +160,12 @@ export class Config {
    * for too many patterns.
    */
   meet(draft: ConfigDraft): Config {
-    if (draft.textLength > MAX_INTERNED_LENGTH) return draft.remember(this, () => this.#lesser(draft));
+    return draft.remember(this, () =>
+      draft.textLength > MAX_INTERNED_LENGTH ? this.#lesser(draft) : this.#interning(draft),
+    );
+  }
+
+  #interning(draft: ConfigDraft): Config {
     const key = `${this.#id} ${draft.key}`;
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
@@ -175,26 +180,27 @@ export class Config {
   }
 
   #lesser(draft: ConfigDraft): Config {
+    const { settings, rules } = draft;
     return this.#least(
       {
-        maxMemory: saturated(draft.maxMemory),
-        maxFuel: draft.maxFuelUnits === 0n ? NO_LIMIT : saturated(draft.maxFuelUnits * FUEL_UNIT),
-        maxProcesses: draft.maxProcesses,
-        mailbox: { maxMessages: draft.maxMessages, maxBytes: draft.maxMailboxBytes },
-        onFullMailbox: draft.onFullMailbox ?? this.onFullMailbox,
+        maxMemory: saturated(settings.maxMemory),
+        maxFuel: settings.maxFuelUnits === 0n ? NO_LIMIT : saturated(settings.maxFuelUnits * FUEL_UNIT),
+        maxProcesses: settings.maxProcesses,
+        mailbox: { maxMessages: settings.maxMessages, maxBytes: settings.maxMailboxBytes },
+        onFullMailbox: settings.onFullMailbox ?? this.onFullMailbox,
         onFuelExhausted: this.onFuelExhausted,
-        canCompileModules: draft.canCompileModules,
-        canCreateConfigs: draft.canCreateConfigs,
-        canSpawnProcesses: draft.canSpawnProcesses,
-        args: [...draft.args],
-        env: [...draft.env],
-        preopens: draft.directories.map((path) => grantThrough(this.preopens, path)),
-        network: draft.network,
+        canCompileModules: settings.canCompileModules,
+        canCreateConfigs: settings.canCreateConfigs,
+        canSpawnProcesses: settings.canSpawnProcesses,
+        args: [...draft.texts("args")],
+        env: [...draft.texts("env")],
+        preopens: draft.texts("directories").map((path) => grantThrough(this.preopens, path)),
+        network: settings.network,
         hibernateAfterMs: this.hibernateAfterMs,
         denied: this.denied,
-        visibility: draft.visibility ?? this.visibility,
+        visibility: settings.visibility ?? this.visibility,
       },
-      draft.rules === null ? [] : [draft.rules],
+      rules === null ? [] : [rules],
     );
   }
 
@@ -286,85 +292,130 @@ const FUEL_UNIT = 100_000n;
 /** Arguments and variables of a configuration that a guest builds, and their UTF-16 units: a child is given them in one step. */
 export const MAX_TEXTS = 4_096;
 export const MAX_TEXTS_LENGTH = 262_144;
-/** Its directories, each of which holds a descriptor, and the units of the path of one. */
+/** Its directories, each of which holds a descriptor. */
 export const MAX_DIRECTORIES = 64;
+/** Patterns that it allows, and that it denies. */
+export const MAX_PATTERNS = 256;
+/** Counted of each text besides its own units. */
+const UNITS_BESIDES = 3;
+
+/** What a draft asks for besides its texts and its group. */
+export interface DraftSettings {
+  /** u64, as given. */
+  readonly maxMemory: bigint;
+  /** u64 units of 100,000; 0 for no limit. */
+  readonly maxFuelUnits: bigint;
+  readonly canCompileModules: boolean;
+  readonly canCreateConfigs: boolean;
+  readonly canSpawnProcesses: boolean;
+  readonly maxProcesses: number;
+  readonly maxMessages: number;
+  readonly maxMailboxBytes: number;
+  /** Null: as the creator's. */
+  readonly onFullMailbox: OnFullMailbox | null;
+  readonly visibility: Visibility | null;
+  readonly network: NetworkGrants;
+}
+
+/** Of all drafts in which nothing has been set: guests make them by the thousand. */
+const UNSET: DraftSettings = Object.freeze({
+  maxMemory: 0xffff_ffffn,
+  maxFuelUnits: 0n,
+  canCompileModules: false,
+  canCreateConfigs: false,
+  canSpawnProcesses: false,
+  maxProcesses: NO_LIMIT,
+  maxMessages: NO_LIMIT,
+  maxMailboxBytes: NO_LIMIT,
+  onFullMailbox: null,
+  visibility: null,
+  network: Object.freeze({ connect: true, listen: true, resolve: true }),
+});
+
+export type TextList = "args" | "env" | "directories" | "allow" | "deny";
+type Texts = Record<TextList, string[]>;
+const NO_TEXTS: readonly string[] = Object.freeze([]);
 
 /** A configuration as a guest builds it: setters store, getters return what was stored. */
 export class ConfigDraft {
-  /** u64, as given. */
-  maxMemory = 0xffff_ffffn;
-  /** u64 units of 100,000; 0 for no limit. */
-  maxFuelUnits = 0n;
-  canCompileModules = false;
-  canCreateConfigs = false;
-  canSpawnProcesses = false;
-  maxProcesses = NO_LIMIT;
-  maxMessages = NO_LIMIT;
-  maxMailboxBytes = NO_LIMIT;
-  onFullMailbox: OnFullMailbox | null = null;
-  visibility: Visibility | null = null;
-  network: NetworkGrants = { connect: true, listen: true, resolve: true };
-  readonly args: string[] = [];
-  readonly env: string[] = [];
-  /** As the guest wrote them; looked up at spawn. */
-  readonly directories: string[] = [];
-  #textsLength = 0;
-  /** Narrows what the creator may import. */
-  rules: ImportRules | null = null;
+  #settings = UNSET;
+  #texts: Texts | null = null;
+  /** UTF-16 units of its arguments and variables; and of all its texts, with a few for each. */
+  #argumentsLength = 0;
+  #textLength = 0;
+  #last: { readonly creator: Config; readonly config: Config } | null = null;
   /** The group inside the creator's that the child joins; null for the creator's own. */
   group: (GroupOptions & { readonly name: string }) | null = null;
 
-  #last: { readonly creator: Config; readonly shape: string; readonly rules: unknown; readonly config: Config } | null =
-    null;
+  get settings(): DraftSettings {
+    return this.#settings;
+  }
 
-  /** Whether another argument, variable or directory may be added. */
+  set<K extends keyof DraftSettings>(key: K, value: DraftSettings[K]): void {
+    if (this.#settings === UNSET) this.#settings = { ...UNSET };
+    (this.#settings as { -readonly [Key in keyof DraftSettings]: DraftSettings[Key] })[key] = value;
+    this.#last = null;
+  }
+
+  /** Directories and patterns are as the guest wrote them. */
+  texts(list: TextList): readonly string[] {
+    return this.#texts?.[list] ?? NO_TEXTS;
+  }
+
+  /** Whether another argument, variable, directory or pattern may be added. */
   hasRoomFor(list: TextList, text: string): boolean {
-    if (list === "directories") return this.directories.length < MAX_DIRECTORIES && text.length <= MAX_DIRECTORY_LENGTH;
-    return this.args.length + this.env.length < MAX_TEXTS && this.#textsLength + text.length <= MAX_TEXTS_LENGTH;
+    const { length } = this.texts(list);
+    switch (list) {
+      case "allow":
+      case "deny":
+        return length < MAX_PATTERNS;
+      case "directories":
+        return length < MAX_DIRECTORIES && text.length <= MAX_DIRECTORY_LENGTH;
+      default: {
+        const count = this.texts("args").length + this.texts("env").length;
+        return count < MAX_TEXTS && this.#argumentsLength + text.length <= MAX_TEXTS_LENGTH;
+      }
+    }
   }
 
   add(list: TextList, text: string): void {
-    this[list].push(text);
-    if (list !== "directories") this.#textsLength += text.length;
+    this.#texts ??= { args: [], env: [], directories: [], allow: [], deny: [] };
+    this.#texts[list].push(text);
+    if (list === "args" || list === "env") this.#argumentsLength += text.length;
+    this.#textLength += text.length + UNITS_BESIDES;
+    this.#last = null;
   }
 
-  /** UTF-16 units of all its texts, and a few for each. */
+  /** What a configuration made of it costs by. */
   get textLength(): number {
-    const { args, env, directories, rules } = this;
-    let length = 0;
-    for (const list of [args, env, directories, rules?.allow ?? [], rules?.deny ?? []]) {
-      for (const text of list) length += text.length + 3;
-    }
-    return length;
+    return this.#textLength;
+  }
+
+  get patternCount(): number {
+    return this.texts("allow").length + this.texts("deny").length;
+  }
+
+  /** Narrows what the creator may import; null when it does not. */
+  get rules(): ImportRules | null {
+    if (this.patternCount === 0) return null;
+    const allow = this.texts("allow");
+    return { ...(allow.length === 0 ? {} : { allow: [...allow] }), deny: [...this.texts("deny")] };
   }
 
   /** Equal for drafts that ask for the same. */
   get key(): string {
-    return JSON.stringify([this.#shape, this.args, this.env, this.directories, this.rules]);
+    const { maxMemory, maxFuelUnits, ...others } = this.#settings;
+    return JSON.stringify([`${maxMemory} ${maxFuelUnits}`, Object.values(others), this.#texts]);
   }
 
   /** What `make` returned when it was last asked for the same creator, if nothing was set or added since. */
   remember(creator: Config, make: () => Config): Config {
-    const shape = this.#shape;
-    const { rules } = this;
-    const last = this.#last;
-    if (last?.creator === creator && last.shape === shape && last.rules === rules) return last.config;
+    if (this.#last?.creator === creator) return this.#last.config;
     const config = make();
-    this.#last = { creator, shape, rules, config };
+    this.#last = { creator, config };
     return config;
   }
-
-  /** All but the texts, which are only ever added. */
-  get #shape(): string {
-    const { maxMemory, maxFuelUnits, args, env, directories } = this;
-    const plain = [this.canCompileModules, this.canCreateConfigs, this.canSpawnProcesses, this.maxProcesses];
-    const bounds = [this.maxMessages, this.maxMailboxBytes, this.onFullMailbox, this.visibility, this.network];
-    const lengths = [args.length, env.length, directories.length];
-    return JSON.stringify([`${maxMemory} ${maxFuelUnits}`, plain, bounds, lengths]);
-  }
 }
-
-export type TextList = "args" | "env" | "directories";
 
 function saturated(value: bigint): number {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? NO_LIMIT : Number(value);

@@ -38,29 +38,25 @@ export class ImportPolicy {
   readonly id: number = ++policies;
   /** Bytes that its patterns take. */
   readonly byteLength: number;
-  readonly #allow: readonly Pattern[] | null;
-  readonly #deny: readonly Pattern[];
+  readonly patternCount: number;
   readonly #redirect: readonly (readonly [pattern: Pattern, definition: HostDefinition])[];
-  readonly #redirected: readonly Pattern[];
+  /** Made when it is first asked: many are never. */
+  #allow: readonly Pattern[] | null = null;
+  #deny: readonly Pattern[] | null = null;
+  #redirected: readonly Pattern[] | null = null;
   readonly #decisions = new Map<string, ImportDecision>();
 
   readonly rules: SavedRules;
 
   constructor(rules: SavedRules) {
-    const { allow, deny = [], redirected = [] } = rules;
+    const { allow = [], deny = [], redirected = [] } = rules;
     this.rules = rules;
-    this.#allow = allow?.map((pattern) => new Pattern(pattern)) ?? null;
-    this.#deny = deny.map((pattern) => new Pattern(pattern));
     this.#redirect = redirections(rules).map(([pattern, definition]) => [new Pattern(pattern), definition]);
-    this.#redirected = redirected.map((pattern) => new Pattern(pattern));
-    this.byteLength = [...(allow ?? []), ...deny, ...redirected].reduce(
-      (sum, { length }) => sum + 160 + length * 4,
-      64,
-    );
-  }
-
-  get patternCount(): number {
-    return (this.#allow?.length ?? 0) + this.#deny.length + this.#redirect.length + this.#redirected.length;
+    this.patternCount = allow.length + deny.length + this.#redirect.length + redirected.length;
+    this.byteLength = 64;
+    for (const patterns of [allow, deny, redirected]) {
+      for (const { length } of patterns) this.byteLength += 160 + length * 4;
+    }
   }
 
   /** Whether it may grant what nobody else provides. */
@@ -70,7 +66,8 @@ export class ImportPolicy {
 
   /** Whether it leaves a name to an outer policy that redirects it. */
   leaves(name: string): boolean {
-    return this.#redirected.some((pattern) => pattern.matches(name));
+    this.#redirected ??= patternsOf(this.rules.redirected);
+    return matchesAny(this.#redirected, name);
   }
 
   decide(name: string): ImportDecision {
@@ -84,9 +81,11 @@ export class ImportPolicy {
 
   #decide(name: string): ImportDecision {
     for (const [pattern, definition] of this.#redirect) if (pattern.matches(name)) return definition;
-    if (this.#deny.some((pattern) => pattern.matches(name))) return "denied";
-    if (this.#allow === null) return "granted";
-    return this.#allow.some((pattern) => pattern.matches(name)) ? "granted" : "denied";
+    this.#deny ??= patternsOf(this.rules.deny);
+    if (matchesAny(this.#deny, name)) return "denied";
+    if (this.rules.allow === undefined) return "granted";
+    this.#allow ??= patternsOf(this.rules.allow);
+    return matchesAny(this.#allow, name) ? "granted" : "denied";
   }
 }
 
@@ -117,6 +116,17 @@ export function decideImport(all: readonly ImportPolicy[], name: string): Import
   return redirection ?? "granted";
 }
 
+const NOTHING_BETWEEN: readonly string[] = [];
+
+function patternsOf(texts: readonly string[] = []): readonly Pattern[] {
+  return texts.map((text) => new Pattern(text));
+}
+
+function matchesAny(patterns: readonly Pattern[], name: string): boolean {
+  for (const pattern of patterns) if (pattern.matches(name)) return true;
+  return false;
+}
+
 /** A text with "*" for any text. */
 class Pattern {
   /** What names begin with, or are when there is no star. */
@@ -128,11 +138,22 @@ class Pattern {
   readonly #length: number;
 
   constructor(text: string) {
-    const parts = text.split("*");
-    this.#start = parts[0]!;
-    this.#end = parts.at(-1)!;
-    this.#between = parts.length === 1 ? null : parts.slice(1, -1).filter((part) => part !== "");
-    this.#length = parts.reduce((sum, { length }) => sum + length, 0);
+    const first = text.indexOf("*");
+    this.#start = first < 0 ? text : text.slice(0, first);
+    let length = this.#start.length;
+    let between: string[] | null = null;
+    let at = first + 1;
+    if (first >= 0) {
+      // Stars that follow each other are one: a text of nothing else makes no list of empty parts.
+      for (let star = text.indexOf("*", at); star >= 0; star = text.indexOf("*", at)) {
+        if (star > at) (between ??= []).push(text.slice(at, star));
+        length += star - at;
+        at = star + 1;
+      }
+    }
+    this.#between = first < 0 ? null : (between ?? NOTHING_BETWEEN);
+    this.#end = first < 0 ? text : text.slice(at);
+    this.#length = first < 0 ? length : length + this.#end.length;
   }
 
   /** The first place for a part is the best. */

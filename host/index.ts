@@ -16,6 +16,7 @@ export { guestFunctions, lunaticFunctions } from "./functions/host-definition.ts
 export type { AccountName, Group, GroupLimits, GroupOptions } from "./group.ts";
 export type { ImportRules } from "./import-policy.ts";
 export { LineOutput } from "./line-output.ts";
+export type { FunctionProvider } from "./link-plans.ts";
 export type { MailboxLimits } from "./mailbox.ts";
 export { MemoryDirectory } from "./memory-files.ts";
 export { DataMessage } from "./message.ts";
@@ -23,13 +24,7 @@ export type { NativeContext, NativeFunction, NativeMessage, ReceiveOptions } fro
 export type { BasicProcess } from "./basic-process.ts";
 export { type Process, processOf } from "./process.ts";
 export { type ProcessHandle, type ProcessState, type ProcessStats, statsOf } from "./process-handle.ts";
-export {
-  type FunctionProvider,
-  type RestoreProcessOptions,
-  Runtime,
-  type RuntimeOptions,
-  type SpawnOptions,
-} from "./runtime.ts";
+export { type RestoreProcessOptions, Runtime, type RuntimeOptions, type SpawnOptions } from "./runtime.ts";
 export { SpawnError, type SpawnErrorKind } from "./spawn-error.ts";
 export { namesImport } from "./import-names.ts";
 export type { GroupMetric } from "./runtime-metrics.ts";

@@ -7,14 +7,12 @@ import {
   check,
   compile,
   eventLoopTurn,
-  LinkError,
-  LinkPlan,
-  Termination,
   type Accountant,
   type AsyncCompileOptions,
   type CompiledModule,
   type ExternDescriptor,
   type HostDefinition,
+  type LinkPlan,
   type MemoryAllocator,
   type Value,
 } from "../vm/index.ts";
@@ -25,8 +23,7 @@ import { defaultMaxHostMemory, defaultMaxMemory, defaultServices } from "./defau
 import { Environment } from "./environment.ts";
 import { Executor } from "./executor.ts";
 import { Account, Group, type GroupOptions } from "./group.ts";
-import { decideImport, type ImportDecision } from "./import-policy.ts";
-import { checkShape, maxPlansOf } from "./module-shape.ts";
+import { LinkPlans, type FunctionProvider } from "./link-plans.ts";
 import { NativeProcess, type NativeFunction } from "./native.ts";
 import {
   checkGroup,
@@ -47,21 +44,16 @@ import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
 import { RuntimeCounts } from "./runtime-counts.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { requireScriptedFunction, requireScriptedGrants, requireScriptedServices } from "./scripted.ts";
+import { requireScriptedGrants, requireScriptedServices } from "./scripted.ts";
 import { MemberList } from "./member-list.ts";
 import type { ExitReason } from "./signal.ts";
 import { bytesOfName } from "./registry.ts";
 import { slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
 import { Sleepers } from "./snapshot/sleepers.ts";
-import { traced } from "./functions/traced.ts";
 import { refusal, SpawnError } from "./spawn-error.ts";
 import { trimStocksBy } from "./stock.ts";
 import type { Cancel } from "./system.ts";
-import { wasiImport } from "./wasi-imports.ts";
-
-/** The functions of one or several namespaces; undefined for imports that are none of them. */
-export type FunctionProvider = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
 
 /** Unless given, `maxMemory` is half of the machine's, and `maxHostMemory` half of what V8's heap may have. */
 export interface RuntimeOptions extends GroupOptions {
@@ -117,8 +109,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly counts = new RuntimeCounts();
   readonly sleepers: Sleepers;
   readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
-  readonly #functions: readonly FunctionProvider[];
-  readonly #plans = new WeakMap<CompiledModule, Map<string, LinkPlan>>();
+  readonly #plans: LinkPlans;
   readonly #live = new MemberList<BasicProcess>();
   #environments = 1;
   #defaultConfig: Config | null = null;
@@ -140,7 +131,8 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.#servicesOf = options.servicesOf ?? null;
     this.allocator = options.allocator ?? slabsOf(this.executor);
     this.trace = options.trace === undefined ? null : tellingOnce(options.trace);
-    this.#functions = options.functions ?? [];
+    const { isDeterministic } = this.executor;
+    this.#plans = new LinkPlans(options.functions ?? [], { isDeterministic, isTraced: this.trace !== null });
   }
 
   /** A group inside the runtime's, or inside `parent`. */
@@ -349,56 +341,11 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   planOf(module: CompiledModule, config: Config): LinkPlan {
-    let plans = this.#plans.get(module);
-    if (plans === undefined) {
-      checkShape(module.data);
-      plans = new Map();
-      this.#plans.set(module, plans);
-    }
-    const key = config.policyKey;
-    let plan = plans.get(key);
-    if (plan === undefined) {
-      const decisions = new Map<string, ImportDecision>();
-      plan = new LinkPlan(module, (from, name, type) => this.#resolve(config, decisions, from, name, type));
-      if (plans.size >= maxPlansOf(module)) plans.delete(plans.keys().next().value!);
-      plans.set(key, plan);
-    }
-    return plan;
+    return this.#plans.of(module, config);
   }
 
-  /** What an import is without any policy; undefined when nobody provides it. */
   find(module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
-    for (const provider of this.#functions) {
-      const definition = provider(module, name, type);
-      if (definition !== undefined) return definition;
-    }
-    return wasiImport(module, name);
-  }
-
-  /** Policies are asked for what exists, and once for each name: both the patterns and the imports are a guest's. */
-  #resolve(
-    { policies, denied: whenDenied }: Config,
-    decisions: Map<string, ImportDecision>,
-    module: string,
-    name: string,
-    type: ExternDescriptor,
-  ): HostDefinition | undefined {
-    const definition = this.find(module, name, type);
-    if (definition === undefined && !policies.some(({ redirects }) => redirects)) return undefined;
-    const fullName = `${module}::${name}`;
-    let decision = decisions.get(fullName);
-    if (decision === undefined) {
-      decision = decideImport(policies, fullName);
-      decisions.set(fullName, decision);
-    }
-    const chosen = typeof decision === "object" ? decision : decision === "granted" ? definition : null;
-    if (chosen !== null && chosen !== undefined) {
-      if (this.executor.isDeterministic) requireScriptedFunction(fullName, chosen);
-      return this.trace === null ? chosen : traced(chosen, fullName);
-    }
-    if (definition === undefined) return undefined;
-    if (whenDenied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
-    return denied(fullName, definition);
+    return this.#plans.find(module, name, type);
   }
 
   exited(process: BasicProcess, reason: ExitReason): void {
@@ -438,16 +385,4 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
-}
-
-/** In place of a function that is not permitted: nothing contains the end it causes. */
-function denied(fullName: string, { params, results }: HostDefinition): HostDefinition {
-  return {
-    name: fullName,
-    params,
-    results,
-    call() {
-      throw new Termination("import denied", `${fullName} is not permitted`);
-    },
-  };
 }

@@ -427,7 +427,7 @@ cells("perilune::config::set_network", {
   "success: is stored, one flag for each kind": () => {
     const flags: unknown[] = [];
     const { end } = runPrepared(
-      ({ resources }) => flags.push(resources.configs.get(0)?.network),
+      ({ resources }) => flags.push(resources.configs.get(0)?.settings.network),
       `${CREATE} (call $perilune::config::set_network ${ZERO} (i32.const 0) (i32.const 9) (i32.const 0)) (call $test::prepare)`,
     );
     expect(end).to.equal("normal");
@@ -439,6 +439,26 @@ cells("perilune::config::set_network", {
 });
 
 describe("configurations", () => {
+  /** Of a guest that makes a configuration and these calls, beyond those of one that makes none. */
+  const fuelOf = (calls: string, more = "") => {
+    const used = (body: string) => {
+      const host = new TestHost();
+      expect(host.run(mainOf(body, more)).end).to.equal("normal");
+      return host.runtime.group.used(Account.Fuel);
+    };
+    return used(`${CREATE} ${calls}`) - used(CREATE);
+  };
+
+  it("cost by the characters of their texts, which garbage collections copy as long as somebody has them", () => {
+    const argument = (length: number) =>
+      `(call $wasi::config_add_command_line_argument ${ZERO} (i32.const 1000) (i32.const ${length}))`;
+    const text = `(data (i32.const 1000) "${"a".repeat(800)}")`;
+    expect(fuelOf(argument(800), text) - fuelOf(argument(400), text)).to.equal(400 / 8 + 400 * 2);
+    const pattern = (length: number) =>
+      argument(length).replace("wasi::config_add_command_line_argument", "perilune::config::deny_import");
+    expect(fuelOf(pattern(400), text) - fuelOf(pattern(200), text)).to.equal(200 / 8 + 200 * 2);
+  });
+
   it("cost what their texts take, and give it back", () => {
     const host = new TestHost({ maxMemory: 300_000 });
     const { end } = host.run(

@@ -4,9 +4,7 @@
  * child gets is decided when it is spawned.
  */
 
-import type { ConfigDraft, OnFullMailbox, TextList, Visibility } from "../config.ts";
-import { ConfigDraft as Draft } from "../config.ts";
-import type { ImportRules } from "../import-policy.ts";
+import { ConfigDraft, type OnFullMailbox, type TextList, type Visibility } from "../config.ts";
 import { MAX_WEIGHT } from "../run-queue.ts";
 import type { HostFunction, Parameter } from "./define.ts";
 import { functionsOf } from "./define.ts";
@@ -23,10 +21,15 @@ const CONFIG_BYTES = 512;
 /** Counted bytes of an entry of a list besides its text. */
 const ENTRY_BYTES = 64;
 const MAX_PATTERN_BYTES = 512;
-const MAX_PATTERNS = 256;
 const MAX_GROUP_NAME_BYTES = 256;
 /** Of `perilune::config`: what guests ask for before they use what came later. */
 const CONFIG_VERSION = 1;
+
+const CREATE_FUEL = 400;
+/** Fuel of a text that is kept, and of each of its UTF-16 units besides what reading it costs: garbage collections copy it. */
+const KEPT_FUEL = 100;
+const KEPT_FUEL_PER_UNIT = 2;
+const KEPT = { fuel: KEPT_FUEL, fuelNote: `${KEPT_FUEL_PER_UNIT} for each character` } as const;
 
 const TEXT_LIMITS = "Arguments and variables are 4,096 together at most, of 262,144 characters in all.";
 
@@ -42,14 +45,14 @@ export const CONFIG_FUNCTIONS: readonly HostFunction[] = [
     [],
     {
       result: "i64",
-      fuel: 100,
+      fuel: CREATE_FUEL,
       codes: { [-1]: `not permitted, or more than ${MAX_CONFIGS}, or no memory` },
       doc: "Makes a configuration that permits nothing, with 4 GiB of memory and no limit of fuel, and returns its ID.",
     },
     ({ process }) => {
       const { configs } = process.resources;
       if (!process.config.canCreateConfigs || configs.size >= MAX_CONFIGS) return -1n;
-      const id = configs.add(new Draft(), CONFIG_BYTES);
+      const id = configs.add(new ConfigDraft(), CONFIG_BYTES);
       if (id === null) return -1n;
       process.runtime.counts.configsCreated++;
       return BigInt(id);
@@ -68,28 +71,28 @@ export const CONFIG_FUNCTIONS: readonly HostFunction[] = [
     [CONFIG, "bytes: u64"],
     { doc: "Sets the limit of linear memory in bytes." },
     (guest, id, bytes) => {
-      draftOf(guest, id).maxMemory = bytes;
+      draftOf(guest, id).set("maxMemory", bytes);
     },
   ),
   define(
     "config_get_max_memory",
     [CONFIG],
     { result: "i64", doc: "The limit as it was set." },
-    (guest, id) => draftOf(guest, id).maxMemory,
+    (guest, id) => draftOf(guest, id).settings.maxMemory,
   ),
   define(
     "config_set_max_fuel",
     [CONFIG, "units: u64"],
     { doc: "Sets the limit of fuel in units of 100,000; 0 is no limit." },
     (guest, id, units) => {
-      draftOf(guest, id).maxFuelUnits = units;
+      draftOf(guest, id).set("maxFuelUnits", units);
     },
   ),
   define(
     "config_get_max_fuel",
     [CONFIG],
     { result: "i64", doc: "The limit as it was set." },
-    (guest, id) => draftOf(guest, id).maxFuelUnits,
+    (guest, id) => draftOf(guest, id).settings.maxFuelUnits,
   ),
   ...permission("can_compile_modules", "canCompileModules", "compile modules"),
   ...permission("can_create_configs", "canCreateConfigs", "create configurations"),
@@ -106,14 +109,14 @@ function permission(
       `config_${name}`,
       [CONFIG],
       { result: "i32", doc: `Whether the configuration permits to ${words}: 1 or 0.` },
-      (guest, id) => (draftOf(guest, id)[property] ? 1 : 0),
+      (guest, id) => (draftOf(guest, id).settings[property] ? 1 : 0),
     ),
     define(
       `config_set_${name}`,
       [CONFIG, "can: flag"],
       { doc: `Permits to ${words}, as far as the creator may itself.` },
       (guest, id, can) => {
-        draftOf(guest, id)[property] = can;
+        draftOf(guest, id).set(property, can);
       },
     ),
   ];
@@ -124,37 +127,42 @@ export const WASI_CONFIG_FUNCTIONS: readonly HostFunction[] = [
     "config_add_environment_variable",
     [CONFIG, "key_ptr: text", "key_len: length", "value_ptr: text", "value_len: length"],
     {
+      ...KEPT,
       traps: [NO_MEMORY, ZERO_BYTE, TOO_MANY],
       doc: `Appends an environment variable; duplicates are kept. ${TEXT_LIMITS}`,
     },
     (guest, id, keyAt, keyLength, valueAt, valueLength) => {
       draftOf(guest, id);
-      const text = `${guest.readText(keyAt, keyLength)}=${guest.readText(valueAt, valueLength)}`;
-      append(guest, id, "env", text);
+      const key = guest.readText(keyAt, keyLength);
+      const value = guest.readText(valueAt, valueLength);
+      // Looked into before they are joined: V8 keeps a long text as its two halves as long as nobody reads it.
+      append(guest, id, "env", `${zeroFree(guest, key)}=${zeroFree(guest, value)}`);
     },
   ),
   defineWasi(
     "config_add_command_line_argument",
     [CONFIG, "arg_ptr: text", "arg_len: length"],
     {
+      ...KEPT,
       traps: [NO_MEMORY, ZERO_BYTE, TOO_MANY],
       doc: `Appends an argument; the first is the program's name. ${TEXT_LIMITS}`,
     },
     (guest, id, at, length) => {
       draftOf(guest, id);
-      append(guest, id, "args", guest.readText(at, length));
+      append(guest, id, "args", zeroFree(guest, guest.readText(at, length)));
     },
   ),
   defineWasi(
     "config_preopen_dir",
     [CONFIG, "dir_ptr: text", "dir_len: length"],
     {
+      ...KEPT,
       traps: [NO_MEMORY, ZERO_BYTE, TOO_MANY],
       doc: "Appends a directory, which the child sees under the same text. It is looked for when a process is spawned, in the directories that the creator has itself. There are 64 at most, of 4,096 characters each.",
     },
     (guest, id, at, length) => {
       draftOf(guest, id);
-      append(guest, id, "directories", guest.readText(at, length));
+      append(guest, id, "directories", zeroFree(guest, guest.readText(at, length)));
     },
   ),
 ];
@@ -174,6 +182,7 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
     "allow_import",
     PATTERN,
     {
+      ...KEPT,
       traps: [NO_MEMORY],
       doc: "Permits imports that match a pattern of `namespace::name`, with `*` for any text. Once there is one, the child gets only what is allowed here, and of that only what its creator has.",
     },
@@ -182,7 +191,7 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
   definePerilune(
     "deny_import",
     PATTERN,
-    { traps: [NO_MEMORY], doc: "Denies imports that match a pattern, even allowed ones." },
+    { ...KEPT, traps: [NO_MEMORY], doc: "Denies imports that match a pattern, even allowed ones." },
     (guest, id, at, length) => addPattern(guest, id, "deny", at, length),
   ),
   definePerilune(
@@ -190,7 +199,7 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
     [CONFIG, "count: u64"],
     { doc: "Sets how many processes the child may have made that live." },
     (guest, id, count) => {
-      draftOf(guest, id).maxProcesses = Number(count);
+      draftOf(guest, id).set("maxProcesses", Number(count));
     },
   ),
   definePerilune(
@@ -199,8 +208,8 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
     { doc: "Sets how many messages and bytes may wait in the child's mailbox." },
     (guest, id, messages, bytes) => {
       const draft = draftOf(guest, id);
-      draft.maxMessages = Math.max(1, Number(messages));
-      draft.maxMailboxBytes = Number(bytes);
+      draft.set("maxMessages", Math.max(1, Number(messages)));
+      draft.set("maxMailboxBytes", Number(bytes));
     },
   ),
   definePerilune(
@@ -211,7 +220,7 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
       doc: "What happens to a message without room: 0 the sender waits, 1 it is dropped, 2 the child ends.",
     },
     (guest, id, policy) => {
-      draftOf(guest, id).onFullMailbox = choice(guest, FULL_MAILBOX, policy);
+      draftOf(guest, id).set("onFullMailbox", choice(guest, FULL_MAILBOX, policy));
     },
   ),
   definePerilune(
@@ -222,7 +231,7 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
       doc: "Which processes the child may kill, link and monitor: 0 its group's, 1 also those of groups inside it, 2 all.",
     },
     (guest, id, scope) => {
-      draftOf(guest, id).visibility = choice(guest, VISIBILITIES, scope);
+      draftOf(guest, id).set("visibility", choice(guest, VISIBILITIES, scope));
     },
   ),
   definePerilune(
@@ -262,7 +271,7 @@ export const NARROWING_FUNCTIONS: readonly HostFunction[] = [
     [CONFIG, "connect: flag", "listen: flag", "resolve: flag"],
     { doc: "Which network functions the child may use, of those that its creator may." },
     (guest, id, connect, listen, resolve) => {
-      draftOf(guest, id).network = { connect, listen, resolve };
+      draftOf(guest, id).set("network", { connect, listen, resolve });
     },
   ),
 ];
@@ -277,11 +286,16 @@ function draftOf(guest: Guest, id: number): ConfigDraft {
   return draft;
 }
 
+function zeroFree(guest: Guest, text: string): string {
+  if (text.includes("\0")) throw guest.trap("a zero byte in a text of a configuration");
+  return text;
+}
+
 /** Appends a text to a list of the configuration `id`, which pays for it. */
 function append(guest: Guest, id: number, list: TextList, text: string): void {
   const draft = draftOf(guest, id);
-  if (text.includes("\0")) throw guest.trap("a zero byte in a text of a configuration");
   if (!draft.hasRoomFor(list, text)) throw guest.trap("more texts than a configuration may have");
+  guest.charge(text.length * KEPT_FUEL_PER_UNIT);
   if (!guest.process.resources.configs.grow(id, ENTRY_BYTES + text.length * 2))
     throw guest.trap("no memory for a text of a configuration");
   draft.add(list, text);
@@ -290,12 +304,11 @@ function append(guest: Guest, id: number, list: TextList, text: string): void {
 function addPattern(guest: Guest, id: number, list: "allow" | "deny", at: number, length: number): void {
   const draft = draftOf(guest, id);
   const pattern = guest.readText(at, length, MAX_PATTERN_BYTES);
-  const rules: ImportRules = draft.rules ?? {};
-  const patterns = rules[list] ?? [];
   const isCounted =
-    patterns.length < MAX_PATTERNS && guest.process.resources.configs.grow(id, ENTRY_BYTES + pattern.length * 2);
+    draft.hasRoomFor(list, pattern) && guest.process.resources.configs.grow(id, ENTRY_BYTES + pattern.length * 2);
   if (!isCounted) throw guest.trap("no memory for a pattern of a configuration");
-  draft.rules = { ...rules, [list]: [...patterns, pattern] };
+  guest.charge(pattern.length * KEPT_FUEL_PER_UNIT);
+  draft.add(list, pattern);
 }
 
 function choice<T>(guest: Guest, choices: readonly T[], index: number): T {

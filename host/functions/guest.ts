@@ -16,6 +16,9 @@ const MAX_ERROR_LENGTH = 4_096;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
+/** Where texts lie while they are decoded: a copy of its own for each would be a buffer outside of V8's heap. */
+const DECODING_BYTES = 65_536;
+let decoding: { readonly bytes: Uint8Array; readonly view: DataView } | null = null;
 
 /** One for each process. Valid while the host function runs, and in the `finish` of one that waits. */
 export class Guest {
@@ -103,10 +106,20 @@ export class Guest {
     if (byteLength > maxBytes) throw this.trap(`a text of ${byteLength} bytes, at most ${maxBytes} allowed`);
     this.charge(byteLength >>> 3);
     try {
-      return UTF8.decode(this.memory.read(address, byteLength));
+      return this.#decode(address, byteLength);
     } catch {
       throw this.trap(`the text at address ${address} is not UTF-8`);
     }
+  }
+
+  #decode(address: number, byteLength: number): string {
+    if (byteLength > DECODING_BYTES) return UTF8.decode(this.memory.read(address, byteLength));
+    if (decoding === null) {
+      const bytes = new Uint8Array(DECODING_BYTES);
+      decoding = { bytes, view: new DataView(bytes.buffer) };
+    }
+    this.memory.readInto(address, decoding, 0, byteLength);
+    return UTF8.decode(decoding.bytes.subarray(0, byteLength));
   }
 
   writeText(address: number, text: string): void {

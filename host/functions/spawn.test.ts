@@ -181,6 +181,24 @@ for (const which of ["spawn", "get_or_spawn"] as const) {
 }
 
 describe("lunatic::process::spawn", () => {
+  it("costs by the patterns of the configuration and the imports that they are compared with", () => {
+    const fuelOf = (patterns: number, imports: number) => {
+      const host = new TestHost();
+      const deny = `(call $perilune::config::deny_import (i64.const 0) (i32.const 16) (i32.const 4))`;
+      const unused = `(import "lunatic::process" "process_id" (func (result i64)))`.repeat(imports);
+      const main = `(func (export "main") ${CONFIG} ${deny.repeat(patterns)} (drop ${spawnCall("spawn", { config: "0" })}))`;
+      const { end } = host.run(`${unused} (memory (export "memory") 1) ${main} (func (export "child")) ${DATA}`);
+      expect(end).to.equal("normal");
+      return host.runtime.group.used(Account.Fuel);
+    };
+    const difference = (patterns: number, few: number, many: number) =>
+      fuelOf(patterns, many) - fuelOf(patterns, few) - (fuelOf(0, many) - fuelOf(0, few));
+    expect(difference(1, 10, 30)).to.equal(20 * (50 + 100));
+    expect(difference(3, 10, 30)).to.equal(20 * (3 * 50 + 100));
+    // Functions are compared by name, and there are not more of them.
+    expect(difference(3, 300, 400)).to.equal(100 * 100);
+  });
+
   it("works from an entry that is a function of the host, exported again", () => {
     const host = new TestHost();
     const text = `(export "nap" (func $process::sleep_ms)) (func (export "main")

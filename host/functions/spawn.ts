@@ -21,8 +21,12 @@ const PAGE_FUEL = 500;
 /** Fuel of a configuration, and of each byte of its lists. */
 const CONFIG_FUEL = 200;
 const CONFIG_FUEL_PER_BYTE = 1;
-/** Fuel of a pattern: it is compared with the name of every import. */
+/** Fuel of a pattern, and of each import that it is compared with; and of each import of a module that gets others for it. */
 const PATTERN_FUEL = 1_000;
+const PATTERN_FUEL_PER_IMPORT = 50;
+const IMPORT_FUEL = 100;
+/** There are not so many functions to import: names are compared once. */
+const MAX_COMPARED_IMPORTS = 256;
 
 /** Processes that wait for the same name, and are woken in one step. */
 const WOKEN_AT_ONCE = 64;
@@ -195,7 +199,7 @@ function prepare(
   guest.charge(pagesOf(module) * PAGE_FUEL);
   let config: Config;
   try {
-    config = draft === null ? process.config : meet(guest, draft);
+    config = draft === null ? process.config : meet(guest, draft, module);
   } catch (error) {
     return { error };
   }
@@ -214,9 +218,14 @@ function prepare(
   };
 }
 
-function meet(guest: Guest, draft: ConfigDraft): Config {
-  const patterns = (draft.rules?.allow?.length ?? 0) + (draft.rules?.deny?.length ?? 0);
-  guest.charge(CONFIG_FUEL + draft.textLength * CONFIG_FUEL_PER_BYTE + patterns * PATTERN_FUEL);
+function meet(guest: Guest, draft: ConfigDraft, { data }: CompiledModule): Config {
+  const { patternCount, textLength } = draft;
+  guest.charge(CONFIG_FUEL + textLength * CONFIG_FUEL_PER_BYTE);
+  if (patternCount > 0) {
+    const { length } = data.imports;
+    const perPattern = PATTERN_FUEL + Math.min(length, MAX_COMPARED_IMPORTS) * PATTERN_FUEL_PER_IMPORT;
+    guest.charge(patternCount * perPattern + length * IMPORT_FUEL);
+  }
   return guest.process.config.meet(draft);
 }
 

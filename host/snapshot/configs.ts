@@ -1,7 +1,7 @@
 /** Configurations, and what guests build for their children, as data. */
 
 import type { FrameState } from "../../vm/index.ts";
-import { type Config, ConfigDraft, type NetworkGrants, type SavedConfig } from "../config.ts";
+import { type Config, ConfigDraft, type NetworkGrants, type SavedConfig, type TextList } from "../config.ts";
 import type { GroupOptions } from "../group.ts";
 import { type ImportRules, redirectedPatterns, type SavedRules } from "../import-policy.ts";
 import { DENIED, FUEL_EXHAUSTED, FULL_MAILBOX, VISIBILITIES } from "../options.ts";
@@ -74,13 +74,10 @@ function readSavedRules(fields: Fields): SavedRules {
 }
 
 export function draftState(draft: ConfigDraft): FrameState {
-  const { maxMemory, maxFuelUnits, maxProcesses, maxMessages, maxMailboxBytes, onFullMailbox, visibility } = draft;
-  const { canCompileModules, canCreateConfigs, canSpawnProcesses, args, env, directories, rules, group } = draft;
+  const { settings, rules, group } = draft;
   return {
-    ...{ maxMemory, maxFuelUnits, maxProcesses, maxMessages, maxMailboxBytes, onFullMailbox, visibility },
-    ...{ canCompileModules, canCreateConfigs, canSpawnProcesses, args: [...args], env: [...env] },
-    directories: [...directories],
-    network: { ...draft.network },
+    ...{ ...settings, network: { ...settings.network } },
+    ...{ args: [...draft.texts("args")], env: [...draft.texts("env")], directories: [...draft.texts("directories")] },
     rules: rules === null ? null : rulesState(rules),
     group: group === null ? null : { ...group },
   };
@@ -99,26 +96,32 @@ const GROUP_LIMITS = [
 
 export function readDraft(fields: Fields): ConfigDraft {
   const draft = new ConfigDraft();
-  draft.maxMemory = fields.u64("maxMemory");
-  draft.maxFuelUnits = fields.u64("maxFuelUnits");
-  draft.maxProcesses = fields.amount("maxProcesses");
-  draft.maxMessages = fields.amount("maxMessages");
-  draft.maxMailboxBytes = fields.amount("maxMailboxBytes");
-  if (fields.has("onFullMailbox")) draft.onFullMailbox = fields.word("onFullMailbox", FULL_MAILBOX);
-  if (fields.has("visibility")) draft.visibility = fields.word("visibility", VISIBILITIES);
-  draft.canCompileModules = fields.flag("canCompileModules");
-  draft.canCreateConfigs = fields.flag("canCreateConfigs");
-  draft.canSpawnProcesses = fields.flag("canSpawnProcesses");
-  for (const list of ["args", "env", "directories"] as const) {
-    for (const text of zeroFree(fields.texts(list))) {
-      if (!draft.hasRoomFor(list, text)) throw invalid("too many texts");
-      draft.add(list, text);
-    }
+  draft.set("maxMemory", fields.u64("maxMemory"));
+  draft.set("maxFuelUnits", fields.u64("maxFuelUnits"));
+  for (const limit of ["maxProcesses", "maxMessages", "maxMailboxBytes"] as const) {
+    draft.set(limit, fields.amount(limit));
   }
-  draft.network = readNetwork(fields.record("network"));
-  if (fields.has("rules")) draft.rules = readRules(fields.record("rules"));
+  if (fields.has("onFullMailbox")) draft.set("onFullMailbox", fields.word("onFullMailbox", FULL_MAILBOX));
+  if (fields.has("visibility")) draft.set("visibility", fields.word("visibility", VISIBILITIES));
+  for (const right of ["canCompileModules", "canCreateConfigs", "canSpawnProcesses"] as const) {
+    draft.set(right, fields.flag(right));
+  }
+  draft.set("network", readNetwork(fields.record("network")));
+  for (const list of ["args", "env", "directories"] as const) addTexts(draft, list, zeroFree(fields.texts(list)));
+  if (fields.has("rules")) {
+    const { allow = [], deny = [] } = readRules(fields.record("rules"));
+    addTexts(draft, "allow", allow);
+    addTexts(draft, "deny", deny);
+  }
   if (fields.has("group")) draft.group = readGroup(fields.record("group"), fields.get("group"));
   return draft;
+}
+
+function addTexts(draft: ConfigDraft, list: TextList, texts: readonly string[]): void {
+  for (const text of texts) {
+    if (!draft.hasRoomFor(list, text)) throw invalid("too many texts");
+    draft.add(list, text);
+  }
 }
 
 function readGroup(fields: Fields, state: FrameState): GroupOptions & { readonly name: string } {

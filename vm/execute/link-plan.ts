@@ -17,24 +17,48 @@ export class LinkPlan {
   readonly hosts: readonly HostFunc[];
   readonly addresses: Int32Array;
 
-  /** Throws `LinkError` for an import that is no function, unknown, or of another type. */
-  constructor(module: CompiledModule, resolve: HostResolver) {
-    const { engine, data } = module;
+  /**
+   * From whoever is asked for each import, or functions that fit. Throws `LinkError` for an import that is no function, unknown,
+   * or of another type.
+   */
+  constructor(module: CompiledModule, imports: HostResolver | readonly HostFunc[]) {
     this.module = module;
-    const hosts: HostFunc[] = [];
-    for (const { module: from, name, type } of data.imports) {
-      const definition = resolve(from, name, module.describe(type));
-      if (definition === undefined) throw new LinkError("unknown import", from, name);
-      if (type.kind !== "func") {
-        throw new LinkError("incompatible import type", from, name, `expected a ${type.kind}, got a func`);
-      }
-      const host = hostFuncAt(hosts.length + 1, engine, definition, `${from}::${name}`);
-      if (!engine.types.isSubtype(host.typeId, module.typeIds[type.typeIndex]!)) {
-        throw new LinkError("incompatible import type", from, name, "another type");
-      }
-      hosts.push(host);
-    }
-    this.hosts = hosts;
-    this.addresses = Int32Array.from(hosts, ({ address }) => address);
+    this.hosts = typeof imports === "function" ? resolved(module, imports) : imports;
+    this.addresses = Int32Array.from(this.hosts, ({ address }) => address);
   }
+
+  /**
+   * The plan with other functions where `replace` gives one, in a fraction of the time that a new one takes. Throws `LinkError`
+   * for one of another type.
+   */
+  replacing(replace: (module: string, name: string, definition: HostDefinition) => HostDefinition | null): LinkPlan {
+    const { module, hosts } = this;
+    const others = module.data.imports.map(({ module: from, name }, i) => {
+      const definition = replace(from, name, hosts[i]!.definition);
+      return definition === null ? hosts[i]! : hostOf(module, i, definition);
+    });
+    return new LinkPlan(module, others);
+  }
+}
+
+function resolved(module: CompiledModule, resolve: HostResolver): readonly HostFunc[] {
+  return module.data.imports.map(({ module: from, name, type }, i) => {
+    const definition = resolve(from, name, module.describe(type));
+    if (definition === undefined) throw new LinkError("unknown import", from, name);
+    if (type.kind !== "func") {
+      throw new LinkError("incompatible import type", from, name, `expected a ${type.kind}, got a func`);
+    }
+    return hostOf(module, i, definition);
+  });
+}
+
+/** The function that is the import with this index. */
+function hostOf(module: CompiledModule, index: number, definition: HostDefinition): HostFunc {
+  const { engine, data } = module;
+  const { module: from, name, type } = data.imports[index]!;
+  const host = hostFuncAt(index + 1, engine, definition, `${from}::${name}`);
+  if (type.kind !== "func" || !engine.types.isSubtype(host.typeId, module.typeIds[type.typeIndex]!)) {
+    throw new LinkError("incompatible import type", from, name, "another type");
+  }
+  return host;
 }
