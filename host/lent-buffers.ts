@@ -1,18 +1,18 @@
-/**
- * Buffers for work that needs many bytes for a while, used again: V8 counts every new one, and after 64 MiB of them it looks
- * through its whole heap, in parts for which everybody waits. Those that nobody uses are V8's to take whenever it collects
- * anyway, so keeping them costs no more than dropping them would.
- */
+/** Large buffers that are needed for a while, and then by the next who needs one. */
 
 import type { BufferViews } from "../vm/index.ts";
+import { Stock } from "./stock.ts";
 
-/** Of each power of two the buffers that nobody uses, or that are gone. */
-const free: WeakRef<BufferViews>[][] = Array.from({ length: 33 }, () => []);
-/** Of one size: more are only remembered if so many are used at the same time. */
-const MAX_FREE = 64;
+/** Smaller ones are not worth it; larger ones would be all that is kept. */
+export const MIN_LENT_BYTES = 65_537;
+export const MAX_LENT_BYTES = 33_554_432;
+
+/** By powers of two. */
+const stocks = new Map<number, Stock<BufferViews>>();
+for (let size = sizeOf(MIN_LENT_BYTES); size <= MAX_LENT_BYTES; size *= 2) stocks.set(size, new Stock(size));
 
 function sizeOf(byteLength: number): number {
-  return 32 - Math.clz32(Math.max(1, byteLength) - 1);
+  return 2 ** (32 - Math.clz32(byteLength - 1));
 }
 
 /** A buffer of its own; null when the host has no memory for it. */
@@ -28,16 +28,10 @@ export function newBuffer(byteLength: number): BufferViews | null {
 /** A buffer of at least so many bytes, with whatever was in it before; null when the host has no memory for it. */
 export function borrowBuffer(byteLength: number): BufferViews | null {
   const size = sizeOf(byteLength);
-  const buffers = free[size]!;
-  for (let reference = buffers.pop(); reference !== undefined; reference = buffers.pop()) {
-    const buffer = reference.deref();
-    if (buffer !== undefined) return buffer;
-  }
-  return newBuffer(2 ** size);
+  return stocks.get(size)!.take() ?? newBuffer(size);
 }
 
 /** Nobody uses it any more. */
 export function returnBuffer(buffer: BufferViews): void {
-  const buffers = free[sizeOf(buffer.bytes.length)]!;
-  if (buffers.length < MAX_FREE) buffers.push(new WeakRef(buffer));
+  stocks.get(buffer.bytes.length)!.give(buffer);
 }

@@ -81,12 +81,6 @@ const LARGE_BODY_BYTES = 65_536;
 /** Bytes, values or instructions that one step of compiling handles: well below a millisecond. */
 const STEP = 2_000;
 
-/**
- * Bytes of the host's memory that items may take in one step. Others would pay for more: V8 moves what is new and stays,
- * and nobody runs meanwhile. Likewise lent bytes are taken over few at a time, since for every 64 MiB of new buffers V8 looks through all of its heap.
- */
-const STEP_ITEM_BYTES = 4_096;
-
 /** Compiling as resumable work. */
 export class Compilation {
   readonly #engine: Engine;
@@ -96,8 +90,6 @@ export class Compilation {
   #validation: Validation | null = null;
   #parts: ModuleParts | null = null;
   #taken: { readonly bytes: Uint8Array; count: number } | null = null;
-  /** Bytes of items for which steps are still to be taken, in which nothing else is done. */
-  #owedBytes = 0;
   #module: CompiledModule | null = null;
 
   /** Throws `TypeError` for anything but bytes. */
@@ -113,14 +105,8 @@ export class Compilation {
   /** Works for less than a millisecond. True when the module is ready. Throws `CompileError`, and what `checkCount` does. */
   step(): boolean {
     if (this.#module !== null) return true;
-    this.#owedBytes = Math.max(0, this.#owedBytes - STEP_ITEM_BYTES);
-    if (this.#owedBytes > 0) return false;
-    const { itemBytes } = this.#footprint;
     try {
-      if (!this.#go()) {
-        this.#owedBytes = this.#footprint.itemBytes - itemBytes;
-        return false;
-      }
+      if (!this.#go()) return false;
     } catch (error) {
       this.release();
       throw error;

@@ -95,7 +95,7 @@ describe("what a module takes", () => {
       while (!compilation.step()) steps++;
     };
     expect(run).to.throw(CompileError, "no memory to compile the module").with.property("kind", "limit");
-    expect(steps, "in the middle of decoding").to.be.within(900_000 / 4_096, 1_000_000 / 4_096);
+    expect(steps, "in the middle of decoding").to.be.lessThan(8);
     expect(little.peakBytes).to.be.within(900_000, 1_000_000);
     expect(little.usedBytes).to.equal(0);
 
@@ -179,8 +179,5 @@ describe("what a module takes", () => {
     // 5 bytes are decoded, 16 are what validating one counts as, and each is looked at once more.
     const perThousand = (globals(60_000) - globals(20_000)) / 40;
     expect(perThousand).to.be.greaterThan(5 / 2 + 16 / 2);
-    // However few bytes they have, what they take of the host's memory counts.
-    const segments = (count: number): number => stepsOf(moduleOf(FUNC_TYPE, many(Section.Element, count, 1, 0, 0)));
-    expect((segments(60_000) - segments(20_000)) / 40).to.be.greaterThan(240_000 / 4_096);
   });
 });

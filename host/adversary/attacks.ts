@@ -395,7 +395,7 @@ export const ATTACKS = {
   },
   "13 as many segments as are allowed, without the memory for them": {
     guest: attacker(`${SEGMENTS.fill} ${note(SEGMENTS.call)}`, SEGMENTS.head, 4),
-    limits: { maxMemory: 2_000_000 },
+    limits: { maxMemory: 8_000_000 },
   },
   "13 as many segments as are allowed, compiled and dropped in a loop": dropping(SEGMENTS, 4),
   "13 data of 5 MB compiled and dropped in a loop": dropping(DATA_5_MB, 78),

@@ -8,7 +8,7 @@ import {
   continueWith,
   type Memory,
 } from "../../vm/index.ts";
-import { borrowBuffer, newBuffer, returnBuffer } from "../lent-buffers.ts";
+import { borrowBuffer, MAX_LENT_BYTES, MIN_LENT_BYTES, newBuffer, returnBuffer } from "../lent-buffers.ts";
 import { checkCount } from "../module-shape.ts";
 import { ModuleHandle } from "../modules.ts";
 import type { Process } from "../process.ts";
@@ -24,8 +24,11 @@ const STEP_FUEL = 50_000;
 /** Bytes of the module that one step takes over from the guest. */
 const COPY_BYTES = 262_144;
 
-/** Larger modules are copied to a buffer that is used again, and a second time if they turn out to be some. */
-const MAX_OWN_BYTES = 65_536;
+/**
+ * What a byte of a new buffer costs besides what is done with it: for every 64 MiB of them V8 looks through its whole heap, in parts
+ * for which everybody waits. It is a fourth of what compiling a byte takes.
+ */
+const BUFFER_NS_PER_BYTE = 20;
 
 /** A module that is being compiled for a process, which pays for its bytes and all that is made of them. */
 class Compiling {
@@ -50,20 +53,23 @@ class Compiling {
   /** Null when the process or the host has no memory for so many bytes. */
   static begin(process: Process, address: number, byteLength: number): Compiling | null {
     if (!process.reserveBytes(byteLength)) return null;
-    const buffer = byteLength > MAX_OWN_BYTES ? borrowBuffer(byteLength) : newBuffer(byteLength);
-    if (buffer !== null) return new Compiling(process, address, byteLength, buffer);
-    process.releaseBytes(byteLength);
-    return null;
-  }
-
-  get #isLent(): boolean {
-    return this.#byteLength > MAX_OWN_BYTES;
+    const buffer = isLent(byteLength) ? borrowBuffer(byteLength) : newBuffer(byteLength);
+    if (buffer === null) {
+      process.releaseBytes(byteLength);
+      return null;
+    }
+    if (!isLent(byteLength)) process.chargeTime(byteLength * BUFFER_NS_PER_BYTE);
+    return new Compiling(process, address, byteLength, buffer);
   }
 
   /** The module when it is compiled. Throws `CompileError`. */
   step(memory: Memory): CompiledModule | null {
-    if (this.#compilation !== null) return this.#compilation.step() ? this.#compilation.module : null;
     const byteLength = this.#byteLength;
+    if (this.#compilation !== null) {
+      if (!this.#compilation.step()) return null;
+      if (isLent(byteLength)) this.#process.chargeTime(byteLength * BUFFER_NS_PER_BYTE);
+      return this.#compilation.module;
+    }
     const count = Math.min(COPY_BYTES, byteLength - this.#copied);
     memory.readInto(this.#address + this.#copied, this.#buffer, this.#copied, count);
     this.#copied += count;
@@ -71,7 +77,7 @@ class Compiling {
       const { engine } = this.#process.module;
       const accountant = accountantOf(this.#process);
       const bytes = this.#buffer.bytes.subarray(0, byteLength);
-      this.#compilation = new Compilation(bytes, { engine, accountant, checkCount, isLent: this.#isLent });
+      this.#compilation = new Compilation(bytes, { engine, accountant, checkCount, isLent: isLent(byteLength) });
     }
     return null;
   }
@@ -79,9 +85,14 @@ class Compiling {
   /** Gives back what it has; the module, if there is one, is to be paid for by whoever keeps it. */
   end(): void {
     this.#compilation?.release();
-    if (this.#isLent) returnBuffer(this.#buffer);
+    if (isLent(this.#byteLength)) returnBuffer(this.#buffer);
     this.#process.releaseBytes(this.#byteLength);
   }
+}
+
+/** Whether a module is copied to a buffer that is used again, and a second time if it turns out to be one. */
+function isLent(byteLength: number): boolean {
+  return byteLength >= MIN_LENT_BYTES && byteLength <= MAX_LENT_BYTES;
 }
 
 export function isCompiling({ unfinished }: Process): boolean {
@@ -95,7 +106,7 @@ export const MODULE_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       fuel: 1_000,
-      fuelNote: `${STEP_FUEL} for about every 1,000 bytes, and for every 4 KiB that its items take beyond that`,
+      fuelNote: `${STEP_FUEL} for about every 1,000 bytes`,
       codes: {
         0: "the module's ID is written",
         1: "an error's ID is written",
