@@ -11,13 +11,15 @@
  */
 
 import { Termination } from "../vm/index.ts";
+import { Admission } from "./admission.ts";
 import { tell, throwLater } from "./callbacks.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { Account, type Group } from "./group.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailbox, type MailboxOwner } from "./mailbox.ts";
 import { DataMessage, LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
+import type { BlockedSend } from "./send-circle.ts";
 import { isFailure, NO_PROCESS, reasonOf, reasonOfLink, type ExitReason, type Pid, type Signal } from "./signal.ts";
 import { NumberTable } from "./number-table.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
@@ -57,7 +59,7 @@ export interface BasicProcessOptions {
   readonly pid?: Pid;
 }
 
-export abstract class BasicProcess extends Task {
+export abstract class BasicProcess extends Task implements MailboxOwner {
   readonly runtime: RuntimeCore;
   readonly environment: Environment;
   readonly group: Group;
@@ -97,7 +99,7 @@ export abstract class BasicProcess extends Task {
     this.config = options.config;
     this.name = options.name ?? "";
     this.pid = options.pid ?? options.environment.takePid();
-    this.mailbox = new Mailbox(options.config.mailbox);
+    this.mailbox = new Mailbox(options.config.mailbox, this);
   }
 
   /** Whether it has begun to end. */
@@ -224,6 +226,21 @@ export abstract class BasicProcess extends Task {
         return false;
     }
   }
+
+  admitLater(): void {
+    this.#closing++;
+    const admission = new Admission(this.mailbox, () => this.#closed());
+    this.runtime.scheduler.start(admission, this.group.share, this);
+  }
+
+  /** Its sends that wait for room, the oldest first, when it waits for nothing else; null when it can go on otherwise. */
+  abstract get blockedSends(): Iterable<BlockedSend> | null;
+
+  /** When the oldest of them began, by {@link nextSuspension}. */
+  abstract get sendsSince(): number;
+
+  /** Nobody will make room: the oldest of its sends that wait fails. */
+  abstract failSend(): void;
 
   /** Takes a message if the process waits for one like it. */
   abstract takeDirectly(message: Message): boolean;
@@ -435,11 +452,15 @@ export abstract class BasicProcess extends Task {
     this.#closing++;
     this.runtime.executor.hold();
     const closed = (): void => {
-      this.#closing--;
       this.runtime.executor.unhold();
-      if (this.#closing === 0 && this.phase === Phase.Closing) this.runtime.scheduler.hurry(this);
+      this.#closed();
     };
     closing.then(closed, closed);
+  }
+
+  #closed(): void {
+    this.#closing--;
+    if (this.#closing === 0 && this.phase === Phase.Closing) this.runtime.scheduler.hurry(this);
   }
 
   /** Called once, when the process is out of the table: stops what it does and closes what it holds. */
@@ -455,6 +476,7 @@ export abstract class BasicProcess extends Task {
   protected end(reason: ExitReason): TurnEnd {
     this.exitReason = reason;
     this.environment.remove(this);
+    this.mailbox.close();
     this.phase = Phase.Closing;
     this.#tellReady(false);
     try {

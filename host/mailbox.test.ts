@@ -34,7 +34,7 @@ describe("Mailbox", () => {
       );
       fc.assert(
         fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
-          const mailbox = new Mailbox(DEFAULT_MAILBOX, hash);
+          const mailbox = new Mailbox(DEFAULT_MAILBOX, null, hash);
           const list: Message[] = [];
           for (const { kind, tags } of commands) {
             if (kind === "push") {
@@ -77,7 +77,7 @@ describe("Mailbox", () => {
 
   it("compares no more for tags that collide in a Map", () => {
     const tags = collidingTags(10_000);
-    const mailbox = new Mailbox(DEFAULT_MAILBOX, new TagHash(new SeededRandom(3)));
+    const mailbox = new Mailbox(DEFAULT_MAILBOX, null, new TagHash(new SeededRandom(3)));
     for (const tag of tags) mailbox.push(data(tag));
     expect(mailbox.take(new TagSet([3n]))).to.equal(null);
     for (const tag of tags) expect(mailbox.take(new TagSet([tag]))?.tag).to.equal(tag);
@@ -108,6 +108,35 @@ describe("Mailbox", () => {
     expect(ended).to.deep.equal(["e", "c"]);
     while (mailbox.shift() !== null);
     expect(ended).to.deep.equal(["e", "c", "f"]);
+  });
+
+  it("lets 10,000 senders for whom one large message makes room go on some at a time, when its owner asks for them", () => {
+    let asked = 0;
+    const mailbox = new Mailbox({ maxMessages: 20_000, maxBytes: 10_000_000 }, { admitLater: () => asked++ });
+    let ended = 0;
+    const sender = { endSend: () => ended++ };
+    const large = DataMessage.of(new Uint8Array(9_999_900), 1n);
+    mailbox.push(large);
+    for (let i = 0; i < 10_000; i++) {
+      const message = data(2n);
+      mailbox.push(message, mailbox.hasRoom(message.countedBytes) ? null : sender);
+    }
+    expect(mailbox.waitingSenders).to.equal(10_000);
+    expect(mailbox.shift()).to.equal(large);
+    large.drop();
+    const first = ended;
+    expect(first).to.be.within(1, 1_024);
+    expect([asked, mailbox.isAdmitting]).to.deep.equal([1, true]);
+    mailbox.shift();
+    expect([ended, asked], "nobody asks twice, and who sent what was taken goes on").to.deep.equal([first, 1]);
+    expect(mailbox.admit(100)).to.equal(100);
+    expect(ended).to.equal(first + 100);
+    mailbox.close();
+    expect(mailbox.admit(100)).to.equal(0);
+    for (let taken = 0; taken < 5_000; taken++) mailbox.shift();
+    expect(ended, "in the end each when its message is dropped").to.equal(5_001);
+    while (mailbox.shift() !== null);
+    expect([ended, asked]).to.deep.equal([10_000, 1]);
   });
 
   it("counts bytes with the overhead of messages, gives one of any size room, and never counts notices", () => {

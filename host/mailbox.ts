@@ -23,6 +23,9 @@ export const DEFAULT_MAILBOX: MailboxLimits = { maxMessages: 65_536, maxBytes: 1
 /** Senders go on when there is room for so many messages: waking one for each that is taken would cost more than sending. */
 const MAX_SLACK = 1_024;
 
+/** Senders that go on at once when there is room: others have their turns before the rest. */
+const ADMITTED_AT_ONCE = 256;
+
 /** Messages that a selective receive passes over in one step: each is put into an index, which takes about a microsecond. */
 export const SEEN_PER_STEP = 1_024;
 
@@ -38,8 +41,14 @@ export class TagQueue extends TagEntry {
   }
 }
 
+export interface MailboxOwner {
+  /** {@link Mailbox.admit} is to be called in turns, until the mailbox is no more admitting. */
+  admitLater(): void;
+}
+
 export class Mailbox {
   readonly limits: MailboxLimits;
+  readonly #owner: MailboxOwner | null;
   #first: Message | null = null;
   #last: Message | null = null;
   /** The first message that no selective receive has passed over; nor has it those behind it. */
@@ -57,9 +66,13 @@ export class Mailbox {
   #lastSent: Message | null = null;
   #sentCount = 0;
   #sentBytes = 0;
+  /** Whether there is room for senders that have not gone on yet. */
+  isAdmitting = false;
+  #isClosed = false;
 
-  constructor(limits: MailboxLimits = DEFAULT_MAILBOX, hash = TagHash.shared) {
+  constructor(limits: MailboxLimits = DEFAULT_MAILBOX, owner: MailboxOwner | null = null, hash = TagHash.shared) {
     this.limits = limits;
+    this.#owner = owner;
     this.#hash = hash;
   }
 
@@ -226,7 +239,7 @@ export class Mailbox {
     message.previous = null;
     message.next = null;
     if (message.queue !== null) this.#unindex(message, message.queue);
-    if (this.#sentCount > 0) this.#admit(message);
+    if (this.#sentCount > 0) this.#senderOf(message);
   }
 
   #unindex(message: Message, queue: TagQueue): void {
@@ -269,20 +282,37 @@ export class Mailbox {
     this.#sentBytes -= message.countedBytes;
   }
 
+  /** From now on nobody is let go on but the senders of messages that are taken: all of them will be. */
+  close(): void {
+    this.#isClosed = true;
+    this.isAdmitting = false;
+  }
+
   /** Lets the sender of a message that was taken go on, and others for which there is room now. */
-  #admit(taken: Message): void {
+  #senderOf(taken: Message): void {
     const { sender } = taken;
     if (sender !== null) {
       this.#removeSender(taken);
       sender.endSend();
     }
-    if (!this.#hasSlack) return;
-    for (;;) {
+    if (this.isAdmitting || this.#isClosed || !this.#hasSlack) return;
+    this.isAdmitting = true;
+    this.admit(this.#owner === null ? Number.POSITIVE_INFINITY : ADMITTED_AT_ONCE);
+    if (this.isAdmitting) this.#owner?.admitLater();
+  }
+
+  /** Lets senders go on for which there is room, so many at most. Returns how many. */
+  admit(limit: number): number {
+    for (let count = 0; count < limit; count++) {
       const message = this.#firstSent;
-      if (message === null || !this.hasRoom(message.countedBytes)) return;
+      if (!this.isAdmitting || message === null || !this.hasRoom(message.countedBytes)) {
+        this.isAdmitting = false;
+        return count;
+      }
       const next = message.sender!;
       this.#removeSender(message);
       next.endSend();
     }
+    return limit;
   }
 }

@@ -10,6 +10,7 @@ import { SEEN_PER_STEP } from "./mailbox.ts";
 import { checkReceive } from "./options.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
+import { type BlockedSend, breakCircle, nextSuspension, NOBODY_MAKES_ROOM } from "./send-circle.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import type { Cancel } from "./system.ts";
 import { TagSet } from "./tag-table.ts";
@@ -36,7 +37,10 @@ export interface NativeContext {
   receive(options?: ReceiveOptions & { readonly timeoutMs?: never }): Promise<NativeMessage>;
   /** Resolves to null when the time is over. */
   receive(options: ReceiveOptions): Promise<NativeMessage | null>;
-  /** Resolves when the receiver's mailbox has room. Messages to nobody are dropped. */
+  /**
+   * Resolves when the receiver's mailbox has room. Messages to nobody are dropped. Rejects when nothing else is awaited, the receiver
+   * waits for room too, and so on in a circle of native processes.
+   */
   send(pid: Pid, data: Uint8Array, tag?: bigint): Promise<void>;
   /** Resolves after so much guest time. */
   sleep(delayMs: number): Promise<void>;
@@ -73,6 +77,12 @@ interface Wait {
   readonly reject: (error: unknown) => void;
 }
 
+/** A send that waits for room. */
+interface Sending extends BlockedSend {
+  readonly since: number;
+  fail(): void;
+}
+
 /** A receive that has not settled. */
 interface Receiving {
   readonly tags: TagSet | null;
@@ -93,6 +103,8 @@ export class NativeProcess extends BasicProcess {
   /** Of them those that go on in its next turns. */
   readonly #due: Wait[] = [];
   #receiving: Receiving | null = null;
+  /** The oldest first. */
+  readonly #sends = new Set<Sending>();
   /** Since its turn began. */
   #sentBytes = 0;
   #ended: ExitReason | null = null;
@@ -178,6 +190,17 @@ export class NativeProcess extends BasicProcess {
     if (!wait.settle!()) return;
     this.#waits.delete(wait);
     if (this.#waits.size === 0) this.#goAway();
+    else if (this.blockedSends !== null) this.#lookAround();
+  }
+
+  /** Its function goes on, and may wait for something else. If it does not, it may be in a circle of senders. */
+  #lookAround(): void {
+    const { executor } = this.runtime;
+    executor.hold();
+    executor.afterTurn(() => {
+      breakCircle(this);
+      executor.unhold();
+    });
   }
 
   /**
@@ -290,12 +313,52 @@ export class NativeProcess extends BasicProcess {
       this.runtime.counts.sent(message);
       const target = this.find(pid);
       if (target === undefined) message.drop();
-      else if (!target.deliverFor(message, this.pid, { endSend: () => goOn(NOTHING) })) {
-        return () => target.mailbox.withdraw(message);
+      else {
+        const sending = {
+          target,
+          since: nextSuspension(),
+          endSend: () => {
+            this.#sends.delete(sending);
+            goOn(NOTHING);
+          },
+          giveUp: () => {
+            this.#sends.delete(sending);
+            target.mailbox.withdraw(message);
+          },
+          fail: () => {
+            sending.giveUp();
+            goOn(() => {
+              throw new Error(NOBODY_MAKES_ROOM);
+            });
+          },
+        };
+        if (!target.deliverFor(message, this.pid, sending)) {
+          this.#sends.add(sending);
+          breakCircle(this);
+          return sending.giveUp;
+        }
       }
       goOn(NOTHING, this.#sentBytes <= SENT_AT_ONCE);
       return NOTHING;
     });
+  }
+
+  /** It may do something else while its function awaits anything else of its context. */
+  override get blockedSends(): Iterable<BlockedSend> | null {
+    return this.#sends.size > 0 && this.#sends.size === this.#waits.size ? this.#sends : null;
+  }
+
+  override get sendsSince(): number {
+    return this.#oldestSend?.since ?? Number.POSITIVE_INFINITY;
+  }
+
+  override failSend(): void {
+    this.#oldestSend?.fail();
+  }
+
+  get #oldestSend(): Sending | null {
+    for (const sending of this.#sends) return sending;
+    return null;
   }
 
   #sleep(delayMs: number): Promise<void> {

@@ -7,6 +7,7 @@ import { Account } from "./group.ts";
 import type { DirectoryGrant } from "./directory-grants.ts";
 import type { Directory } from "./system.ts";
 import type { ExitReason } from "./signal.ts";
+import { LOOK_CHARGE } from "./send-circle.ts";
 import { reasonText } from "./signal.ts";
 import { countReachable } from "./node/testing.ts";
 import { guest, testRuntime, uncaughtOf } from "./testing.ts";
@@ -404,7 +405,7 @@ describe("a guest process", () => {
       expect(sender.stats.state).to.equal("waiting");
     }
     expect(receiver.stats.mailbox).to.equal(2);
-    expect(charges.map((charge) => charge - charges[0]!)).to.deep.equal(charges.map((_, i) => i * 10));
+    expect(charges.map((charge) => charge - charges[0]!)).to.deep.equal(charges.map((_, i) => i * LOOK_CHARGE));
     let looks = 0;
     for (const { process } of senders) {
       const { sendingTo } = process as Process;

@@ -40,6 +40,7 @@ import type { RuntimeCore, Services } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { stepsOf } from "./directory-grants.ts";
 import { openDirectories, type SharedDirectory } from "./shared-directories.ts";
+import { type BlockedSend, breakCircle, LOOK_CHARGE, nextSuspension, NOBODY_MAKES_ROOM } from "./send-circle.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import { SystemError, type Cancel, type OutputStream } from "./system.ts";
 import { TagSet } from "./tag-table.ts";
@@ -88,10 +89,6 @@ const TAG_BYTES = 128;
 const MAX_PREOPENS = 64;
 /** So many tags are in the price of a process. */
 const FREE_TAGS = 8;
-/** Senders that wait for each other: more of them wait until one of them ends. And the charge of looking at each. */
-const MAX_CYCLE = 4_096;
-const CYCLE_CHARGE = 10;
-
 /** Fuel of each directory on the way to one that it is given by its maker. */
 const STEP_FUEL = 2_000;
 const STEP_NS_PER_FUEL = 20;
@@ -105,9 +102,6 @@ const FROZEN = new Error("the process hibernates");
 const SENT_RESULT: readonly Value[] = [0];
 /** Read when a turn begins: one for all. */
 const TURN = { fuel: 0 };
-
-/** How often somebody has begun to wait for room. */
-let suspensions = 0;
 
 /** What lies in buffers, outside of the host's own heap. */
 function isOutside(kind: ResourceKind): boolean {
@@ -199,8 +193,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** The message whose sender it is, and who has no room for it. */
   #sending: Message | null = null;
   sendingTo: BasicProcess | null = null;
-  /** Which of those that wait for room has waited longer. */
-  #suspension = DOUBLE_ZERO;
+  sendsSince = DOUBLE_ZERO;
   #hasTimedOut = false;
   #isSleeping = false;
   /** What the call that sends returns when there is room: an answer has come already. */
@@ -1102,8 +1095,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     if (target.overfill(message, this)) return true;
     this.#sending = message;
     this.sendingTo = target;
-    this.#suspension = suspensions++;
-    this.#breakCycle(target);
+    this.sendsSince = nextSuspension();
+    this.turnCharge += breakCircle(this) * LOOK_CHARGE;
     return false;
   }
 
@@ -1118,30 +1111,15 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.#answer(result);
   }
 
-  /**
-   * Senders that wait for each other's mailboxes wait for ever: the one that has waited longest traps. Only who has just begun
-   * to wait may have closed a circle.
-   */
-  #breakCycle(target: BasicProcess): void {
-    let longest: Process = this;
-    let next = target;
-    for (let steps = 1; steps < MAX_CYCLE; steps++) {
-      this.turnCharge += CYCLE_CHARGE;
-      if (!(next instanceof Process) || next.sendingTo === null) return;
-      if (next.#suspension < longest.#suspension) longest = next;
-      next = next.sendingTo;
-      if (next === this) {
-        longest.failSend();
-        return;
-      }
-    }
+  override get blockedSends(): readonly BlockedSend[] | null {
+    const target = this.sendingTo;
+    return target === null ? null : [{ target }];
   }
 
-  /** Nobody will make room: the call traps. */
-  failSend(): void {
+  override failSend(): void {
     this.#withdraw();
     this.#endExpecting();
-    this.#answerError(new Trap("host function trapped", "mailbox full: senders wait for each other"));
+    this.#answerError(new Trap("host function trapped", NOBODY_MAKES_ROOM));
   }
 
   /** Takes back the message that has no room. */

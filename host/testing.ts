@@ -116,12 +116,10 @@ export interface TestRuntime {
   start(body: string, options?: Parameters<Runtime["spawn"]>[1]): ReturnType<Runtime["spawn"]>;
 }
 
-/** A runtime with virtual time and a seed; give turns with `executor.runUntilIdle()`. */
-export function testRuntime(options: RuntimeOptions = {}, seed = 1): TestRuntime {
-  const executor = new Executor({
-    seed,
-    source: { nowMs: () => 0, nextTurn: () => {}, wakeAfter: () => () => {} },
-  });
+/** A runtime with virtual time and a seed, or none for native processes; give turns with `executor.runUntilIdle()`. */
+export function testRuntime(options: RuntimeOptions = {}, seed: number | null = 1): TestRuntime {
+  const source = { nowMs: () => 0, nextTurn: () => {}, wakeAfter: () => () => {} };
+  const executor = new Executor(seed === null ? { virtualTime: true } : { seed, source });
   const notes: Notes = [];
   const functions = testFunctions(notes);
   const runtime = new Runtime({
