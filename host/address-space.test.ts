@@ -54,6 +54,16 @@ describe("under a limit of 8 GB of address space", function () {
     expect(await limited(1, 10_000)).to.deep.equal({ alive: 10_000, ends: {} });
   });
 
+  it("there is room, but none that may be wasted on regions of large memories", async () => {
+    const url = JSON.stringify(import.meta.resolve("./address-space.js"));
+    const script = `import(${url}).then(({ hasAbundance, hasAddressSpace }) =>
+      console.log(hasAbundance(1), hasAddressSpace(67108864)))`;
+    const unlimited = await promisify(execFile)(process.execPath, ["-e", script]);
+    const command = `ulimit -v ${LIMIT_KB} && exec "$0" -e "$1"`;
+    const few = await promisify(execFile)("sh", ["-c", command, process.execPath, script]);
+    expect([unlimited.stdout, few.stdout]).to.deep.equal(["true true\n", "false true\n"]);
+  });
+
   it("what does not fit is refused, and everybody else lives on", async () => {
     const { alive, ends } = await limited(32, 10_000);
     expect(Object.keys(ends)).to.deep.equal(["host out of memory"]);

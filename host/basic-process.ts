@@ -7,7 +7,7 @@
  *     initialising   failed, killed         closing
  *     running        ended by any cause     closing (invisible to others; drops what it has, some at a time)
  *     closing        everything is closed   telling (links, then monitors, some at a time)
- *     telling        all are told           exited
+ *     telling        all are told           exited, once its memory is clean
  */
 
 import { Termination } from "../vm/index.ts";
@@ -469,6 +469,14 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   /** Closes what there may be many of, `limit` at most, and returns how much; less than the limit when nothing is left. */
   protected abstract dropHeld(limit: number): number;
 
+  /**
+   * Called when all are told, until it returns true: cleans a part of its memory for others. Its group has the bytes only after
+   * that, so nobody dirties faster than is cleaned.
+   */
+  protected clean(): boolean {
+    return true;
+  }
+
   /** Called last: gives the memory back. */
   protected abstract free(): void;
 
@@ -499,7 +507,7 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
     }
     left -= this.#tellLinks(left);
     left -= this.#tellWatchers(left);
-    if (left <= 0) return TurnEnd.Ending;
+    if (left <= 0 || !this.clean()) return TurnEnd.Ending;
     this.#exited();
     return TurnEnd.Ended;
   }

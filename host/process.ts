@@ -77,6 +77,7 @@ const OTHER_MEMORY = 1_048_576;
 const TURN_CHARGE = 100;
 /** What is left in its memory has to be cleaned. */
 const CLEANED_BYTES_PER_CHARGE = 16;
+const CLEANED_PER_TURN = 524_288;
 /** Slots of frames: the depth at which "call stack exhausted" traps. */
 export const MAX_FRAME_SLOTS = 262_144;
 /** Bytes that a started process keeps of each argument, of each directory, and of all that need no payment. */
@@ -155,6 +156,8 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
   /** Fuel that it may use in all. */
   #maxFuel: number;
   #linearBytes = 0;
+  /** What it has left in regions, and its end has not cleaned yet. */
+  #uncleanBytes = 0;
   /** Outside of the host's own heap. */
   #outsideBytes = 0;
   #memoryBytes = 0;
@@ -719,7 +722,7 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     this.guest = null;
     // Gives its frames back.
     invocation.terminate(FROZEN);
-    store.dispose();
+    this.#leave(store);
     const released = this.#memoryBytes - this.#ownBytes - frozen.byteLength;
     this.group.release(Account.Outside, this.#outsideBytes);
     this.#outsideBytes = 0;
@@ -1179,13 +1182,30 @@ export class Process extends BasicProcess implements Accountant, ByteAccount, Su
     return this.#resources?.dropSome(limit) ?? 0;
   }
 
+  protected override clean(): boolean {
+    if (this.#store !== null) this.#leave(this.#store);
+    this.#store = null;
+    const byteLength = Math.min(CLEANED_PER_TURN, this.#uncleanBytes);
+    if (byteLength === 0) return true;
+    this.runtime.regions!.cleanSome(byteLength);
+    this.#uncleanBytes -= byteLength;
+    this.turnCharge += byteLength / CLEANED_BYTES_PER_CHARGE;
+    return this.#uncleanBytes === 0;
+  }
+
+  /** Gives the memories of its store back, and remembers what has to be cleaned of them. */
+  #leave(store: Store): void {
+    const { regions } = this.runtime;
+    const before = regions?.dirtyBytes ?? 0;
+    store.dispose();
+    this.#uncleanBytes += (regions?.dirtyBytes ?? 0) - before;
+  }
+
   protected override free(): void {
     this.turnCharge += Math.floor(this.#linearBytes / CLEANED_BYTES_PER_CHARGE);
     this.#invocation = null;
     this.#instance = null;
     this.guest = null;
-    this.#store?.dispose();
-    this.#store = null;
     this.#held?.close();
     this.#held = null;
     this.#heldConfig?.close();

@@ -7,6 +7,7 @@ import type { Executor } from "./executor.ts";
 import type { Group } from "./group.ts";
 import type { SpawnRequest, SpawnResult } from "./process.ts";
 import type { RuntimeCounts } from "./runtime-counts.ts";
+import type { RegionPool } from "./regions.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Sleepers } from "./snapshot/sleepers.ts";
 import type { ExitReason, Pid, Signal } from "./signal.ts";
@@ -55,6 +56,8 @@ export interface RuntimeCore {
   readonly executor: Executor;
   readonly scheduler: Scheduler;
   readonly allocator: MemoryAllocator;
+  /** Where the allocator puts large memories; null where it has no such places. */
+  readonly regions: RegionPool | null;
   /** What a process reaches through WASI. Asked once for each that uses it. */
   servicesOf(process: BasicProcess): Services;
   /** The group of everything in the runtime: pays for what the embedder sends. */

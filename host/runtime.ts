@@ -47,8 +47,9 @@ import type { Scheduler } from "./scheduler.ts";
 import { requireScriptedGrants, requireScriptedServices } from "./scripted.ts";
 import { MemberList } from "./member-list.ts";
 import type { ExitReason } from "./signal.ts";
+import type { RegionPool } from "./regions.ts";
 import { bytesOfName } from "./registry.ts";
-import { slabsOf } from "./slabs.ts";
+import { SlabAllocator, slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
 import { Sleepers } from "./snapshot/sleepers.ts";
 import { refusal, SpawnError } from "./spawn-error.ts";
@@ -105,6 +106,8 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly environment: Environment;
   readonly services: Services;
   readonly allocator: MemoryAllocator;
+  /** @internal */
+  readonly regions: RegionPool | null;
   readonly trace: ((event: TraceEvent) => void) | null;
   readonly counts = new RuntimeCounts();
   readonly sleepers: Sleepers;
@@ -130,6 +133,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     this.services = { ...defaultServices(this.executor), ...options.services };
     this.#servicesOf = options.servicesOf ?? null;
     this.allocator = options.allocator ?? slabsOf(this.executor);
+    this.regions = this.allocator instanceof SlabAllocator ? this.allocator.regions : null;
     this.trace = options.trace === undefined ? null : tellingOnce(options.trace);
     const { isDeterministic } = this.executor;
     this.#plans = new LinkPlans(options.functions ?? [], { isDeterministic, isTraced: this.trace !== null });

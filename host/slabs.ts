@@ -4,25 +4,29 @@
  * before anybody else gets it, without touching pages that it has not touched.
  */
 
-import { SEPARATE_BUFFERS, type MemoryAllocator, type MemoryBlock } from "../vm/index.ts";
+import type { MemoryAllocator, MemoryBlock } from "../vm/index.ts";
+import { ASKED_FROM_BYTES, hasAddressSpace, MAPPED_BYTES } from "./address-space.ts";
+import { cleanBytes } from "./cleaning.ts";
 import type { Executor } from "./executor.ts";
 import { checkSlabs } from "./options.ts";
+import { allocateAlone, RegionPool } from "./regions.ts";
 import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
 import { Timer } from "./timers.ts";
 
 export interface SlabOptions {
   /** Sizes of the first slab for a number of pages, the second, and all later ones, in bytes. Default 1, 33 and 256 MiB. */
   readonly slabBytes?: readonly number[];
-  /** Memories of more pages have a buffer of their own. Default 32. */
+  /** Memories of more pages have regions or buffers of their own. Default 32. */
   readonly maxPages?: number;
-  /** Whoever gives the turns in which slots are cleaned. Without it they are cleaned when they are needed. */
+  /**
+   * Whoever gives the turns in which slots are cleaned. Without it they are cleaned when they are needed, and large memories have
+   * buffers of their own.
+   */
   readonly executor?: Executor;
 }
 
 const PAGE_BYTES = 65_536;
 const MIB = 1_048_576;
-/** What the system provides at once. */
-const SYSTEM_PAGE_BYTES = 4_096;
 /** Slots that are used again at once are overwritten whole: up to so many bytes for each size. */
 const HOT_BYTES = 4 * MIB;
 const MAX_HOT = 64;
@@ -30,20 +34,6 @@ const MAX_HOT = 64;
 const HOT_REUSES = 3;
 /** Bytes compared in one step of cleaning, and for one unit of charge. */
 const BYTES_PER_CHARGE = 16;
-/** Address space that is left to the platform: V8 ends the whole program when its own heap gets none. */
-const HEADROOM_BYTES = 128 * MIB;
-/** Whether there is room is asked from so many reserved bytes on, and for memories of so many. */
-const ASKED_FROM_BYTES = 16 * MIB;
-/**
- * Memories from the first size on get buffers of at least the second, which the allocators of C libraries map each by itself: its
- * pages are provided when they are touched and are gone with it. Smaller ones, once some were freed, are
- * parts of a heap, overwritten at once and back with the system only when all around them are free.
- * So no slab but the first of its size is smaller.
- */
-const MAPPED_FROM_BYTES = 8 * MIB;
-const MAPPED_BYTES = 33 * MIB;
-/** Address space of which nobody says that there is little: the most that one buffer may reserve. */
-const PLENTY_BYTES = 4_096 * MIB;
 /** A large slab that nobody has used for so long is dropped, between once and twice. */
 const KEPT_MS = 1_000;
 /** Slabs from this size on are shared buffers. */
@@ -127,7 +117,7 @@ class Slot implements MemoryBlock {
     const { size, overwritten } = slab;
     if (!overwritten.has(index)) {
       if (this.#reuses++ < HOT_REUSES || size.overwritten >= size.maxHot) {
-        clean(slab, index);
+        cleanSlot(slab, index);
         return;
       }
       size.overwritten++;
@@ -160,6 +150,11 @@ export class SlabAllocator implements MemoryAllocator {
   readonly #classes: (SizeClass | null)[];
   readonly #cleaner: Cleaner | null;
   readonly #executor: Executor | null;
+  /**
+   * For memories of more pages. None with a seed: where somebody's regions are depends on when V8 collects, and how often a
+   * memory moves, which takes turns, on that.
+   */
+  readonly regions: RegionPool | null;
   /** Armed while there are large slabs that nobody uses. */
   readonly #timer = new Timer(() => this.#dropSpare());
   /** Slabs with dirty slots, in the order they got them. */
@@ -181,6 +176,7 @@ export class SlabAllocator implements MemoryAllocator {
     this.#maxStep = this.#slabBytes.length - 1;
     this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);
     this.#executor = options.executor ?? null;
+    this.regions = options.executor?.isDeterministic === false ? new RegionPool() : null;
     this.#cleaner = options.executor === undefined ? null : new Cleaner(this, options.executor);
   }
 
@@ -193,7 +189,9 @@ export class SlabAllocator implements MemoryAllocator {
 
   allocate(byteLength: number): MemoryBlock | null {
     const pages = Math.ceil(byteLength / PAGE_BYTES);
-    if (pages === 0 || pages >= this.#classes.length) return allocateAlone(byteLength);
+    if (pages === 0 || pages >= this.#classes.length) {
+      return this.regions?.allocate(byteLength) ?? allocateAlone(byteLength);
+    }
     const size = (this.#classes[pages] ??= new SizeClass(pages));
     const hot = size.hot.pop();
     if (hot !== undefined) {
@@ -209,7 +207,7 @@ export class SlabAllocator implements MemoryAllocator {
       if (slab.fresh < slab.slots) index = slab.fresh++;
       else {
         index = slab.dirty.pop()!;
-        clean(slab, index);
+        cleanSlot(slab, index);
       }
     }
     slab.live++;
@@ -218,24 +216,26 @@ export class SlabAllocator implements MemoryAllocator {
     return new Slot(slab, index);
   }
 
-  free(block: MemoryBlock): void {
-    if (!(block instanceof Slot)) return;
-    const { slab } = block;
-    const { hot, maxHot } = slab.size;
-    hot.push(block);
-    slab.hot++;
-    if (hot.length > maxHot) this.#retire(hot.shift()!);
-    if (slab.isSpare && !this.#timer.isArmed) this.#executor?.armUnhurried(this.#timer, KEPT_MS);
+  free(block: MemoryBlock, usedBytes = block.capacity): void {
+    if (block instanceof Slot) {
+      const { slab } = block;
+      const { hot, maxHot } = slab.size;
+      hot.push(block);
+      slab.hot++;
+      if (hot.length > maxHot) this.#retire(hot.shift()!);
+      if (!slab.isSpare) return;
+    } else if (this.regions?.free(block, usedBytes) !== true) return;
+    if (!this.#timer.isArmed) this.#executor?.armUnhurried(this.#timer, KEPT_MS);
   }
 
-  /** Whether large slabs that nobody uses are kept for a while. */
+  /** Whether large slabs or regions that nobody uses are kept for a while. */
   get hasSpare(): boolean {
     return this.#timer.isArmed;
   }
 
-  /** Drops large slabs that nobody has used since the last look: until then who ends and begins in waves finds them. */
+  /** Drops large slabs and regions that nobody has used since the last look: until then who ends and begins in waves finds them. */
   #dropSpare(): void {
-    let isLeft = false;
+    let isLeft = this.regions?.dropFree() ?? false;
     for (const size of this.#classes) {
       for (const slab of size?.slabs.filter(({ isSpare }) => isSpare) ?? []) {
         if (slab.wasEmpty) this.#drop(slab);
@@ -324,7 +324,7 @@ export class SlabAllocator implements MemoryAllocator {
   cleanSome(byteLength: number): boolean {
     for (const slab of this.#toClean) {
       for (let index = slab.dirty.pop(); index !== undefined; index = slab.dirty.pop()) {
-        clean(slab, index);
+        cleanSlot(slab, index);
         slab.clean.push(index);
         byteLength -= slab.size.byteLength;
         if (byteLength <= 0) return this.#toClean.size > 1 || slab.dirty.length > 0;
@@ -335,96 +335,8 @@ export class SlabAllocator implements MemoryAllocator {
   }
 }
 
-function allocateAlone(byteLength: number): MemoryBlock | null {
-  const reserved = byteLength < MAPPED_FROM_BYTES ? byteLength : Math.max(byteLength, MAPPED_BYTES);
-  if (reserved < ASKED_FROM_BYTES || hasAddressSpace(reserved)) {
-    const block = SEPARATE_BUFFERS.allocate(reserved);
-    if (block !== null) return block;
-  }
-  return reserved > byteLength && hasAddressSpace(byteLength) ? SEPARATE_BUFFERS.allocate(byteLength) : null;
-}
-
-/** Bytes that may be taken before there has to be plenty of address space again. */
-let unaskedBytes = 0;
-
-/** Whether the system would give so many bytes and leave headroom. None of them is touched. */
-function hasAddressSpace(byteLength: number): boolean {
-  if (byteLength > unaskedBytes && byteLength <= PLENTY_BYTES / 2 && hasPlenty()) unaskedBytes = PLENTY_BYTES / 2;
-  if (byteLength <= unaskedBytes) {
-    unaskedBytes -= byteLength;
-    return true;
-  }
-  try {
-    release(new ArrayBuffer(byteLength + HEADROOM_BYTES));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const Reservation = ArrayBuffer as new (
-  byteLength: number,
-  options: { readonly maxByteLength: number },
-) => { readonly resizable?: boolean };
-
-/**
- * Once a buffer has been detached V8 throws all code away that reads one, and what it compiles then is slower; so as long as
- * this reservation, which is gone with the next collection, succeeds none is.
- */
-function hasPlenty(): boolean {
-  try {
-    // Platforms without resizable buffers make one of no bytes, which says nothing.
-    return new Reservation(0, { maxByteLength: PLENTY_BYTES }).resizable === true;
-  } catch {
-    return false;
-  }
-}
-
-let closedPort: InstanceType<typeof MessagePort> | null = null;
-
-/** Gives a buffer's bytes back before V8 collects it. */
-function release(buffer: ArrayBuffer & { transfer?(byteLength: number): ArrayBuffer }): void {
-  if (buffer.transfer !== undefined) {
-    buffer.transfer(0);
-    return;
-  }
-  // Older platforms: what is sent to a closed port is gone.
-  if (closedPort === null) {
-    closedPort = new MessageChannel().port1;
-    closedPort.close();
-  }
-  closedPort.postMessage(null, [buffer]);
-}
-
-/** Overwrites what is not zero of a slot; reading what was never touched takes no memory. */
-function clean({ words, doubles, size }: Slab, index: number): void {
-  const length = size.byteLength / 4;
-  const step = SYSTEM_PAGE_BYTES / 4;
-  const end = (index + 1) * length;
-  for (let start = index * length; start < end; start += step) {
-    const first = firstDirty(words, start, start + step);
-    if (first === start + step) continue;
-    // Allocators put a header before a buffer, so what is a page of it lies in two of the system's: where only one was
-    // touched, the other stays as it is.
-    doubles.fill(0, first / 2, endOfDirty(words, start + step) / 2);
-  }
-}
-
-/** The first four words that are not all zero; `end` if there are none. */
-function firstDirty(words: Int32Array, start: number, end: number): number {
-  for (let at = start; at < end; at += 8) {
-    const low = words[at]! | words[at + 1]! | words[at + 2]! | words[at + 3]!;
-    if (low !== 0) return at;
-    const high = words[at + 4]! | words[at + 5]! | words[at + 6]! | words[at + 7]!;
-    if (high !== 0) return at + 4;
-  }
-  return end;
-}
-
-/** The end of the last four words before `end` that are not all zero. There are some. */
-function endOfDirty(words: Int32Array, end: number): number {
-  while ((words[end - 4]! | words[end - 3]! | words[end - 2]! | words[end - 1]!) === 0) end -= 4;
-  return end;
+function cleanSlot({ words, doubles, size }: Slab, index: number): void {
+  cleanBytes(words, doubles, index * size.byteLength, (index + 1) * size.byteLength);
 }
 
 /**

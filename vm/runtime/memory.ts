@@ -108,9 +108,11 @@ export class Memory {
   dispose(user: Store = this.store): void {
     if (this.bytes === NO_BYTES) return;
     if (this.#users !== null && (!this.#users.delete(user) || this.#users.size > 0)) return;
-    this.#setMoving(null);
-    if (this.#move !== null) this.store.allocator.free(this.#move.block);
-    this.#move = null;
+    this.#abandonMove();
+    this.#giveBack(this.byteLength);
+  }
+
+  #giveBack(usedBytes: number): void {
     const block = this.#block;
     // Whoever still has the memory does not keep its buffer.
     this.#block = NO_BLOCK;
@@ -118,7 +120,7 @@ export class Memory {
     this.base = 0;
     this.bytes = NO_BYTES;
     this.view = NO_VIEW;
-    this.store.allocator.free(block);
+    this.store.allocator.free(block, usedBytes);
   }
 
   /** The type with its present size as minimum (spec: syntax-meminst). */
@@ -126,11 +128,11 @@ export class Memory {
     return { ...this.#type, limits: { min: BigInt(this.pages), max: this.#type.limits.max } };
   }
 
-  /** Gives its bytes back: for a memory that no instance has got. */
+  /** Gives its bytes back, which nobody has written to: for a memory that no instance has got. */
   discard(): void {
     this.store.accountant.release("memory", this.byteLength);
     this.store.removeMemory(this);
-    this.dispose();
+    this.#giveBack(0);
   }
 
   /** Whether several stores use it. */
@@ -248,7 +250,7 @@ export class Memory {
     if (move === null) return;
     this.#move = null;
     this.#setMoving(null);
-    this.store.allocator.free(move.block);
+    this.store.allocator.free(move.block, move.copied);
   }
 
   /** Copies the rest at once: whoever reads or writes the memory while it moves must call this first. */
@@ -259,7 +261,7 @@ export class Memory {
     this.#setMoving(null);
     const rest = this.bytes.subarray(this.base + move.copied, this.base + this.byteLength);
     move.bytes.set(rest, move.block.base + move.copied);
-    this.store.allocator.free(this.#block);
+    this.store.allocator.free(this.#block, this.byteLength);
     this.#block = move.block;
     this.bytes = move.bytes;
     this.view = move.block.view ?? new DataView(move.block.buffer);

@@ -74,8 +74,8 @@ export interface MemoryBlock {
 export interface MemoryAllocator {
   /** A block of at least `byteLength` bytes, or null when the host has none. */
   allocate(byteLength: number): MemoryBlock | null;
-  /** The block is no longer used. */
-  free(block: MemoryBlock): void;
+  /** The block is no longer used. From `usedBytes` on it is zero still, as it was given. */
+  free(block: MemoryBlock, usedBytes: number): void;
 }
 
 /** Gives every memory a buffer of its own. */
