@@ -49,20 +49,43 @@ describe("Registry", () => {
     expect(group.used(Account.Names)).to.equal(1);
   });
 
-  it("a group that has come to use more than it may keeps what it pays for its names, however often it tries", () => {
+  it("a group that has come to use more than it may overwrites its names, takes none of others, and pays what it did", () => {
     const registry = new Registry();
     const root = new Group(new Scheduler(), null, null, {});
     const group = new Group(new Scheduler(), root, null, { maxMemory: 10_000, maxNames: 2 });
     expect(registry.put("n", process(1), group)).to.equal(true);
+    const other = new Group(new Scheduler(), root, null, {});
+    expect(registry.put("o", process(1), other)).to.equal(true);
     const paid = group.used(Account.Memory);
     group.charge(Account.Memory, 100_000);
-    for (let i = 0; i < 100; i++) expect(registry.put("n", process(2), group)).to.equal(false);
-    for (const each of [group, root]) {
-      expect([each.used(Account.Memory), each.used(Account.Names)]).to.deep.equal([paid + 100_000, 1]);
+    other.setLimit(Account.Memory, 1);
+    for (let i = 0; i < 100; i++) {
+      expect(registry.put("n", process(i), group)).to.equal(true);
+      expect(registry.put("o", process(i), group)).to.equal(false);
     }
+    expect(registry.get("n")).to.include({ processId: 99n });
+    expect(registry.get("o")).to.include({ processId: 1n });
+    expect([group.used(Account.Memory), group.used(Account.Names)]).to.deep.equal([paid + 100_000, 1]);
+    expect([root.used(Account.Memory), root.used(Account.Names)]).to.deep.equal([2 * paid + 100_000, 2]);
     group.release(Account.Memory, 100_000);
     registry.remove("n");
+    registry.remove("o");
     expect([root.used(Account.Memory), root.used(Account.Names)]).to.deep.equal([0, 0]);
+  });
+
+  it("a name that is overwritten moves behind the others of its process, and of equal versions", () => {
+    const registry = new Registry();
+    const group = namesGroup();
+    for (const name of ["a", "c@1.0.0+x", "c@1.0.0+y"]) registry.put(name, process(1), group);
+    const found = () => registry.lookup("c", parseVersionRange("*")!);
+    const first = found();
+    registry.put("a", process(1), group);
+    registry.put("c@1.0.0+x", process(2), group);
+    expect(registry.namesOf(1n)).to.deep.equal(["c@1.0.0+y", "a"]);
+    expect(registry.namesOf(2n)).to.deep.equal(["c@1.0.0+x"]);
+    expect(found()).to.not.equal(first);
+    expect(found()).to.include({ processId: 1n });
+    expect(group.used(Account.Names)).to.equal(3);
   });
 
   it("lookup gives the newest version in the range, of exactly that name", () => {

@@ -21,12 +21,12 @@ export interface Registered {
 class Entry implements Registered, Pending {
   readonly registry: Registry;
   readonly name: string;
-  readonly nodeId: bigint;
-  readonly processId: bigint;
+  nodeId: bigint;
+  processId: bigint;
   readonly group: Group;
   readonly byteLength: number;
   readonly version: Version | null;
-  readonly order: number;
+  order: number;
   // Those that its group has.
   earlier: Pending | null = null;
   later: Pending | null = null;
@@ -107,8 +107,13 @@ export class Registry {
   /** Registers or overwrites; false when the group refuses, and nothing has changed then. */
   put(name: string, registered: Registered, group: Group): boolean {
     const former = this.#entries.get(name);
+    // A full group can still overwrite its names: they cost what they did.
+    if (former?.group === group) {
+      this.#overwrite(former, registered);
+      return true;
+    }
     const entry = new Entry(this, name, registered, group, this.#puts++);
-    // Given back first, so that a full group can still overwrite its names.
+    // Given back first, so that a full group above both can still replace one by the other.
     if (former !== undefined) uncharge(former);
     if (!charge(entry)) {
       // Unasked: its group may have used more since than it may now, and would refuse.
@@ -118,8 +123,25 @@ export class Registry {
     this.#forget(name);
     this.#entries.set(name, entry);
     group.pending.add(entry);
+    this.#enlist(entry);
+    return true;
+  }
+
+  /** In its place: V8 makes a table anew when as many as it holds have come and gone. */
+  #overwrite(entry: Entry, { nodeId, processId }: Registered): void {
+    this.#overtake(entry.name);
+    this.#delist(entry);
+    entry.nodeId = nodeId;
+    entry.processId = processId;
+    entry.order = this.#puts++;
+    this.#enlist(entry);
+  }
+
+  /** Into the lists of its process and of its versions. */
+  #enlist(entry: Entry): void {
     this.#addToProcess(entry);
     if (isVersioned(entry)) {
+      const { name } = entry;
       const [base] = splitVersion(name);
       let versions = this.#versioned.get(base);
       if (versions === undefined) {
@@ -128,7 +150,21 @@ export class Registry {
       }
       versions.add(entry);
     }
-    return true;
+  }
+
+  #delist(entry: Entry): void {
+    this.#removeFromProcess(entry);
+    if (!isVersioned(entry)) return;
+    const [base] = splitVersion(entry.name);
+    const versions = this.#versioned.get(base)!;
+    versions.delete(entry);
+    if (versions.size === 0) this.#versioned.delete(base);
+  }
+
+  /** Who spawns for the name has come too late. */
+  #overtake(name: string): void {
+    const reservation = this.#reservations.get(name);
+    if (reservation !== undefined) reservation.isOvertaken = true;
   }
 
   /** Anyone may remove any name; nothing happens when there is none. */
@@ -140,18 +176,12 @@ export class Registry {
 
   /** Takes a name out of everything but the accounts. */
   #forget(name: string): void {
-    const reservation = this.#reservations.get(name);
-    if (reservation !== undefined) reservation.isOvertaken = true;
+    this.#overtake(name);
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
     entry.group.pending.delete(entry);
-    this.#removeFromProcess(entry);
-    if (!isVersioned(entry)) return;
-    const [base] = splitVersion(name);
-    const versions = this.#versioned.get(base)!;
-    versions.delete(entry);
-    if (versions.size === 0) this.#versioned.delete(base);
+    this.#delist(entry);
   }
 
   #addToProcess(entry: Entry): void {
