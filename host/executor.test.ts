@@ -1,6 +1,9 @@
 import { expect } from "chai";
+import { compileSync } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
 import { Executor, type TurnSource } from "./executor.ts";
 import { ExecutorClock } from "./executor-clock.ts";
+import { Runtime } from "./runtime.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import { Timer } from "./timers.ts";
 
@@ -276,6 +279,20 @@ describe("Executor", () => {
       }
       expect(fired).to.equal(10_000);
       expect(most).to.be.below(5_000);
+    }
+  });
+
+  it("with a seed lets the event loop go on after a budget of charge", () => {
+    let next: (() => void) | null = null;
+    const source = { nowMs: () => 0, nextTurn: (run: () => void) => (next = run), wakeAfter: () => () => {} };
+    const executor = new Executor({ seed: 1, source });
+    const runtime = new Runtime({ executor });
+    const hog = runtime.spawn(compileSync(textToBinary('(func (export "a") (loop (br 0)))')), { entry: "a" });
+    expect([hog.stats.fuel, executor.stats.charge].map((zero) => Object.is(zero, 0))).to.deep.equal([true, true]);
+    for (let round = 1; round <= 20; round++) {
+      next!();
+      // Four milliseconds of a nanosecond each, and the rest of a turn.
+      expect(hog.stats.fuel / round).to.be.within(4e6, 4.2e6);
     }
   });
 });

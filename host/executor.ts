@@ -161,7 +161,7 @@ export class Executor {
   }
 
   get stats(): ExecutorStats {
-    return { turns: this.#turns, yields: this.#yields, charge: this.scheduler.totalCharge };
+    return { turns: this.#turns, yields: this.#yields, charge: this.scheduler.totalCharge + 0 };
   }
 
   /** Guest time: milliseconds, with fractions, since the executor was made. */
@@ -358,8 +358,10 @@ export class Executor {
       const { turnCharge } = task;
       let charge = turnCharge;
       let expressCharge = turnCharge;
-      if (this.isDeterministic) this.#virtualMs += charge / 1e6;
-      else {
+      if (this.isDeterministic) {
+        this.#virtualMs += charge / 1e6;
+        beforeMs = this.#virtualMs;
+      } else {
         const afterMs = this.nowMs();
         charge = this.#measured(task, fuel, (afterMs - beforeMs) * 1e6);
         expressCharge = Math.max(charge * MIN_EXPRESS_PART, Math.min(charge, turnCharge * this.#nsPerFuel));

@@ -130,7 +130,8 @@ export function statsOf(process: BasicProcess): ProcessStats {
     pid: process.pid,
     name: process.name,
     state: stateOf(process),
-    fuel: isGuest ? process.fuelUsed : 0,
+    // Without the sign of a zero that was stored as a double.
+    fuel: isGuest ? process.fuelUsed + 0 : 0,
     turns: process.turns,
     memory: isGuest ? process.memoryBytes : 0,
     mailbox: process.mailbox.size,
