@@ -293,12 +293,12 @@ export function checkExecutor(options: ExecutorOptions): void {
 
 const STRATEGIES: readonly RestartStrategy[] = ["one-for-one", "one-for-all", "rest-for-one"];
 const RESTARTS: readonly Restart[] = ["permanent", "transient", "temporary"];
-const DELAY_MS = amountFrom(0, "milliseconds");
 
 const SUPERVISOR: ExpectedOptions<SupervisorOptions> = {
   strategy: oneOf(STRATEGIES),
   intensity: amountFrom(0, "restarts"),
-  periodMs: DELAY_MS,
+  // In no time there is no restart, and intensity would limit nothing.
+  periodMs: amountFrom(1, "milliseconds"),
   backOffMs: FUNCTION,
   executor: EXECUTOR_OBJECT,
 };
@@ -306,7 +306,6 @@ const SUPERVISOR: ExpectedOptions<SupervisorOptions> = {
 /** As {@link checkConfig}. */
 export function checkSupervisor(options: SupervisorOptions): void {
   checkOptions("Supervisor", options, SUPERVISOR);
-  checkRequired("Supervisor", options, SUPERVISOR, ["executor"]);
 }
 
 const CHILD: ExpectedOptions<SupervisorSpec> = {

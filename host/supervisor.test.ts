@@ -291,7 +291,7 @@ describe("Supervisor", () => {
       [{}, { periodMs: "5s" }, "periodMs of Supervisor"],
       [{}, { strategy: "one_for_one" }, "strategy of Supervisor"],
       [{}, { backOffMs: 5 }, "backOffMs of Supervisor"],
-      [{}, { executor: undefined }, "executor of Supervisor"],
+      [{}, { executor: {} }, "executor of Supervisor"],
       [{ restart: "always" }, {}, "restart of a child"],
       [{ shutdown: Number.NaN }, {}, "shutdown of a child"],
       [{ shutdown: "infinity" }, {}, "shutdown of a child"],
@@ -413,5 +413,34 @@ describe("Supervisor", () => {
       expect(nursery.take()).to.equal("+a, -a error, +a, -a killed");
       expect(nursery.runtime.processCount).to.equal(0);
     });
+  });
+
+  it("lets the event loop go on between starts that fail, however many may, until the runtime is disposed of", async () => {
+    const nursery = new Nursery();
+    const supervisor = await Supervisor.start([nursery.spec("a")], { executor: nursery.executor, intensity: Infinity });
+    nursery.failingStarts.set("a", Infinity);
+    await nursery.tell(supervisor, "a", 1n);
+    const few = nursery.log.length;
+    expect(few).to.be.above(3);
+    await nursery.settled();
+    expect(nursery.log.length).to.be.within(few + 10, few + 40);
+    nursery.failingStarts.clear();
+    await nursery.runtime.dispose();
+    const end = await supervisor.ended;
+    expect(end.kind === "failed" && end.reason.kind === "error" && String(end.reason.error)).to.equal(
+      "SpawnError: the runtime is disposed",
+    );
+  });
+
+  it("has the executor of the isolate unless told otherwise, and refuses what is no list of children and no period", async () => {
+    const supervisor = await Supervisor.start([]);
+    await supervisor.stop();
+    for (const [specs, options, message] of [
+      [undefined, {}, "children of Supervisor: expected an array, got undefined"],
+      [[], { periodMs: 0 }, "periodMs of Supervisor"],
+    ] as const) {
+      const error = await Supervisor.start(specs as unknown as ChildSpec[], options).catch((reason: unknown) => reason);
+      expect(String(error)).to.include(message);
+    }
   });
 });

@@ -12,11 +12,12 @@
  * One restart at a time: ends during one are handled after it, in their order.
  */
 
-import { amountFrom, check } from "../vm/index.ts";
+import { amountFrom, check, valueText } from "../vm/index.ts";
 import { throwLater } from "./callbacks.ts";
-import type { Executor } from "./executor.ts";
+import { Executor } from "./executor.ts";
 import { checkChild, checkSupervisor } from "./options.ts";
 import { ProcessHandle } from "./process-handle.ts";
+import { SpawnError } from "./spawn-error.ts";
 import { isFailure, NORMAL, reasonText, type ExitReason } from "./signal.ts";
 import { Timer } from "./timers.ts";
 
@@ -68,8 +69,8 @@ export interface SupervisorOptions {
   readonly periodMs?: number;
   /** Waits before the n-th restart within a period, from 1 on. Default: none. The supervisor fails with what it throws. */
   readonly backOffMs?: (restart: number) => number;
-  /** Runs the clock that periods and shutdowns are measured by. */
-  readonly executor: Executor;
+  /** Runs the clock that periods and shutdowns are measured by. Default: the one of this isolate, which runtimes have too. */
+  readonly executor?: Executor;
 }
 
 export type SupervisorEnd =
@@ -158,6 +159,8 @@ export class Supervisor implements AsyncDisposable {
 
   private constructor(specs: readonly ChildSpec[], options: SupervisorOptions) {
     checkSupervisor(options);
+    if (!Array.isArray(specs))
+      throw new TypeError(`children of Supervisor: expected an array, got ${valueText(specs)}`);
     for (const spec of specs) checkChild(spec);
     const ids = new Set(specs.map(({ id }) => id));
     if (ids.size < specs.length) throw new TypeError("two children have the same id");
@@ -174,7 +177,7 @@ export class Supervisor implements AsyncDisposable {
     this.#intensity = options.intensity ?? 1;
     this.#periodMs = options.periodMs ?? 5_000;
     this.#backOffMs = options.backOffMs ?? (() => 0);
-    this.#executor = options.executor;
+    this.#executor = options.executor ?? Executor.shared;
     this.#backOffs = new Waits(this.#executor);
     this.#shutdowns = new Waits(this.#executor);
     this.ended = new Promise((resolve) => {
@@ -186,7 +189,7 @@ export class Supervisor implements AsyncDisposable {
    * Starts all children in order. When one cannot be started those before it are stopped, and the
    * promise rejects with what its start rejected with. Rejects with `TypeError` or `RangeError` for wrong options and specs.
    */
-  static async start(specs: readonly ChildSpec[], options: SupervisorOptions): Promise<Supervisor> {
+  static async start(specs: readonly ChildSpec[], options: SupervisorOptions = {}): Promise<Supervisor> {
     const supervisor = new Supervisor(specs, options);
     try {
       for (const child of supervisor.#children) await supervisor.#startChild(child);
@@ -333,8 +336,11 @@ export class Supervisor implements AsyncDisposable {
         return;
       } catch (error) {
         reason = { kind: "error", error };
+        if (error instanceof SpawnError && error.kind === "disposed") this.#fail(child, reason);
       }
       if (this.#end !== null) return;
+      // Starts that fail at once hold nobody up, however many may.
+      await new Promise<void>((resolve) => this.#executor.afterTurn(resolve));
     }
   }
 
