@@ -38,6 +38,7 @@ class Region implements MemoryBlock {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly words: Int32Array;
+  readonly lanes: Int32Array | null;
   readonly doubles: Float64Array;
   /** What all its owners have used: no more of it is resident. */
   touchedBytes = 0;
@@ -55,11 +56,12 @@ class Region implements MemoryBlock {
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);
     this.words = new Int32Array(buffer);
+    this.lanes = buffer instanceof ArrayBuffer ? null : this.words;
     this.doubles = new Float64Array(buffer);
   }
 
   get isShared(): boolean {
-    return !(this.buffer instanceof ArrayBuffer);
+    return this.lanes !== null;
   }
 }
 

@@ -44,6 +44,7 @@ class Slab {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly words: Int32Array;
+  readonly lanes: Int32Array | null;
   /** For filling: shared buffers are written lane by lane. */
   readonly doubles: Float64Array;
   readonly size: SizeClass;
@@ -65,6 +66,7 @@ class Slab {
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);
     this.words = new Int32Array(buffer);
+    this.lanes = buffer instanceof ArrayBuffer ? null : this.words;
     this.doubles = new Float64Array(buffer);
     this.size = size;
     this.slots = Math.floor(buffer.byteLength / size.byteLength);
@@ -101,6 +103,10 @@ class Slot implements MemoryBlock {
 
   get view(): DataView {
     return this.slab.view;
+  }
+
+  get lanes(): Int32Array | null {
+    return this.slab.lanes;
   }
 
   get base(): number {

@@ -58,6 +58,32 @@ describe("bulk operations on memories", () => {
       }
     });
 
+    it(`fill in a window of a shared buffer, ${cut}`, () => {
+      const buffer = new SharedArrayBuffer(2 * SIZE);
+      const bytes = new Uint8Array(buffer);
+      const base = 65_536;
+      const allocator: MemoryAllocator = {
+        allocate: (byteLength) => ({ buffer, base, capacity: byteLength, lanes: new Int32Array(buffer) }),
+        free() {},
+      };
+      const module = wat`(module (memory (export "memory") 3)
+        (func (export "fill") (param i32 i32 i32) local.get 0 local.get 1 local.get 2 memory.fill))`;
+      const instance = instanceOf(module, {}, new Store({ allocator }));
+      for (const [at, length] of [
+        [0, 512],
+        [1, 511],
+        [3, 512],
+        [2, 4_099],
+        [77, 10_001],
+        [SIZE - 513, 513],
+      ] as const) {
+        const expected = bytes.fill(9).slice();
+        const end = runToEnd(instance.invoke("fill", [at, 0x1fe, length]), options);
+        expect(end.fuelUsed, `${length}`).to.equal(4 + bytesFuel(length));
+        expect(Buffer.compare(bytes, expected.fill(0xfe, base + at, base + at + length))).to.equal(0);
+      }
+    });
+
     it(`copies of overlapping ranges in both directions, ${cut}`, () => {
       for (const [to, from, length] of [
         [1, 0, 100_000],

@@ -13,6 +13,8 @@ import { WaiterQueue } from "./waiters.ts";
 const GROWTH = 1.5;
 /** Up to so many bytes are copied word by word: making a view costs more. */
 const SHORT_COPY_BYTES = 160;
+/** Less is filled sooner as bytes, in any buffer. */
+const LANES_FROM_BYTES = 512;
 /** Of a memory that was given back. */
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
@@ -299,7 +301,16 @@ export class Memory {
   /** Sets `length` bytes to `value`. Throws `Trap` out of bounds. */
   fill(address: number, value: number, length: number): void {
     const at = this.#at(address, length);
-    this.bytes.fill(value, at, at + length);
+    const { lanes } = this.#block;
+    if (lanes == null || length < LANES_FROM_BYTES) {
+      this.bytes.fill(value, at, at + length);
+      return;
+    }
+    const first = Math.ceil(at / 4);
+    const last = Math.floor((at + length) / 4);
+    this.bytes.fill(value, at, first * 4);
+    lanes.fill((value & 0xff) * 0x01010101, first, last);
+    this.bytes.fill(value, last * 4, at + length);
   }
 
   /** Copies inside this memory or from another one; ranges may overlap. Throws `Trap` out of bounds. */
