@@ -1,6 +1,6 @@
 /**
- * What guest processes and native ones have in common: an identity, a mailbox, links, monitors, and
- * the order of their end. What they run is the business of process.ts and native.ts.
+ * What guest processes and native ones have in common: an identity, a mailbox, the signals that come to them, and the order of
+ * their end. What they run is the business of process.ts and native.ts, links and monitors that of process-relations.ts.
  *
  *     phase          event                  next
  *     initialising   ready                  running (visible to others)
@@ -17,12 +17,12 @@ import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { Account, type Group } from "./group.ts";
 import { Mailbox, type MailboxOwner } from "./mailbox.ts";
-import { DataMessage, LinkDied, MessageKind, ProcessDied, type Message, type SuspendedSender } from "./message.ts";
+import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
+import { ProcessRelations } from "./process-relations.ts";
+import type { RuntimeCore } from "./runtime-core.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import type { BlockedSend } from "./send-circle.ts";
-import { isFailure, NO_PROCESS, reasonOf, reasonOfLink, type ExitReason, type Pid, type Signal } from "./signal.ts";
-import { NumberTable } from "./number-table.ts";
-import type { RuntimeCore } from "./runtime-core.ts";
+import { reasonOf, type ExitReason, type Pid, type Signal } from "./signal.ts";
 
 export const enum Phase {
   Initialising,
@@ -32,14 +32,6 @@ export const enum Phase {
   Exited,
 }
 
-interface Link {
-  readonly process: BasicProcess;
-  /** What the other side is told when this one ends. */
-  tag: bigint;
-}
-
-/** Charged to the group of whoever hears of the end: the entry, and room for the one notice. */
-export const WATCH_BYTES = 256;
 /** What a process costs besides all that is counted one by one: it takes 2 to 3 KB of V8's heap. */
 export const PROCESS_BYTES = 3_072;
 /** Messages and resources dropped, links and monitors told in one turn: as much as a slice. */
@@ -75,9 +67,7 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   exitReason: ExitReason | null = null;
   /** Why it is to end at its next turn. */
   protected killReason: ExitReason | null = null;
-  #links: NumberTable<Link> | null = null;
-  #watchers: NumberTable<BasicProcess> | null = null;
-  #watching: NumberTable<BasicProcess> | null = null;
+  #relations: ProcessRelations | null = null;
   #exitListeners: ((reason: ExitReason) => void)[] | null = null;
   #readyListeners: ((isReady: boolean) => void)[] | null = null;
   /** Neighbours among the living of the runtime. */
@@ -169,6 +159,15 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
     return this.environment.get(pid);
   }
 
+  /** Its links and monitors. */
+  get relations(): ProcessRelations {
+    return (this.#relations ??= new ProcessRelations(this));
+  }
+
+  get linkCount(): number {
+    return this.#relations?.linkCount ?? 0;
+  }
+
   /** Kills a process, if it exists. */
   killProcess(pid: Pid): void {
     this.visible(pid)?.kill({ kind: "killed", by: this.pid });
@@ -180,7 +179,7 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   kill(reason: ExitReason): void {
     if (this.hasEnded) return;
     this.runtime.counts.signals++;
-    if (reason.kind === "killed" && this.runtime.trace !== null) this.trace(reason.by, { kind: "kill" });
+    if (reason.kind === "killed" && this.runtime.trace !== null) this.traceSignal(reason.by, { kind: "kill" });
     this.killReason ??= reason;
     this.runtime.scheduler.hurry(this);
   }
@@ -227,6 +226,9 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
     }
   }
 
+  /** Takes a message if the process waits for one like it. */
+  abstract takeDirectly(message: Message): boolean;
+
   admitLater(): void {
     this.#closing++;
     const admission = new Admission(this.mailbox, () => this.#closed());
@@ -242,156 +244,13 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   /** Nobody will make room: the oldest of its sends that wait fails. */
   abstract failSend(): void;
 
-  /** Takes a message if the process waits for one like it. */
-  abstract takeDirectly(message: Message): boolean;
-
-  /**
-   * Links both ways: each side is told with `tag` when the other fails; with `partnerTag` the
-   * other side is told with another one. One that has ended has failed already. False when a group refuses to pay.
-   */
-  link(other: BasicProcess, tag: bigint, partnerTag = tag): boolean {
-    if (other === this) return true;
-    if (other.hasEnded) return this.#linkToNobody(other.pid, tag);
-    if (this.hasEnded) return other.#linkToNobody(this.pid, partnerTag);
-    this.runtime.counts.signals++;
-    if (!this.#addLink(other, partnerTag)) return false;
-    if (!other.#addLink(this, tag)) {
-      this.#removeLink(other.pid);
-      return false;
-    }
-    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "link", tag: partnerTag });
-    return true;
-  }
-
-  #addLink(process: BasicProcess, tag: bigint): boolean {
-    this.#links ??= new NumberTable();
-    const known = this.#links.get(process.pid);
-    if (known !== undefined) {
-      known.tag = tag;
-      return true;
-    }
-    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
-    this.#links.set(process.pid, { process, tag });
-    return true;
-  }
-
-  #removeLink(pid: Pid): boolean {
-    if (this.#links?.delete(pid) === undefined) return false;
-    this.group.release(Account.Memory, WATCH_BYTES);
-    return true;
-  }
-
-  /** As {@link link}; one that does not exist has failed already. False when a group refuses to pay. */
-  linkTo(pid: Pid, tag: bigint): boolean {
-    const other = this.visible(pid);
-    return other === null ? this.#linkToNobody(pid, tag) : this.link(other, tag);
-  }
-
-  #linkToNobody(pid: Pid, tag: bigint): boolean {
-    if (this.hasEnded) return true;
-    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
-    this.#hearOf(pid, tag, NO_PROCESS);
-    return true;
-  }
-
-  unlink(other: BasicProcess): void {
-    this.runtime.counts.signals++;
-    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "unlink" });
-    this.#removeLink(other.pid);
-    other.#removeLink(this.pid);
-  }
-
-  /** Its links: what it is told when the other fails, and what the other is told. */
-  *links(): Generator<{ readonly process: BasicProcess; readonly tag: bigint; readonly partnerTag: bigint }> {
-    for (const { process, tag } of this.#links?.values() ?? []) {
-      yield { process, tag: process.#links?.get(this.pid)?.tag ?? 0n, partnerTag: tag };
-    }
-  }
-
-  /** Whom it monitors. */
-  watching(): Iterable<BasicProcess> {
-    return this.#watching?.values() ?? [];
-  }
-
-  get linkCount(): number {
-    return this.#links?.size ?? 0;
-  }
-
-  /** A linked process has ended. The room that was reserved for the notice is the notice's until it is read. */
-  linkDied(pid: Pid, tag: bigint, reason: ExitReason): void {
-    if (this.#links?.delete(pid) === undefined) return;
-    if (!this.hasEnded && isFailure(reason)) this.#hearOf(pid, tag, reason);
-    else this.group.release(Account.Memory, WATCH_BYTES);
-  }
-
-  #hearOf(pid: Pid, tag: bigint, reason: ExitReason): void {
-    this.trace(pid, { kind: "link-died", tag, reason });
-    this.runtime.counts.signals++;
-    this.runtime.counts.linksDied++;
-    if (this.diesWithLinks) {
-      this.group.release(Account.Memory, WATCH_BYTES);
-      this.kill(reasonOfLink(pid, reason));
-      return;
-    }
-    const notice = new LinkDied(tag);
-    notice.takeOver(this.group, WATCH_BYTES);
-    this.deliver(notice);
-  }
-
-  /** Hears of the end of `other`, whatever its cause; at once if it has ended. False when the group refuses to pay. */
-  monitor(other: BasicProcess): boolean {
-    if (this.hasEnded) return true;
-    if (other.hasEnded) return this.#monitorNobody(other.pid);
-    this.#watching ??= new NumberTable();
-    if (this.#watching.get(other.pid) !== undefined) return true;
-    this.runtime.counts.signals++;
-    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
-    this.#watching.set(other.pid, other);
-    other.#watchers ??= new NumberTable();
-    other.#watchers.set(this.pid, this);
-    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "monitor" });
-    return true;
-  }
-
-  /** As {@link monitor}; one that does not exist has ended already. False when the group refuses to pay. */
-  monitorPid(pid: Pid): boolean {
-    const other = this.visible(pid);
-    return other === null ? this.#monitorNobody(pid) : this.monitor(other);
-  }
-
-  #monitorNobody(pid: Pid): boolean {
-    if (!this.group.reserve(Account.Memory, WATCH_BYTES)) return false;
-    this.#hearOfEnd(pid);
-    return true;
-  }
-
-  /** A monitored process has ended. */
-  #hearOfEnd(pid: Pid): void {
-    this.trace(pid, { kind: "process-died" });
-    this.runtime.counts.signals++;
-    const notice = new ProcessDied(pid);
-    notice.takeOver(this.group, WATCH_BYTES);
-    this.deliver(notice);
-  }
-
-  stopMonitoring(other: BasicProcess): void {
-    if (!this.#unwatch(other)) return;
-    this.runtime.counts.signals++;
-    if (this.runtime.trace !== null) other.trace(this.pid, { kind: "stop-monitoring" });
-  }
-
-  #unwatch(other: BasicProcess): boolean {
-    if (this.#watching?.delete(other.pid) === undefined) return false;
-    this.group.release(Account.Memory, WATCH_BYTES);
-    other.#watchers?.delete(this.pid);
-    return true;
-  }
+  // What is traced.
 
   /** Tells of data that comes to it. */
   traceMessage(from: Pid | null, message: Message): void {
     if (this.runtime.trace === null) return;
     const byteLength = message instanceof DataMessage ? message.byteLength : 0;
-    this.trace(from, { kind: "message", tag: message.tag, byteLength });
+    this.traceSignal(from, { kind: "message", tag: message.tag, byteLength });
   }
 
   /** Tells of a turn, and returns how it ended. */
@@ -400,7 +259,8 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
     return end;
   }
 
-  protected trace(from: Pid | null, signal: Signal): void {
+  /** Tells of what comes to it. */
+  traceSignal(from: Pid | null, signal: Signal): void {
     this.runtime.trace?.({ kind: "signal", from, to: this.pid, environment: this.environment.id, signal });
   }
 
@@ -422,6 +282,12 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
     if (!this.isStopped) return;
     this.isStopped = false;
     this.runtime.scheduler.release(this);
+  }
+
+  /** Charges it for work outside of its turns, whose fuel it pays in the next one: there it takes no time. */
+  chargeTime(nanoseconds: number): void {
+    const { executor, scheduler } = this.runtime;
+    if (!executor.isDeterministic) scheduler.chargeLate(this, nanoseconds);
   }
 
   // The end.
@@ -505,9 +371,9 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
       if (this.#closing > 0) return TurnEnd.Waiting;
       this.phase = Phase.Telling;
     }
-    left -= this.#tellLinks(left);
-    left -= this.#tellWatchers(left);
-    if (left <= 0 || !this.clean()) return TurnEnd.Ending;
+    const told = this.#relations?.tellSome(left, this.exitReason!) ?? 0;
+    this.turnCharge += told * TELL_CHARGE;
+    if (told >= left || !this.clean()) return TurnEnd.Ending;
     this.#exited();
     return TurnEnd.Ended;
   }
@@ -515,10 +381,7 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   /** Drops what it has, some more than `limit` at most. Returns how much; less than the limit when nothing is left. */
   #drop(limit: number): number {
     let dropped = this.#dropMessages(limit);
-    for (let other = this.#watching?.oldest; other != null && dropped < limit; other = this.#watching!.oldest) {
-      this.#unwatch(other.value);
-      dropped++;
-    }
+    if (dropped < limit) dropped += this.#relations?.unwatchSome(limit - dropped) ?? 0;
     if (dropped < limit) dropped += this.dropHeld(limit - dropped);
     this.turnCharge += dropped * DROP_CHARGE;
     return dropped;
@@ -537,31 +400,6 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
       }
     }
     return dropped;
-  }
-
-  #tellLinks(limit: number): number {
-    let told = 0;
-    for (let link = this.#links?.oldest; link != null && told < limit; link = this.#links!.oldest) {
-      const { process, tag } = link.value;
-      this.#removeLink(link.number);
-      process.linkDied(this.pid, tag, this.exitReason!);
-      told++;
-    }
-    this.turnCharge += told * TELL_CHARGE;
-    return told;
-  }
-
-  #tellWatchers(limit: number): number {
-    let told = 0;
-    for (let entry = this.#watchers?.oldest; entry != null && told < limit; entry = this.#watchers!.oldest) {
-      const { number, value: watcher } = entry;
-      this.#watchers!.delete(number);
-      watcher.#watching?.delete(this.pid);
-      watcher.#hearOfEnd(this.pid);
-      told++;
-    }
-    this.turnCharge += told * TELL_CHARGE;
-    return told;
   }
 
   #exited(): void {

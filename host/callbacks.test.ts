@@ -52,7 +52,7 @@ describe("what the embedder's callbacks throw", () => {
           params: [],
           results: [],
           call: (caller: never) =>
-            processOf(caller).suspend(
+            processOf(caller).hostCall.suspend(
               () => boom,
               () => [],
             ),
@@ -76,7 +76,7 @@ describe("what the embedder's callbacks throw", () => {
       const { runtime, executor, start } = run;
       const partner = start(RECEIVER);
       executor.runUntilIdle();
-      partner.process.link(handle.process, 0n);
+      partner.process.relations.link(handle.process, 0n);
       handle.kill();
       const uncaught = await uncaughtOf(() => executor.runUntilIdle());
       expect(new Set(uncaught)).to.deep.equal(new Set(["boom"]));

@@ -72,7 +72,7 @@ describe("an end", () => {
       const round = exclusive.opened;
       const handle = host.start(ends[round % ends.length]!, { link: watcher, config: { preopens: [exclusive.grant] } });
       current = handle;
-      watcher.process.monitor(handle.process);
+      watcher.process.relations.monitor(handle.process);
       left = 2;
       handle.process.onExit((reason) => {
         // Links hear of failures alone; the watcher has its turn later.

@@ -35,7 +35,7 @@ function printing(options: RuntimeOptions): { runtime: Runtime; stderr: Collecte
   const sleep = {
     params: ["i64"],
     results: [],
-    call: (caller: Parameters<typeof processOf>[0], ms: unknown) => processOf(caller).sleep(Number(ms)),
+    call: (caller: Parameters<typeof processOf>[0], ms: unknown) => processOf(caller).hostCall.sleep(Number(ms)),
   } as const;
   const runtime = new Runtime({
     executor,

@@ -50,9 +50,9 @@ const cases: Readonly<Record<string, (process: Process, host: TestHost) => void>
     for (let i = 0; i < 500; i++) {
       const other = host.start(WAIT).process;
       other.diesWithLinks = false;
-      process.link(other, 1n);
-      process.monitor(other);
-      other.monitor(process);
+      process.relations.link(other, 1n);
+      process.relations.monitor(other);
+      other.relations.monitor(process);
     }
     host.executor.runUntilIdle(2_000);
   },

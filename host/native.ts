@@ -386,15 +386,15 @@ export class NativeProcess extends BasicProcess {
       receive: ((options = {}) => this.#receive(options)) as NativeContext["receive"],
       send: (pid, data, tag = 0n) => this.#send(pid, data, tag),
       sleep: (delayMs) => this.#sleep(delayMs),
-      link: (pid, tag = 0n) => void living().linkTo(pid, tag),
+      link: (pid, tag = 0n) => void living().relations.linkTo(pid, tag),
       unlink: (pid) => {
         const other = living().visible(pid);
-        if (other !== null) this.unlink(other);
+        if (other !== null) this.relations.unlink(other);
       },
-      monitor: (pid) => void living().monitorPid(pid),
+      monitor: (pid) => void living().relations.monitorPid(pid),
       stopMonitoring: (pid) => {
         const other = living().visible(pid);
-        if (other !== null) this.stopMonitoring(other);
+        if (other !== null) this.relations.stopMonitoring(other);
       },
       kill: (pid) => living().killProcess(pid),
       dieWhenLinkDies: (dies) => {

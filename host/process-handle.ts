@@ -133,7 +133,7 @@ export function statsOf(process: BasicProcess): ProcessStats {
     // Without the sign of a zero that was stored as a double.
     fuel: isGuest ? process.fuelUsed + 0 : 0,
     turns: process.turns,
-    memory: isGuest ? process.memoryBytes : 0,
+    memory: isGuest ? process.memory.byteLength : 0,
     mailbox: process.mailbox.size,
     links: process.linkCount,
     waiting: isGuest ? process.waiting : null,

@@ -1,7 +1,9 @@
 /** Where a process stands between its turns, as snapshot/ saves and restores it. */
 
-import type { Instance, Invocation, Store } from "../vm/index.ts";
+import { SnapshotError, type Instance, type Invocation, type Store } from "../vm/index.ts";
+import type { HostCall } from "./host-call.ts";
 import type { Process } from "./process.ts";
+import type { ProcessMessages } from "./process-messages.ts";
 import type { OpenedDescriptor } from "./wasi/state.ts";
 
 /** What the host call that waits is waiting for. */
@@ -14,6 +16,19 @@ export interface Waiting {
   readonly answersZero: boolean;
   /** Until its time is over; null for ever. */
   readonly leftMs: number | null;
+}
+
+/** Throws `SnapshotError` for a call that waits for something that is no data. */
+export function waitingOf(hostCall: HostCall, messages: ProcessMessages | null): Waiting {
+  const receiver = messages?.receiver ?? null;
+  if (receiver !== null) {
+    throw new SnapshotError("unsavable", `it waits for room in the mailbox of process ${receiver.pid}`);
+  }
+  if (hostCall.isOutside) {
+    const name = hostCall.invocation?.pendingCall?.name ?? "host function";
+    throw new SnapshotError("unsavable", `the call of ${name} waits for something outside of the process`);
+  }
+  return messages?.waiting ?? hostCall.waiting;
 }
 
 export interface ProcessRun {

@@ -11,7 +11,6 @@ import { LOOK_CHARGE } from "./send-circle.ts";
 import { reasonText } from "./signal.ts";
 import { countReachable } from "./node/testing.ts";
 import { guest, testRuntime, uncaughtOf } from "./testing.ts";
-import type { Process } from "./process.ts";
 import type { ProcessHandle } from "./process-handle.ts";
 import { Timer } from "./timers.ts";
 
@@ -200,11 +199,11 @@ describe("a guest process", () => {
       (call $note (call $receive (i64.const 0) (i64.const -1))) (call $note (i32.wrap_i64 (call $value))))`);
     executor.runUntilIdle();
     expect(endOf(linked)).to.deep.equal({ kind: "link", pid: gone.pid, reason: { kind: "noproc" } });
-    expect(linked.process.link(unlinked.process, 5n, 6n)).to.equal(true);
+    expect(linked.process.relations.link(unlinked.process, 5n, 6n)).to.equal(true);
     executor.runUntilIdle();
     expect(notes).to.deep.equal([1, 6]);
     for (const { process } of [gone, linked, unlinked]) {
-      expect(process.monitor(gone.process)).to.equal(true);
+      expect(process.relations.monitor(gone.process)).to.equal(true);
       expect(process.linkCount).to.equal(0);
     }
     expect(runtime.group.used(Account.Memory)).to.equal(0);
@@ -408,11 +407,11 @@ describe("a guest process", () => {
     expect(charges.map((charge) => charge - charges[0]!)).to.deep.equal(charges.map((_, i) => i * LOOK_CHARGE));
     let looks = 0;
     for (const { process } of senders) {
-      const { sendingTo } = process as Process;
-      Object.defineProperty(process, "sendingTo", {
+      const { blockedSends } = process;
+      Object.defineProperty(process, "blockedSends", {
         get() {
           looks++;
-          return sendingTo;
+          return blockedSends;
         },
       });
     }

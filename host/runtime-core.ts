@@ -5,7 +5,7 @@ import type { BasicProcess } from "./basic-process.ts";
 import type { Config } from "./config.ts";
 import type { Executor } from "./executor.ts";
 import type { Group } from "./group.ts";
-import type { SpawnRequest, SpawnResult } from "./process.ts";
+import type { SpawnRequest, SpawnResult } from "./process-start.ts";
 import type { RuntimeCounts } from "./runtime-counts.ts";
 import type { RegionPool } from "./regions.ts";
 import type { Scheduler } from "./scheduler.ts";

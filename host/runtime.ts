@@ -16,7 +16,7 @@ import {
   type MemoryAllocator,
   type Value,
 } from "../vm/index.ts";
-import { type BasicProcess, PROCESS_BYTES, WATCH_BYTES } from "./basic-process.ts";
+import { type BasicProcess, PROCESS_BYTES } from "./basic-process.ts";
 import { tellingOnce } from "./callbacks.ts";
 import { Config, type ConfigOptions } from "./config.ts";
 import { defaultMaxHostMemory, defaultMaxMemory, defaultServices } from "./default-services.ts";
@@ -39,7 +39,9 @@ import {
   GROUP_OBJECT,
 } from "./options.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
-import { Process, type SpawnRequest, type SpawnResult } from "./process.ts";
+import { Process } from "./process.ts";
+import { WATCH_BYTES } from "./process-relations.ts";
+import type { SpawnRequest, SpawnResult } from "./process-start.ts";
 import { metricsOf, type GroupMetric } from "./runtime-metrics.ts";
 import { RuntimeCounts } from "./runtime-counts.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
@@ -304,7 +306,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   }
 
   #handle(process: BasicProcess, { link, signal }: Pick<SpawnOptions, "link" | "signal">): ProcessHandle {
-    if (link !== undefined && !process.link(link.process, 0n)) {
+    if (link !== undefined && !process.relations.link(link.process, 0n)) {
       const isOwn = process.group.refusing(Account.Memory, WATCH_BYTES) !== null;
       const { group } = isOwn ? process : link.process;
       process.kill({ kind: "error", error: refusal(group, "link", null, WATCH_BYTES) });

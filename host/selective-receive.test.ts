@@ -126,7 +126,7 @@ describe("a receive with tags beside many others", () => {
     const { process } = host.start(searcher(receive(4_096, -1)));
     while (process.mailbox.seenCount === 0) host.executor.runUntilIdle(1);
     const { group } = host.runtime;
-    expect((process as Process).memoryBytes).to.be.at.least(4_096 * 128);
+    expect((process as Process).memory.byteLength).to.be.at.least(4_096 * 128);
     process.kill({ kind: "killed", by: null });
     host.executor.runUntilIdle(1);
     expect(process.hasEnded).to.equal(true);

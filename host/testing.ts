@@ -38,31 +38,32 @@ export function testFunctions(notes: Notes): Readonly<Record<string, HostDefinit
     self: define([], ["i64"], (process) => BigInt(process.pid)),
     /** Sends 8 bytes: pid, tag, value. */
     send: define(["i64", "i64", "i64"], ["i32"], (process, _caller, pid: bigint, tag: bigint, value: bigint) => {
-      process.createMessage(tag, 8);
+      process.messages.create(tag, 8);
       const bytes = new Uint8Array(8);
       new DataView(bytes.buffer).setBigInt64(0, value, true);
-      (process.scratch as DataMessage).append(bytes);
-      return process.send(Number(pid));
+      (process.messages.scratch as DataMessage).append(bytes);
+      return process.messages.send(Number(pid));
     }),
     /** Sends so many bytes. */
     fill: define(["i64", "i32"], ["i32"], (process, _caller, pid: bigint, byteLength: number) => {
-      process.createMessage(0n, 0);
-      (process.scratch as DataMessage).append(new Uint8Array(byteLength));
-      return process.send(Number(pid));
+      process.messages.create(0n, 0);
+      (process.messages.scratch as DataMessage).append(new Uint8Array(byteLength));
+      return process.messages.send(Number(pid));
     }),
     ask: define(["i64", "i64", "i64"], ["i32"], (process, _caller, pid: bigint, tag: bigint, timeout: bigint) => {
-      process.createMessage(tag, 8);
-      (process.scratch as DataMessage).append(new Uint8Array(8));
-      return process.sendReceive(Number(pid), tag, timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout));
+      process.messages.create(tag, 8);
+      (process.messages.scratch as DataMessage).append(new Uint8Array(8));
+      return process.messages.sendReceive(Number(pid), tag, timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout));
     }),
     /** Tag 0 takes any message. With another there are not more than a step can pass over. */
     receive: define(["i64", "i64"], ["i32"], (process, caller, tag: bigint, timeout: bigint) => {
       const timeoutMs = timeout < 0n ? Number.POSITIVE_INFINITY : Number(timeout);
-      return tag === 0n ? process.receive(timeoutMs) : process.search(new TagSet([tag]), timeoutMs, caller);
+      const { messages } = process;
+      return tag === 0n ? messages.receive(timeoutMs) : messages.search(new TagSet([tag]), timeoutMs, caller);
     }),
     /** The value of the message that was received, or its tag if it is a notice. */
     value: define([], ["i64"], (process) => {
-      const { scratch } = process;
+      const { scratch } = process.messages;
       if (!(scratch instanceof DataMessage)) return scratch?.tag ?? 0n;
       const { bytes } = scratch;
       return bytes.length < 8 ? 0n : new DataView(bytes.buffer).getBigInt64(0, true);
@@ -82,12 +83,12 @@ export function testFunctions(notes: Notes): Readonly<Record<string, HostDefinit
         (result) => [result.kind === "spawned" ? BigInt(result.process.pid) : -1n],
       ),
     ),
-    sleep: define(["i64"], [], (process, _caller, ms: bigint) => process.sleep(Number(ms))),
+    sleep: define(["i64"], [], (process, _caller, ms: bigint) => process.hostCall.sleep(Number(ms))),
     link: define(["i64", "i64"], [], (process, _caller, pid: bigint, tag: bigint) => {
-      process.linkTo(Number(pid), tag);
+      process.relations.linkTo(Number(pid), tag);
     }),
     monitor: define(["i64"], [], (process, _caller, pid: bigint) => {
-      process.monitorPid(Number(pid));
+      process.relations.monitorPid(Number(pid));
     }),
     kill: define(["i64"], [], (process, _caller, pid: bigint) => process.killProcess(Number(pid))),
     trapLinks: define(["i32"], [], (process, _caller, flag: number) => {

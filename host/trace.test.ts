@@ -142,7 +142,7 @@ describe("the trace", () => {
       results: ["i32"],
       call: (caller: Caller): typeof SUSPEND => {
         caller.memory().write(16, Uint8Array.of(word));
-        return processOf(caller).suspend(
+        return processOf(caller).hostCall.suspend(
           (done) => {
             queueMicrotask(() => done(word));
             return () => {};

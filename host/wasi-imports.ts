@@ -38,7 +38,7 @@ function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
       const process = processOf(caller);
       if (process.runtime.trace !== null) return tracedCall(process, caller, fullName, fn, args);
       const memory = caller.memory();
-      const answer = callWasi(process.wasi, fn, guestOf(process, caller, memory), args);
+      const answer = callWasi(process.wasi.state, fn, guestOf(process, caller, memory), args);
       return answer instanceof Promise ? complete(memory, answer) : answer;
     },
   };
@@ -69,10 +69,10 @@ function tracedCall(
     // A late answer reaches nobody.
     if (process.hasEnded) return errno;
     memory.effects.result(errno);
-    process.traceCall(name, memory.effects);
+    process.hostCall.trace(name, memory.effects);
     return errno;
   };
-  const answer = callWasi(process.wasi, fn, guestOf(process, caller, memory), args);
+  const answer = callWasi(process.wasi.state, fn, guestOf(process, caller, memory), args);
   return answer instanceof Promise ? complete(memory, answer).then(report) : report(answer);
 }
 

@@ -78,7 +78,7 @@ async function hibernation(): Promise<Omit<Hibernation, "kind" | "count" | "befo
   const freezeMs = performance.now() - started;
   while (!executor.scheduler.isIdle) await sleep(5);
   const frozen = await collected();
-  const countedBytes = all.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) / count;
+  const countedBytes = all.reduce((sum, { memory }) => sum + memory.byteLength, 0) / count;
   const wakingAt = performance.now();
   for (const each of all) each.wakeUp();
   while (!executor.scheduler.isIdle) await sleep(5);

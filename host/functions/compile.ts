@@ -52,10 +52,10 @@ class Compiling {
 
   /** Null when the process or the host has no memory for so many bytes. */
   static begin(process: Process, address: number, byteLength: number): Compiling | null {
-    if (!process.reserveBytes(byteLength)) return null;
+    if (!process.memory.reserveBytes(byteLength)) return null;
     const buffer = isLent(byteLength) ? borrowBuffer(byteLength) : newBuffer(byteLength);
     if (buffer === null) {
-      process.releaseBytes(byteLength);
+      process.memory.releaseBytes(byteLength);
       return null;
     }
     if (!isLent(byteLength)) process.chargeTime(byteLength * BUFFER_NS_PER_BYTE);
@@ -86,7 +86,7 @@ class Compiling {
   end(): void {
     this.#compilation?.release();
     if (isLent(this.#byteLength)) returnBuffer(this.#buffer);
-    this.#process.releaseBytes(this.#byteLength);
+    this.#process.memory.releaseBytes(this.#byteLength);
   }
 }
 
@@ -162,8 +162,8 @@ function endWork(process: Process): void {
 /** Whoever has a module compiled pays for the work, until a group pays for the module. */
 function accountantOf(process: Process): Accountant {
   return {
-    reserve: (_, byteLength) => process.reserveBytes(byteLength),
-    release: (_, byteLength) => process.releaseBytes(byteLength),
+    reserve: (_, byteLength) => process.memory.reserveBytes(byteLength),
+    release: (_, byteLength) => process.memory.releaseBytes(byteLength),
   };
 }
 

@@ -145,10 +145,10 @@ function finish(fn: HostFunction, guest: Guest, result: Result): Result {
   const { effects, process } = guest;
   // The engine takes undefined for nothing.
   if (effects === null) return result;
-  if (typeof result === "symbol") process.pendingCall = { name: fn.fullName, effects };
+  if (typeof result === "symbol") process.hostCall.traced = { name: fn.fullName, effects };
   else if (!(result instanceof FrameRequest)) {
     effects.result(result);
-    process.traceCall(fn.fullName, effects);
+    process.hostCall.trace(fn.fullName, effects);
   }
   return result;
 }

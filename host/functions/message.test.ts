@@ -299,7 +299,7 @@ for (const kind of ["tcp_stream", "tls_stream", "udp_socket"]) {
         tableOf(process, kind).add(new FakeResource(kind));
         const message = new DataMessage(0n);
         for (let i = 0; i < MAX_MESSAGE_RESOURCES; i++) message.pushResource(new FakeResource(kind));
-        process.scratch = message;
+        process.messages.scratch = message;
       };
       expect(runPrepared(fill, `(drop ${push})`).end).to.include("the message is too large");
     },
@@ -342,7 +342,7 @@ for (const kind of ["tcp_stream", "tls_stream", "udp_socket"]) {
         for (let i = 0; i < MAX_RESOURCES; i++) tableOf(process, kind).add(new FakeResource(kind));
         const message = new DataMessage(0n);
         message.pushResource(new FakeResource(kind));
-        process.scratch = message;
+        process.messages.scratch = message;
       };
       expect(runPrepared(fill, `(drop ${take(0)})`).end).to.include("the table is full");
     },

@@ -5,7 +5,7 @@
 
 import { DataMessage, MAX_MESSAGE_RESOURCES, type Message, ProcessDied, type Resource } from "../message.ts";
 import { ModuleHandle } from "../modules.ts";
-import { TIMED_OUT } from "../process.ts";
+import { TIMED_OUT } from "../process-messages.ts";
 import type { ResourceTable } from "../resources.ts";
 import { TagSet } from "../tag-table.ts";
 import { continueWith, type FrameRequest, type FrameState, type SUSPEND } from "../../vm/index.ts";
@@ -46,7 +46,7 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
       fuel: 100,
       doc: "Puts a new empty data message into the scratch slot; what was there is dropped with its resources. Tag 0 is no tag. The capacity is a hint.",
     },
-    (guest, tag, capacity) => guest.process.createMessage(tag, capacity),
+    (guest, tag, capacity) => guest.process.messages.create(tag, capacity),
   ),
   define(
     "write_data",
@@ -258,7 +258,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, pid) => {
       messageToSend(guest);
-      return guest.process.send(pid);
+      return guest.process.messages.send(pid);
     },
   ),
   define(
@@ -278,7 +278,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, pid, tag, timeoutMs) => {
       messageToSend(guest);
-      return guest.process.sendReceive(pid, tag, timeoutMs);
+      return guest.process.messages.sendReceive(pid, tag, timeoutMs);
     },
   ),
   define(
@@ -295,7 +295,7 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, pid, timeoutMs) => {
       const { tag } = messageToSend(guest);
-      return guest.process.sendReceive(pid, tag === 0n ? null : tag, timeoutMs);
+      return guest.process.messages.sendReceive(pid, tag === 0n ? null : tag, timeoutMs);
     },
   ),
   define(
@@ -319,10 +319,10 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, address, count, timeoutMs) => {
       if (count > MAX_TAGS) throw guest.trap(`${TOO_MANY_TAGS}: ${count}`);
-      const { process } = guest;
-      if (count === 0) return process.receive(timeoutMs);
+      const { messages } = guest.process;
+      if (count === 0) return messages.receive(timeoutMs);
       const tags = guest.readI64s(address, count, TAG_FUEL);
-      return process.search(new TagSet(tags), timeoutMs, guest.caller) ?? continueWith("search", [timeoutMs, tags]);
+      return messages.search(new TagSet(tags), timeoutMs, guest.caller) ?? continueWith("search", [timeoutMs, tags]);
     },
   ),
 ];
@@ -332,7 +332,8 @@ function searchStep(guest: Guest, state: FrameState): number | typeof SUSPEND | 
   const [timeoutMs, tags] = Array.isArray(state) ? (state as readonly FrameState[]) : [];
   const areTags = Array.isArray(tags) && tags.length <= MAX_TAGS && tags.every((tag) => typeof tag === "bigint");
   if (typeof timeoutMs !== "number" || !areTags) throw guest.trap(TOO_MANY_TAGS);
-  return guest.process.searchOn(tags as readonly bigint[], timeoutMs, guest.caller) ?? continueWith("search", state);
+  const { messages } = guest.process;
+  return messages.searchOn(tags as readonly bigint[], timeoutMs, guest.caller) ?? continueWith("search", state);
 }
 
 export const MESSAGE_FUNCTIONS: readonly HostFunction[] = [
@@ -345,7 +346,7 @@ export const MESSAGE_FUNCTIONS: readonly HostFunction[] = [
 ];
 
 function messageOf(guest: Guest): Message {
-  const { scratch } = guest.process;
+  const { scratch } = guest.process.messages;
   if (scratch === null) throw guest.trap(EMPTY_SLOT);
   return scratch;
 }
@@ -358,7 +359,7 @@ export function messageToSend(guest: Guest): DataMessage {
 }
 
 function dataOf(guest: Guest): DataMessage {
-  const { scratch } = guest.process;
+  const { scratch } = guest.process.messages;
   if (!(scratch instanceof DataMessage)) throw guest.trap(NOT_DATA);
   return scratch;
 }

@@ -14,7 +14,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
     "sleep_ms",
     ["millis: millis"],
     { fuel: 100, waits: true, isResumable: true, doc: "Waits for so long." },
-    ({ process }, millis): Result => process.sleep(millis),
+    ({ process }, millis): Result => process.hostCall.sleep(millis),
   ),
   define(
     "die_when_link_dies",
@@ -40,7 +40,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
       doc: "Links both ways: when one fails, the other is told with this tag. With a process that does not exist, the caller is told at once.",
     },
     (guest, tag, pid) => {
-      if (!guest.process.linkTo(pid, tag)) throw noMemory(guest, "link");
+      if (!guest.process.relations.linkTo(pid, tag)) throw noMemory(guest, "link");
     },
   ),
   define(
@@ -49,7 +49,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
     { fuel: SIGNAL_FUEL, doc: "Removes the link on both sides, if there is one." },
     ({ process }, pid) => {
       const other = process.visible(pid);
-      if (other !== null) process.unlink(other);
+      if (other !== null) process.relations.unlink(other);
     },
   ),
   define(
@@ -61,7 +61,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
       doc: "When that process ends for any reason, the caller gets a process-died message; at once if it does not exist.",
     },
     (guest, pid) => {
-      if (!guest.process.monitorPid(pid)) throw noMemory(guest, "monitor");
+      if (!guest.process.relations.monitorPid(pid)) throw noMemory(guest, "monitor");
     },
   ),
   define(
@@ -70,7 +70,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
     { fuel: SIGNAL_FUEL, doc: "Ends the monitoring, if there is any." },
     ({ process }, pid) => {
       const other = process.visible(pid);
-      if (other !== null) process.stopMonitoring(other);
+      if (other !== null) process.relations.stopMonitoring(other);
     },
   ),
   define(

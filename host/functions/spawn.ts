@@ -4,7 +4,8 @@ import type { CompiledModule, Value } from "../../vm/index.ts";
 import { Phase } from "../basic-process.ts";
 import type { Config, ConfigDraft } from "../config.ts";
 import { Account } from "../group.ts";
-import type { Process, SpawnRequest, SpawnResult } from "../process.ts";
+import type { Process } from "../process.ts";
+import type { SpawnRequest, SpawnResult } from "../process-start.ts";
 import type { Registered, Reservation } from "../registry.ts";
 import type { Cancel } from "../system.ts";
 import { Timer } from "../timers.ts";
@@ -110,7 +111,7 @@ export const SPAWN_FUNCTIONS: readonly HostFunction[] = [
       const prepared = prepare(guest, link, configId, moduleId, funcAt, funcLength, paramsAt, paramsLength);
       if (guest.process.group.available(Account.Names) < 1) throw guest.trap("too many registered names");
       if ("error" in prepared) return guest.fail(idAddress, prepared.error);
-      return guest.process.suspend<Registered | SpawnResult>(
+      return guest.process.hostCall.suspend<Registered | SpawnResult>(
         (done) => getOrSpawn(guest, name, prepared, done),
         (result) => {
           if (!("kind" in result)) return [found(result)];

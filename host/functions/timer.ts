@@ -24,7 +24,7 @@ export const TIMER_FUNCTIONS: readonly HostFunction[] = [
       const message = messageToSend(guest);
       const id = sendAfter(process, pid, message, delayMs);
       if (id === null) throw guest.trap(TOO_MANY);
-      process.scratch = null;
+      process.messages.scratch = null;
       return BigInt(id);
     },
   ),

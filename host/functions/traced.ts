@@ -69,12 +69,12 @@ function directArguments(params: readonly string[], caller: DirectCaller): unkno
 /** A step that asks for more is told too: what it wrote would be forgotten. */
 function finish(name: string, process: Process, effects: EffectHash, result: unknown): unknown {
   if (result instanceof Promise) return result.then((late: unknown) => finish(name, process, effects, late));
-  if (result === SUSPEND) process.pendingCall = { name, effects };
+  if (result === SUSPEND) process.hostCall.traced = { name, effects };
   // A late answer reaches nobody.
   else if (!process.hasEnded) {
     if (!(result instanceof FrameRequest))
       for (const value of Array.isArray(result) ? result : [result]) effects.result(value);
-    process.traceCall(name, effects);
+    process.hostCall.trace(name, effects);
   }
   return result;
 }

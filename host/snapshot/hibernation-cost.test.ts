@@ -110,14 +110,14 @@ describe("what hibernation costs", () => {
     const { runtime, executor } = setting;
     const { handle, process } = setting.large();
     const before = setting.memory;
-    const bytesBefore = process.memoryBytes;
+    const bytesBefore = process.memory.byteLength;
     const seen: number[] = [];
     const frozen = await setting.drive(handle.hibernate(), () => seen.push(setting.memory - before));
     expect(frozen.result).to.equal(true);
     // Nothing of this memory is zero: it is written, and then put together beside what was written.
     expect(Math.max(...seen)).to.be.within(1.9 * STORE_BYTES, 2.3 * STORE_BYTES);
     for (let i = 1; i < STEPS; i++) expect(seen[i]).to.be.at.least(seen[i - 1]!);
-    expect(setting.memory - before).to.equal(process.memoryBytes - bytesBefore);
+    expect(setting.memory - before).to.equal(process.memory.byteLength - bytesBefore);
     handle.kill();
     executor.runUntilIdle();
     expect(runtime.group.used(Account.Memory)).to.equal(0);

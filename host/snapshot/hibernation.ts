@@ -38,7 +38,7 @@ export function hibernate(process: Process): boolean | Promise<boolean> {
   if (executor.isDeterministic) return atOnce(process);
   return new Promise((resolve, reject) => {
     const freezing = new Freezing(process, resolve, reject);
-    process.beginFreezing(() => freezing.giveUp());
+    process.saving.beginFreezing(() => freezing.giveUp());
     scheduler.start(freezing, process.group.share, process);
   });
 }
@@ -56,7 +56,7 @@ function atOnce(process: Process): boolean {
 }
 
 function freeze(process: Process, { saving, run, parts }: Work): boolean {
-  return process.freeze(run, new Waking(run, saving.bytes, parts, process.storeBytes));
+  return process.freeze(run, new Waking(run, saving.bytes, parts, process.memory.storeBytes));
 }
 
 /** Saves a process for hibernation, a step in each turn. It begins where the process is in virtual time, which pays for it. */
@@ -75,7 +75,7 @@ class Freezing extends Task {
 
   override run(): TurnEnd {
     const process = this.#process;
-    this.turnCharge = chargeOfStep(process.storeBytes);
+    this.turnCharge = chargeOfStep(process.memory.storeBytes);
     let isFrozen = false;
     try {
       const work = isWaiting(process) ? (this.#work ??= beginSaving(process)) : null;
@@ -87,7 +87,7 @@ class Freezing extends Task {
       if (!(error instanceof SnapshotError)) this.#reject(error);
     }
     this.#end(isFrozen);
-    process.endFreezing();
+    process.saving.endFreezing();
     return TurnEnd.Ended;
   }
 
@@ -161,7 +161,7 @@ class Waking implements Restoring {
     try {
       if (this.#restoration === null) {
         // What it takes now it has had before.
-        process.releaseBytes(this.byteLength);
+        process.memory.releaseBytes(this.byteLength);
         this.#restoration = new Restoration(this.#bytes, { withoutHash: true });
         this.#restoration.begin(this.#options(process));
       }

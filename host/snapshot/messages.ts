@@ -1,7 +1,7 @@
 /** Messages as data: what they hold of modules is named by hash, other resources are refused by their names. */
 
 import { type CompiledModule, type FrameState, moduleHash, Termination } from "../../vm/index.ts";
-import { WATCH_BYTES } from "../basic-process.ts";
+import { WATCH_BYTES } from "../process-relations.ts";
 import { Account, type Group } from "../group.ts";
 import {
   DataMessage,

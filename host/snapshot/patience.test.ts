@@ -53,14 +53,14 @@ describe("a snapshot", () => {
       const handle = await waiting(runtime);
       const other = await waiting(runtime);
       const work = handle.snapshot({ stop: true, settle: settles });
-      handle.process.link(other.process, 1n);
+      handle.process.relations.link(other.process, 1n);
       if (!settles) {
         const error = await work.catch((reason: unknown) => reason);
         expect(String(error)).to.include(`it is linked with process ${other.pid}, which has no registered name`);
         continue;
       }
       expect(await isSettled(work)).to.equal(false);
-      handle.process.unlink(other.process);
+      handle.process.relations.unlink(other.process);
       await wake(handle);
       const copy = await runtime.restore(await work, { modules: [LARGE] });
       expect(reasonText(await handle.exited)).to.equal("normal");

@@ -32,12 +32,12 @@ export function relationsState(process: Process, names: Names, relations: Relati
     return name;
   };
   const links: FrameState[] = [];
-  for (const { process: other, tag, partnerTag } of process.links()) {
+  for (const { process: other, tag, partnerTag } of process.relations.links()) {
     const name = nameOf(other, "it is linked with");
     if (name !== undefined) links.push({ name, tag, partnerTag });
   }
   const monitors: FrameState[] = [];
-  for (const other of process.watching()) {
+  for (const other of process.relations.watching()) {
     const name = nameOf(other, "it monitors");
     if (name !== undefined) monitors.push(name);
   }
@@ -103,13 +103,13 @@ export function restoreRelations(fields: Fields, process: Process, relations: Re
       if (!isKept) throw mismatch("no room for a name");
     }
     for (const { other, tag, partnerTag } of links) {
-      if (other !== null && !process.link(other, tag, partnerTag)) throw mismatch("no memory for a link");
+      if (other !== null && !process.relations.link(other, tag, partnerTag)) throw mismatch("no memory for a link");
     }
     for (const other of monitored) {
-      if (other !== null && !process.monitor(other)) throw mismatch("no memory for a monitor");
+      if (other !== null && !process.relations.monitor(other)) throw mismatch("no memory for a monitor");
     }
   } catch (error) {
-    for (const { other } of links) if (other !== null) process.unlink(other);
+    for (const { other } of links) if (other !== null) process.relations.unlink(other);
     for (const name of names) if (registry.get(name)?.processId === BigInt(process.pid)) registry.remove(name);
     throw error;
   }

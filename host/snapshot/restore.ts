@@ -19,8 +19,9 @@ import { GrantError } from "../directory-grants.ts";
 import type { Config } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import type { Group } from "../group.ts";
-import { MAX_FRAME_SLOTS, type Process, type SpawnRequest } from "../process.ts";
+import { MAX_FRAME_SLOTS, type Process } from "../process.ts";
 import type { Restoring, Waiting } from "../process-run.ts";
+import type { SpawnRequest } from "../process-start.ts";
 import { ALL_FD_FLAGS } from "../wasi/abi.ts";
 import { ProcessExit } from "../wasi/proc.ts";
 import type { OpenedDescriptor } from "../wasi/state.ts";
@@ -151,13 +152,13 @@ class ProcessRestoring implements Restoring {
       process.resources.timers.dropSome(Number.POSITIVE_INFINITY);
       throw error;
     }
-    if (!isStarting) process.comeBack();
+    if (!isStarting) process.comeIntoView();
   }
 
   #messages(process: Process): void {
     const { group, mailbox } = process;
     const fields = this.#fields;
-    if (fields.has("scratch")) process.scratch = restoreMessage(fields.get("scratch"), this.#modules, group);
+    if (fields.has("scratch")) process.messages.scratch = restoreMessage(fields.get("scratch"), this.#modules, group);
     const messages = fields.list("mailbox");
     for (const message of messages) mailbox.push(restoreMessage(message, this.#modules, group));
     // They have been paid for.
@@ -178,7 +179,7 @@ export function storeOptions(
     ...(extern === undefined ? {} : { extern }),
     ...(hostFunc === undefined ? {} : { hostFunc }),
     error: readError,
-    accountant: process,
+    accountant: process.memory,
     allocator: runtime.allocator,
     maxFrameSlots: MAX_FRAME_SLOTS,
     data: process,
@@ -227,7 +228,7 @@ function installWasi(fields: Fields, process: Process): void {
   const isTime = (time: FrameState): time is bigint => typeof time === "bigint" && time >= 0n;
   if (times?.every(isTime) === false) throw invalid("a time");
   try {
-    process.installWasi({ opened, times: times as readonly bigint[] | null });
+    process.wasi.install({ opened, times: times as readonly bigint[] | null });
   } catch (error) {
     if (error instanceof RangeError) throw invalid(error.message);
     throw error;

@@ -61,14 +61,14 @@ export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptio
         }
         const bytes = finish(process, begin(process, standing, options), options);
         if (bytes instanceof Uint8Array) resolve(bytes);
-        else bytes.then(resolve, (error: unknown) => waits(error) && process.atPause(look));
+        else bytes.then(resolve, (error: unknown) => waits(error) && process.saving.atPause(look));
       } catch (error) {
         return !waits(error);
       }
       return true;
     };
     if (look()) return;
-    process.atPause(look);
+    process.saving.atPause(look);
     process.wakeUp();
   });
 }
@@ -125,7 +125,7 @@ async function finishLater(process: Process, first: Save, options: ProcessSnapsh
   let save = first;
   save.isLate = true;
   executor.hold();
-  process.hold();
+  process.saving.hold();
   try {
     do {
       await eventLoopTurn();
@@ -135,7 +135,7 @@ async function finishLater(process: Process, first: Save, options: ProcessSnapsh
     } while (!save.saving.step());
     return done(process, save.saving, options);
   } finally {
-    process.unhold();
+    process.saving.unhold();
     executor.unhold();
   }
 }
@@ -151,7 +151,8 @@ function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnap
 }
 
 function processState(process: Process, run: ProcessRun, relations: Relations): FrameState {
-  const { config, environment, mailbox, makerPid, phase, scratch } = process;
+  const { config, environment, mailbox, makerPid, phase } = process;
+  const { scratch } = process.messages;
   const isStarting = phase === Phase.Initialising;
   if (isStarting && makerPid !== null) throw unsavable(`it is being started by process ${makerPid}`);
   if (isCompiling(process)) throw unsavable("it is compiling a module");
@@ -191,13 +192,14 @@ function argState(value: Value): FrameState {
   throw unsavable("an argument of its entry is a reference");
 }
 
-function wasiState({ openedWasi, config }: Process): FrameState {
-  if (openedWasi === null) return null;
-  let opened: ReturnType<typeof openedWasi.opened>;
+function wasiState({ wasi, config }: Process): FrameState {
+  const state = wasi.opened;
+  if (state === null) return null;
+  let opened: ReturnType<typeof state.opened>;
   try {
-    opened = openedWasi.opened(config.preopens.map(({ name }) => name));
+    opened = state.opened(config.preopens.map(({ name }) => name));
   } catch (error) {
     throw unsavable(error instanceof Error ? error.message : String(error));
   }
-  return { opened: opened.map((each) => ({ ...each })), times: openedWasi.remainingTimes?.() ?? null };
+  return { opened: opened.map((each) => ({ ...each })), times: state.remainingTimes?.() ?? null };
 }
