@@ -4,7 +4,7 @@
  */
 
 import type { AtomicWait, Invocation, Outcome, Value } from "../vm/index.ts";
-import { FuelExhausted } from "../vm/index.ts";
+import { asError, FuelExhausted, unlessAborted } from "../vm/index.ts";
 import { checkDrive } from "./options.ts";
 import type { Cancel, Clock, EventLoop } from "./system.ts";
 
@@ -121,23 +121,4 @@ export function remainingNs(wait: AtomicWait, clock: Clock): bigint {
 function ended(invocation: Invocation, error: Error): Error {
   invocation.terminate(error);
   return error;
-}
-
-export function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-/** Comes back early when the signal is aborted. */
-export async function unlessAborted(ready: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return ready;
-  let stop = () => {};
-  const aborted = new Promise<void>((resolve) => {
-    stop = resolve;
-  });
-  signal.addEventListener("abort", stop);
-  try {
-    await Promise.race([ready, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

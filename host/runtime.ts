@@ -15,6 +15,7 @@ import {
   type LinkPlan,
   type MemoryAllocator,
   type Value,
+  whenAborted,
 } from "../vm/index.ts";
 import { type BasicProcess, PROCESS_BYTES } from "./basic-process.ts";
 import { tellingOnce } from "./callbacks.ts";
@@ -314,8 +315,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     if (signal !== undefined) {
       const kill = (): void => process.kill({ kind: "killed", by: null, cause: signal.reason });
       if (signal.aborted) kill();
-      else signal.addEventListener("abort", kill, { once: true });
-      process.onExit(() => signal.removeEventListener("abort", kill));
+      else process.onExit(whenAborted(signal, kill));
     }
     return new ProcessHandle(process);
   }

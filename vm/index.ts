@@ -33,6 +33,7 @@ export {
   type TerminationReason,
   type TrapMessage,
 } from "./errors.ts";
+export { asError, unlessAborted, whenAborted } from "./abort.ts";
 export { eventLoopTurn } from "./event-loop.ts";
 export type { CallOptions } from "./execute/calls.ts";
 export { Caller, type DirectCaller } from "./execute/caller.ts";

@@ -13,6 +13,7 @@
  */
 
 import {
+  asError,
   type Accountant,
   type CompiledModule,
   type ExternDescriptor,
@@ -27,18 +28,10 @@ import {
   Store,
   Termination,
   Trap,
+  unlessAborted,
   type Value,
 } from "../../vm/index.ts";
-import {
-  asError,
-  type DriveOptions,
-  fuelLimits,
-  newProgress,
-  type Progress,
-  timeOutLater,
-  TURN_NS,
-  unlessAborted,
-} from "../drive.ts";
+import { type DriveOptions, fuelLimits, newProgress, type Progress, timeOutLater, TURN_NS } from "../drive.ts";
 import { checkThreads } from "../options.ts";
 import { Errno } from "./abi.ts";
 

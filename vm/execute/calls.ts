@@ -1,5 +1,6 @@
 /** The embedder's three ways to run guest code: at once, giving the event loop its turn, or turn by turn. */
 
+import { asError, unlessAborted } from "../abort.ts";
 import { FuelExhausted, SuspendError } from "../errors.ts";
 import { eventLoopTurn } from "../event-loop.ts";
 import { REENTRY_GRANT_FUEL } from "../limits.ts";
@@ -39,7 +40,7 @@ export async function finish(invocation: Invocation, options: CallOptions): Prom
     if (outcome.kind === "waiting") {
       if (outcome.ready === null) throw suspended(invocation, "the host function waits for Invocation.resume");
       const stop = outcome.reason === "atomicWait" ? timeOutLater(outcome.wait) : undefined;
-      await (signal === undefined ? outcome.ready : untilAborted(outcome.ready, signal));
+      await unlessAborted(outcome.ready, signal);
       stop?.();
       turnStart = performance.now();
       continue;
@@ -94,10 +95,6 @@ function suspended(invocation: Invocation, message: string): SuspendError {
   return error;
 }
 
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
-}
-
 /** Ends the wait when its time is over, unless it is stopped before. */
 function timeOutLater(wait: AtomicWait): () => void {
   if (wait.timeoutNs === null) return () => undefined;
@@ -110,16 +107,4 @@ function timeOutLater(wait: AtomicWait): () => void {
   };
   look();
   return () => clearTimeout(timer);
-}
-
-async function untilAborted(ready: Promise<void>, signal: AbortSignal): Promise<void> {
-  // The signal tells those who listen, and only once.
-  if (signal.aborted) return;
-  let stop = (): void => undefined;
-  const aborted = new Promise<void>((resolve) => {
-    stop = resolve;
-  });
-  signal.addEventListener("abort", stop, { once: true });
-  await Promise.race([ready, aborted]);
-  signal.removeEventListener("abort", stop);
 }
