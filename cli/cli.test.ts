@@ -182,6 +182,33 @@ describe("perilune", function () {
       expect(memory.stderr.split("\n")[0]).to.contain("memory limit");
     });
 
+    it("the memory limit holds for compiling, whoever runs the module, and is no fault of the module", async () => {
+      const path = file("hello.wat", HELLO);
+      await together([["run", "--stats=json"], ["lunatic", "run", "--stats=json"], ["top"]], async (command) => {
+        const { code, stderr } = await perilune([...command, "--max-memory", "1K", path]);
+        expect(code, command.join(" ")).to.equal(137);
+        expect(stderr, command.join(" ")).to.match(/memory limit: no memory to compile the module: \d+ bytes/);
+        if (command[0] === "run") expect(stderr).to.contain('"exitCode":137,"reason":"memory"');
+      });
+    });
+
+    it("durations may be longer than Node's timers", async () => {
+      // 2^31 ms are 596.5 hours.
+      const path = file(
+        "a-while.wat",
+        `(module (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 24) "\\00\\e1\\f5\\05")
+          (func (export "_start") (drop (call $poll (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))))`,
+      );
+      const commands = [["run"], ["lunatic", "run"], ["top", "--interval", "10000000m"]];
+      await together(commands, async (command) => {
+        const { code, stdout, stderr } = await perilune([...command, "--timeout", "10000h", path]);
+        expect([code, stderr], command.join(" ")).to.deep.equal([0, ""]);
+        // At its end alone.
+        if (command[0] === "top") expect(stdout.match(/PID/g)).to.have.length(1);
+      });
+    });
+
     it("exits with 124 at the timeout, also while the program waits", async () => {
       for (const body of [
         "(loop $again (br $again))",

@@ -4,7 +4,16 @@
  */
 
 import { readFile, stat } from "node:fs/promises";
-import { compile, CompileError, type AsyncCompileOptions, type CompiledModule, type Proposal } from "../vm/index.ts";
+import {
+  compile,
+  CompileError,
+  LimitAccountant,
+  Termination,
+  type CompiledModule,
+  type Engine,
+  type Proposal,
+  type ResourceKind,
+} from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { systemText } from "./system-text.ts";
 
@@ -45,11 +54,39 @@ export async function readModule(path: string, proposals: ReadonlySet<Proposal> 
 /** What binaries were written as, for errors. */
 const texts = new WeakMap<Uint8Array, string>();
 
-/** Compiles what {@link readModule} has read. What is invalid in a text is named by line and column. */
-export async function compileModule(bytes: Uint8Array, options: AsyncCompileOptions = {}): Promise<CompiledModule> {
+export interface ModuleOptions {
+  readonly engine?: Engine;
+  readonly signal?: AbortSignal;
+  /** The most that the module may take, its bytes among them. */
+  readonly maxBytes?: number;
+}
+
+/** What compiling may take, which an error of compiling does not tell from the engine's own limits. */
+class CompileAccountant extends LimitAccountant {
+  /** Of the last that was asked for. */
+  isRefused = false;
+
+  override reserve(kind: ResourceKind, byteLength: number): boolean {
+    this.isRefused = !super.reserve(kind, byteLength);
+    return !this.isRefused;
+  }
+}
+
+/**
+ * Compiles what {@link readModule} has read. What is invalid in a text is named by line and column. Throws a Termination
+ * where `maxBytes` is what is in the way.
+ */
+export async function compileModule(
+  bytes: Uint8Array,
+  { maxBytes = Number.MAX_SAFE_INTEGER, ...options }: ModuleOptions = {},
+): Promise<CompiledModule> {
+  const accountant = new CompileAccountant(Math.max(0, maxBytes - bytes.length));
   try {
-    return await compile(bytes, options);
+    return await compile(bytes, { ...options, accountant });
   } catch (error) {
+    if (error instanceof CompileError && error.kind === "limit" && accountant.isRefused) {
+      throw new Termination("memory limit", error.reason);
+    }
     const text = texts.get(bytes);
     if (!(error instanceof CompileError) || text === undefined) throw error;
     const { invalidText } = await import("../vm/text/places.ts");

@@ -1,6 +1,7 @@
 /** What ends a run from outside the guest: time, signals, a closed stdout, and that nothing can wake it any more. */
 
 import { EXIT_FAILURE, EXIT_SIGINT, EXIT_SIGPIPE, EXIT_SIGTERM, EXIT_TIMEOUT, Interrupted } from "./exit.ts";
+import { callAfter } from "./timers.ts";
 
 /** How long an orderly end may take after a signal. */
 const SIGNAL_GRACE_MS = 2_000;
@@ -34,12 +35,11 @@ export class Interruptions {
     };
     const onIdle = () => this.deadlock();
     const onTimeout = () => this.interrupt("timeout", EXIT_TIMEOUT, `ended after ${timeoutMs} ms`);
-    // Alone it must not keep a run alive that waits for nothing.
-    const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs).unref();
+    const stopTimer = timeoutMs === undefined ? () => {} : callAfter(timeoutMs, onTimeout);
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("beforeExit", onIdle);
     process.stdout.on("error", onOutputError);
     return () => {
-      clearTimeout(timer);
+      stopTimer();
       process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("beforeExit", onIdle);
       process.stdout.off("error", onOutputError);
     };

@@ -13,6 +13,7 @@ describe("values of options", () => {
     for (const text of ["", "0", "-1", "1.5", "1e-2", "x", "1e99", "0x10", "Infinity"]) {
       expect(() => parseCount("--fuel", text), text).to.throw(UsageError, "--fuel");
     }
+    expect(() => parseCount("--fuel", "1e99")).to.throw("--fuel is at most 9007199254740991, less than '1e99'");
   });
 
   it("bytes have units of 1,024", () => {
@@ -26,6 +27,11 @@ describe("values of options", () => {
     for (const [text, value] of cases) expect(parseBytes("--max-memory", text), text).to.equal(value);
     for (const text of ["", "M", "1T", "1.5M", "-1", "0"]) {
       expect(() => parseBytes("--max-memory", text), text).to.throw(UsageError, "--max-memory");
+    }
+    expect(() => parseBytes("--max-memory", "0M")).to.throw("such as 65536, 64K, 16M or 2G, not '0M'");
+    // The number alone would be exact, the bytes are not.
+    for (const text of ["9007199254740992", "99_999_999G"]) {
+      expect(() => parseBytes("--max-memory", text)).to.throw(`at most 9007199254740991, less than '${text}'`);
     }
   });
 

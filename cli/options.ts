@@ -8,10 +8,14 @@ import { systemText } from "./system-text.ts";
 export function parseCount(option: string, text: string, least = 1): number {
   const digits = text.replaceAll("_", "");
   const value = /^\d+(e\d+)?$/i.test(digits) ? Number(digits) : Number.NaN;
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new OptionError(`${option} needs a whole number of at least ${least}, not '${text}'`);
-  }
-  return value;
+  if (!(value >= least)) throw new OptionError(`${option} needs a whole number of at least ${least}, not '${text}'`);
+  return safe(option, value, text);
+}
+
+/** Larger ones are not exact. */
+function safe(option: string, value: number, text: string): number {
+  if (value <= Number.MAX_SAFE_INTEGER) return value;
+  throw new OptionError(`${option} is at most ${Number.MAX_SAFE_INTEGER}, less than '${text}'`);
 }
 
 const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
@@ -25,10 +29,15 @@ const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
 export function parseBytes(option: string, text: string): number {
   const match = /^(\d[\d_]*)([KMG]?)(i?B)?$/i.exec(text);
   const unit = BYTE_UNITS.get((match?.[2] ?? "").toUpperCase());
-  if (match?.[1] === undefined || unit === undefined) {
+  const value = Number(match?.[1]?.replaceAll("_", "")) * (unit ?? Number.NaN);
+  if (!(value > 0))
     throw new OptionError(`${option} needs a number of bytes such as 65536, 64K, 16M or 2G, not '${text}'`);
-  }
-  return parseCount(option, match[1]) * unit;
+  return safe(option, value, text);
+}
+
+/** Of `--max-memory`; without it there is no limit. */
+export function maxBytesOf(maxMemory: string | undefined): number {
+  return maxMemory === undefined ? Number.MAX_SAFE_INTEGER : parseBytes("--max-memory", maxMemory);
 }
 
 const DURATION_UNITS: ReadonlyMap<string, number> = new Map([

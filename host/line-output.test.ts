@@ -44,6 +44,10 @@ describe("LineOutput", () => {
     expect(log).to.have.length(69);
     for (const guest of guests) guest.flush();
     expect(log).to.have.length(200);
+    const emoji = `${"a".repeat(8_191)}😀${"b".repeat(8_191)}😀`;
+    const whole = [`${"a".repeat(8_191)}`, `😀${"b".repeat(8_190)}`, "b😀"];
+    expect(written(emoji)).to.deep.equal([...whole.slice(0, 2), "|", whole[2]]);
+    expect(written(`${emoji}\n`)).to.deep.equal([...whole, "|"]);
     expect(written(`${"x".repeat(20_000)}\n`).map(({ length }) => length)).to.deep.equal([8_192, 8_192, 3_616, 1]);
   });
 });

@@ -55,8 +55,9 @@ export class LineOutput implements OutputStream {
     // Apart from what was passed on, which it would hold as long as it is kept.
     rest += this.#decode(bytes.subarray(end));
     while (rest.length > MAX_LINE_LENGTH) {
-      this.#onLine(rest.slice(0, MAX_LINE_LENGTH));
-      rest = rest.slice(MAX_LINE_LENGTH);
+      const end = endOfPiece(rest, 0);
+      this.#onLine(rest.slice(0, end));
+      rest = rest.slice(end);
     }
     this.#keep(rest);
     const { outputs } = this.#unfinished;
@@ -100,10 +101,20 @@ export class LineOutput implements OutputStream {
   }
 
   #pass(line: string): void {
-    for (let at = 0; at === 0 || at < line.length; at += MAX_LINE_LENGTH) {
-      this.#onLine(line.slice(at, at + MAX_LINE_LENGTH));
-    }
+    let at = 0;
+    do {
+      const end = endOfPiece(line, at);
+      this.#onLine(line.slice(at, end));
+      at = end;
+    } while (at < line.length);
   }
+}
+
+/** Where the piece that begins at `at` ends: no character of two units is cut. */
+function endOfPiece(line: string, at: number): number {
+  const end = Math.min(line.length, at + MAX_LINE_LENGTH);
+  const isCut = end < line.length && (line.charCodeAt(end - 1) & 0xfc00) === 0xd800;
+  return isCut ? end - 1 : end;
 }
 
 /** Bytes at the end that begin a character of UTF-8 whose others are missing. */

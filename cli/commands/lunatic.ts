@@ -8,7 +8,7 @@ import { EXIT_TIMEOUT, Interrupted, OptionError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
-import { parseDuration } from "../options.ts";
+import { maxBytesOf, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
 import { guardOutput, leave, say } from "../streams.ts";
 import { printStats, type StatsFormat, statsFormat } from "../stats.ts";
@@ -140,7 +140,10 @@ async function runProgram({
   const name = displayName(file);
   const started = performance.now();
   try {
-    const module = await compileModule(await readModule(file), { signal: interruptions.signal });
+    const module = await compileModule(await readModule(file), {
+      maxBytes: maxBytesOf(options.maxMemory),
+      signal: interruptions.signal,
+    });
     const compileMs = performance.now() - started;
     const programName = file.split(/[\\/]/).at(-1) ?? file;
     const grants = await lunaticGrants([programName, ...args], options);

@@ -19,7 +19,7 @@ import {
 import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, SnapshotOptions, Value } from "../../vm/index.ts";
-import { Func, LimitAccountant, SnapshotError, Store } from "../../vm/index.ts";
+import { Func, SnapshotError, Store } from "../../vm/index.ts";
 import { type End, endOf, noStart } from "../end.ts";
 import { EXIT_UNSAVED, Interrupted, OptionError, UsageError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
@@ -28,7 +28,7 @@ import {
   directoryError,
   engineWith,
   environmentOf,
-  parseBytes,
+  maxBytesOf,
   parseCount,
   parseDirectory,
   parseDuration,
@@ -97,8 +97,8 @@ export async function runCommand(
     release = interruptions.listen(limits.timeoutMs);
     const engine = engineWith(options.proposal);
     const bytes = saved?.module ?? (await readModule(file, engine.proposals));
-    const accountant = new LimitAccountant(Math.max(0, limits.maxBytes - bytes.length));
-    const module = await compileModule(bytes, { engine, accountant, signal: interruptions.signal });
+    const { maxBytes } = limits;
+    const module = await compileModule(bytes, { engine, maxBytes, signal: interruptions.signal });
     compileMs = performance.now() - started;
     const isOfProcesses = needsProcesses(module, options);
     if (isOfProcesses) refuseSavingProcesses(module, options);
@@ -203,7 +203,7 @@ function limitsOf(options: RunOptions): Limits {
     ...(options.threads === undefined ? {} : { maxThreads: parseCount("--threads", options.threads) }),
     ...(options.snapshotAt === undefined ? {} : { snapshotAt: parseSnapshotAt(options.snapshotAt) }),
     ...(options.snapshotOnTimeout === undefined ? {} : { snapshotOnTimeout: options.snapshotOnTimeout }),
-    maxBytes: options.maxMemory === undefined ? Number.MAX_SAFE_INTEGER : parseBytes("--max-memory", options.maxMemory),
+    maxBytes: maxBytesOf(options.maxMemory),
   };
 }
 

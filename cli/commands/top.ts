@@ -4,15 +4,17 @@
  */
 
 import type { Cancel, OutputStream, ProcessStats, Runtime } from "../../host/index.ts";
-import { EXIT_TIMEOUT, EXIT_USAGE, Interrupted } from "../exit.ts";
+import { endOf } from "../end.ts";
+import { EXIT_TIMEOUT } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
-import { parseDuration } from "../options.ts";
+import { maxBytesOf, parseDuration } from "../options.ts";
 import { askedGrants, type GrantOptions, lunaticGrants } from "../processes/grants.ts";
 import { runMain } from "../processes/main.ts";
 import { type ProcessRow, TopTable } from "../processes/top-table.ts";
 import { errorReport, field } from "../report.ts";
 import { leave, say } from "../streams.ts";
+import { callEvery } from "../timers.ts";
 
 export interface TopOptions extends GrantOptions {
   readonly lunatic?: boolean;
@@ -59,7 +61,10 @@ export async function topCommand(file: string, args: readonly string[], options:
     const timeoutMs = options.timeout === undefined ? undefined : parseDuration("--timeout", options.timeout);
     const release = interruptions.listen(timeoutMs);
     try {
-      const module = await compileModule(await readModule(file), { signal: interruptions.signal });
+      const module = await compileModule(await readModule(file), {
+        maxBytes: maxBytesOf(options.maxMemory),
+        signal: interruptions.signal,
+      });
       const grants = await (options.lunatic === true ? lunaticGrants : askedGrants)([file, ...args], options);
       const output = new LastLines();
       const stats = await runMain({
@@ -77,7 +82,7 @@ export async function topCommand(file: string, args: readonly string[], options:
     }
   } catch (error) {
     say(errorReport(name, error));
-    exitCode = error instanceof Interrupted ? error.exitCode : EXIT_USAGE;
+    exitCode = endOf(error).exitCode;
   }
   return leave(exitCode, exitCode === EXIT_TIMEOUT);
 }
@@ -94,9 +99,9 @@ function show(runtime: Runtime, output: LastLines, intervalMs: number): () => vo
     if (output.lines.length > 0) lines.push("", ...output.lines.map((line) => `| ${line}`));
     process.stdout.write(`${isLive ? HOME : ""}${lines.join("\n")}\n${isLive ? "" : "\n"}`);
   };
-  const timer = setInterval(draw, intervalMs).unref();
+  const stop = callEvery(intervalMs, draw);
   return () => {
-    clearInterval(timer);
+    stop();
     draw();
   };
 }

@@ -134,6 +134,34 @@ describe("input streams of Node", () => {
     expect(Buffer.from(await waiting).toString()).to.equal("again");
   });
 
+  it("take texts as UTF-8, and fail for what is no data", async () => {
+    const readAll = async (input: NodeInput): Promise<string> => {
+      let all = "";
+      for (;;) {
+        const bytes = await input.read(3);
+        if (bytes.length === 0) return all;
+        all += Buffer.from(bytes).toString("latin1");
+      }
+    };
+    const utf8 = (text: string): string => Buffer.from(text).toString("latin1");
+    expect(await readAll(new NodeInput(() => Readable.from(["one\n", "", "zwölf😀"])))).to.equal(utf8("one\nzwölf😀"));
+    const encoded = new PassThrough({ encoding: "latin1" });
+    const input = new NodeInput(() => encoded);
+    expect(input.available).to.equal(null);
+    encoded.write(Buffer.from([0x61, 0xe4]));
+    await new Promise(setImmediate);
+    expect(Buffer.from(input.unread).toString()).to.equal("aä");
+    encoded.end();
+    expect(await readAll(input)).to.equal(utf8("aä"));
+    const objects = new NodeInput(() => Readable.from(["x", { a: 1 }, "y"]));
+    expect(Buffer.from(await objects.read(9)).toString()).to.equal("x");
+    const error = await Promise.resolve()
+      .then(() => objects.read(9))
+      .catch((reason: unknown) => reason);
+    expect(error).to.have.property("code", "EIO");
+    expect(String(error)).to.include("neither bytes nor text, but object");
+  });
+
   it("wake who waits to read, and forget who gave up", async () => {
     const stream = new PassThrough();
     const input = new NodeInput(() => stream);

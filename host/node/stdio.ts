@@ -13,6 +13,7 @@ import { Waiters } from "../waiters.ts";
 /** Output that may wait to be written before its writer has to. */
 const MAX_UNWRITTEN_BYTES = 65_536;
 const LINE_END = 0x0a;
+const NO_BYTES = new Uint8Array(0);
 
 function asSystemError(error: Error): Error {
   return "code" in error && typeof error.code === "string" ? error : new SystemError("EIO", error.message);
@@ -77,7 +78,7 @@ export class NodeInput implements InputStream {
   readonly #waiters = new Waiters();
   #stream: Readable | null = null;
   /** Taken from the stream and not yet read. */
-  #left: Uint8Array = new Uint8Array(0);
+  #left: Uint8Array = NO_BYTES;
   #ended = false;
   #failure: Error | null = null;
 
@@ -112,8 +113,9 @@ export class NodeInput implements InputStream {
   /** A copy of what was taken from the platform and nobody has read: a snapshot of its reader may carry it along. */
   get unread(): Uint8Array {
     const chunks = [this.#left];
-    let chunk: unknown = this.#stream?.read();
-    for (; chunk instanceof Uint8Array; chunk = this.#stream?.read()) chunks.push(chunk);
+    if (this.#stream !== null) {
+      for (let bytes = this.#next(this.#stream); bytes !== null; bytes = this.#next(this.#stream)) chunks.push(bytes);
+    }
     this.#left = Buffer.concat(chunks);
     return Uint8Array.from(this.#left);
   }
@@ -127,8 +129,23 @@ export class NodeInput implements InputStream {
   #take(): void {
     if (this.#left.length > 0 || this.#ended || this.#failure !== null) return;
     const stream = this.#stream ?? this.#start();
-    const chunk: unknown = stream?.read();
-    if (chunk instanceof Uint8Array) this.#left = chunk;
+    if (stream !== null) this.#left = this.#next(stream) ?? NO_BYTES;
+  }
+
+  /** What the stream has, without what is empty. Null for nothing, which it may have later, and the failure kept for what is no data. */
+  #next(stream: Readable): Uint8Array | null {
+    while (this.#failure === null) {
+      const chunk: unknown = stream.read();
+      if (chunk === null) return null;
+      // Of a stream with an encoding, or of one that is made of texts.
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+      if (!(bytes instanceof Uint8Array)) {
+        this.#failure = new SystemError("EIO", `the input has neither bytes nor text, but ${typeof chunk}`);
+      } else if (bytes.length > 0) {
+        return bytes;
+      }
+    }
+    return null;
   }
 
   /** Null, and the failure kept, where there is no such stream: a closed descriptor. */
