@@ -45,6 +45,8 @@ describe("reports of errors", () => {
       "    at function 4 (offset 0x1a2b)",
       "    … 7 more",
     ]);
+    trap.omittedFrames = 9_998;
+    expect(errorReport("a.wasm", trap)).to.match(/\n {4}… 9998 or more\n?$/);
   });
 
   it("are one line for each kind of error", () => {

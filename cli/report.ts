@@ -4,7 +4,7 @@
  * are bounded.
  */
 
-import { CompileError, type BacktraceFrame, LinkError, Termination, Trap } from "../vm/index.ts";
+import { CompileError, type BacktraceFrame, LinkError, MAX_COUNTED_FRAMES, Termination, Trap } from "../vm/index.ts";
 import { Interrupted, OptionError, UsageError } from "./exit.ts";
 
 const MAX_FIELD_BYTES = 256;
@@ -37,7 +37,8 @@ function frameLine(frame: BacktraceFrame): string {
 export function backtraceLines(frames: readonly BacktraceFrame[], omitted: number): string[] {
   const lines = frames.slice(0, MAX_FRAMES).map(frameLine);
   const left = omitted + Math.max(0, frames.length - MAX_FRAMES);
-  if (left > 0) lines.push(`    … ${left} more`);
+  const isAll = omitted + frames.length < MAX_COUNTED_FRAMES;
+  if (left > 0) lines.push(`    … ${left} ${isAll ? "more" : "or more"}`);
   return lines;
 }
 

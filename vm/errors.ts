@@ -281,14 +281,37 @@ export interface BacktraceFrame {
   readonly moduleName: string | null;
 }
 
+/** An error that says where in the guest it happened. */
+export abstract class TracedError extends Error {
+  #backtrace: readonly BacktraceFrame[] | (() => readonly BacktraceFrame[]) = [];
+  /** How many frames the backtrace leaves out; of a very deep stack, how many at least. */
+  omittedFrames = 0;
+
+  /** At most `MAX_BACKTRACE_FRAMES`, innermost first. */
+  get backtrace(): readonly BacktraceFrame[] {
+    if (typeof this.#backtrace === "function") this.#backtrace = this.#backtrace();
+    return this.#backtrace;
+  }
+
+  set backtrace(frames: readonly BacktraceFrame[]) {
+    this.#backtrace = frames;
+  }
+
+  /** Sets the backtrace to frames that are made when somebody reads it: of most errors that a guest contains nobody does. */
+  traceLater(frames: () => readonly BacktraceFrame[]): void {
+    this.#backtrace = frames;
+  }
+
+  /** Whether it has a backtrace, without making it. */
+  get isTraced(): boolean {
+    return typeof this.#backtrace === "function" || this.#backtrace.length > 0;
+  }
+}
+
 /** A WebAssembly trap: the guest's fault. A bounded backtrace says where. */
-export class Trap extends Error {
+export class Trap extends TracedError {
   override readonly name = "Trap";
   readonly reason: TrapMessage;
-  /** At most `MAX_BACKTRACE_FRAMES`, innermost first. */
-  backtrace: readonly BacktraceFrame[] = [];
-  /** How many frames the backtrace leaves out. */
-  omittedFrames = 0;
 
   constructor(reason: TrapMessage, detail?: string) {
     super(withDetail(reason, detail));
@@ -308,11 +331,9 @@ export class GuestExit extends Error {
 export type TerminationReason = "fuel exhausted" | "memory limit" | "host out of memory" | "killed" | "import denied";
 
 /** The end of an invocation by a limit or by its owner. */
-export class Termination extends Error {
+export class Termination extends TracedError {
   override readonly name: string = "Termination";
   readonly reason: TerminationReason;
-  backtrace: readonly BacktraceFrame[] = [];
-  omittedFrames = 0;
 
   constructor(reason: TerminationReason, detail?: string) {
     super(withDetail(reason, detail));

@@ -42,6 +42,7 @@ export { isLoopCold } from "./execute/loop-training.ts";
 export type { InvocationOptions, Outcome, TurnOptions } from "./execute/outcome.ts";
 export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
 export { LinkPlan, type HostResolver } from "./execute/link-plan.ts";
+export { FRAME_RETURN_FUEL, FRAME_STEP_FUEL, MAX_COUNTED_FRAMES } from "./limits.ts";
 export {
   callGuest,
   checkHostDefinition,

@@ -57,6 +57,8 @@ export const PAGE_BYTES = 65_536;
 
 /** Frames that a backtrace names: a trap stays cheap at any depth. */
 export const MAX_BACKTRACE_FRAMES = 64;
+/** Frames that are looked at when an error ends a run, to say how many the backtrace leaves out: below half a millisecond. */
+export const MAX_COUNTED_FRAMES = 10_000;
 /** Slots of 8 bytes of one invocation's frame stack, unless the store says otherwise. */
 export const DEFAULT_FRAME_SLOTS = 1_048_576;
 /** Slots a frame stack starts with. */
@@ -79,6 +81,8 @@ export const MAX_REENTRIES = 128;
 export const REENTRY_FUEL = 100;
 /** Fuel of each request of a frame function: it ends even if no guest instruction runs between. */
 export const FRAME_STEP_FUEL = 10;
+/** Fuel of going on in a frame function whose call has ended: a nest of thousands goes up without a guest instruction in between. */
+export const FRAME_RETURN_FUEL = 50;
 /** Fuel that such a call may use beyond what is left of its caller's turn. */
 export const REENTRY_GRANT_FUEL = 10_000_000;
 /** Pages of 64 KiB of one heap: handles name 8 GiB. */

@@ -14,8 +14,8 @@ describe("the adversary set: CPU", () => {
   });
 
   it("1 trap::catch as the entry itself", async () => {
-    const outcome = await new Arena(ATTACKS["1 catch as the callback, once"]).run();
-    expectUnharmed(outcome);
+    const outcome = await new Arena(ATTACKS["1 catch as the callback, once"], { forMs: 40 }).run();
+    expectUnharmed(outcome, 40);
     expect(outcome.end).to.equal("normal");
   });
 

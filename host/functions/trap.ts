@@ -1,6 +1,6 @@
 /** `lunatic::trap`: running a part of the guest whose traps are contained. */
 
-import { callGuest, Func, valTypeText } from "../../vm/index.ts";
+import { callGuest, FRAME_RETURN_FUEL, FRAME_STEP_FUEL, Func, type ValType, valTypeText } from "../../vm/index.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
 
@@ -19,7 +19,7 @@ export const TRAP_FUNCTIONS: readonly HostFunction[] = [
     {
       result: "i32",
       fuel: 100,
-      fuelNote: `${CAUGHT_FUEL} for a trap that is caught`,
+      fuelNote: `${FRAME_STEP_FUEL + FRAME_RETURN_FUEL} for calling back, ${CAUGHT_FUEL} for a trap that is caught`,
       traps: [NO_CALLBACK],
       doc: "Calls the export `_lunatic_catch_trap` with both values and returns its result, or 0 if the call ended in a trap, in `proc_exit`, or has another type. What the call has done stays done. A kill, a limit and a denied import are not caught.",
       continuations: {
@@ -33,11 +33,15 @@ export const TRAP_FUNCTIONS: readonly HostFunction[] = [
     (guest, func, pointer) => {
       const callback = guest.instance?.export(CALLBACK);
       if (!(callback instanceof Func)) throw guest.trap(`the module exports no function \`${CALLBACK}\``);
-      const params = callback.type.params.map(valTypeText);
-      const results = callback.type.results.map(valTypeText);
-      if (params.join() !== "i32,i32" || results.length !== 1) return 0;
-      if (results[0] !== "i32") throw guest.trap(`\`${CALLBACK}\` returns ${results[0]}`);
+      const { params, results } = callback.type;
+      const [result] = results;
+      if (params.length !== 2 || !params.every(isI32) || result === undefined || results.length > 1) return 0;
+      if (!isI32(result)) throw guest.trap(`\`${CALLBACK}\` returns ${valTypeText(result)}`);
       return callGuest(callback, [func | 0, pointer | 0], "called");
     },
   ),
 ];
+
+function isI32(type: ValType): boolean {
+  return valTypeText(type) === "i32";
+}

@@ -1,8 +1,8 @@
 /** Where in the module a fault happened: fuel at the trap, and a bounded backtrace of guest frames. */
 
-import type { BacktraceFrame } from "../errors.ts";
-import { MAX_BACKTRACE_FRAMES } from "../limits.ts";
-import { Head, Link } from "../lower/code.ts";
+import type { BacktraceFrame, TracedError } from "../errors.ts";
+import { MAX_BACKTRACE_FRAMES, MAX_COUNTED_FRAMES } from "../limits.ts";
+import { Head, Link, type CodeRange } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Activation, Machine } from "./machine.ts";
@@ -13,65 +13,67 @@ export function fuelAtTrap(x: Machine): number {
   return x.fuel - x.instance!.module.positions.of(funcIndex, isExact).fuelAfter(x.pc - start);
 }
 
-/** An error that says where it happened. */
-interface Traced {
-  backtrace: readonly BacktraceFrame[];
-  omittedFrames: number;
+/** Where a frame stands: `back` is 1 behind a call, since the call itself is the operation before. */
+interface FramePlace {
+  readonly instance: Instance;
+  readonly range: CodeRange;
+  readonly pc: number;
+  readonly back: number;
 }
 
 /**
- * Adds the guest's frames, innermost first, unless the error has them already. Frames that are left out are
- * counted if the error ends the run; a guest that contains one trap after the other at a great depth must not pay
- * for that with time.
+ * Adds the guest's frames, innermost first, unless the error has them already. Their places alone are noted here. Frames that are
+ * left out are counted, up to a limit, if the error ends the run; a guest that contains one trap after the other at a great depth must
+ * not pay for that with time.
  */
 export function addBacktrace(
-  error: Traced,
+  error: TracedError,
   x: Machine,
   activations: readonly Activation[],
   isInCode: boolean,
   isEnd = true,
 ): void {
-  if (error.backtrace.length > 0) return;
-  const frames: BacktraceFrame[] = [];
-  let omitted = 0;
-  const add = (instance: Instance, position: number, back: number): boolean => {
-    if (frames.length < MAX_BACKTRACE_FRAMES) frames.push(frameAt(instance, position, back));
-    else omitted++;
-    return isEnd || omitted === 0;
-  };
-  if (isInCode && x.instance !== null) walk(x, x.instance, x.fp, x.pc, 0, add);
-  const lowest = isEnd ? 0 : Math.max(0, activations.length - MAX_BACKTRACE_FRAMES);
-  for (let i = activations.length - 1; i >= lowest && (isEnd || omitted === 0); i--) {
+  if (error.isTraced) return;
+  const places: FramePlace[] = [];
+  const most = isEnd ? MAX_COUNTED_FRAMES : MAX_BACKTRACE_FRAMES;
+  let count = isInCode && x.instance !== null ? walk(x, x.instance, x.fp, x.pc, 0, 0, most, places) : 0;
+  // Host frames have no place, so they are limited apart.
+  const lowest = Math.max(0, activations.length - most);
+  for (let i = activations.length - 1; i >= lowest && count < most; i--) {
     const activation = activations[i]!;
-    // Behind a call: the call itself is the operation before.
-    if (activation.kind === "call") walk(x, activation.instance, activation.fp, activation.pc, 1, add);
+    if (activation.kind !== "call") continue;
+    count = walk(x, activation.instance, activation.fp, activation.pc, 1, count, most, places);
   }
-  error.backtrace = frames;
-  error.omittedFrames = omitted;
+  error.omittedFrames = count - places.length;
+  if (places.length > 0) error.traceLater(() => places.map(frameAt));
 }
 
+/** Notes or counts the frame at `fp` and those of its callers in the same instance, after `count` others; returns how many there are. */
 function walk(
   x: Machine,
   instance: Instance,
   fp: number,
   pc: number,
   back: number,
-  /** False when no more frames are wanted. */
-  add: (instance: Instance, position: number, back: number) => boolean,
-): void {
+  count: number,
+  most: number,
+  places: FramePlace[],
+): number {
   const { code } = instance;
-  while (pc !== 0) {
-    if (!add(instance, pc, back)) return;
+  for (; pc !== 0 && count < most; count++) {
+    const range = code.rangeAt(pc);
+    if (count < MAX_BACKTRACE_FRAMES) places.push({ instance, range, pc, back });
     back = 1;
-    const link = fp + code.words[code.rangeAt(pc).start + Head.Link]!;
+    const link = fp + code.words[range.start + Head.Link]!;
     pc = x.words[link + Link.ReturnPosition]!;
     fp -= x.words[link + Link.CallerDistance]!;
   }
+  return count;
 }
 
-function frameAt(instance: Instance, pc: number, back: number): BacktraceFrame {
-  const { module, code } = instance;
-  const { start, funcIndex, isExact } = code.rangeAt(pc);
+function frameAt({ instance, range, pc, back }: FramePlace): BacktraceFrame {
+  const { module } = instance;
+  const { start, funcIndex, isExact } = range;
   const isSynthetic = funcIndex === instantiationIndex(module.data);
   return {
     funcIndex,

@@ -4,7 +4,7 @@
  */
 
 import { InternalError, Trap } from "../errors.ts";
-import { FRAME_STEP_FUEL } from "../limits.ts";
+import { FRAME_RETURN_FUEL, FRAME_STEP_FUEL } from "../limits.ts";
 import { continuationsOf, FrameRequest, SUSPEND, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
 import { slotCount, type Value } from "../runtime/values.ts";
 import { Caller } from "./caller.ts";
@@ -124,30 +124,30 @@ export function receive(run: RunState, answer: Answer): void {
 
 /** A frame function wants the guest called, or to go on in its next turn. */
 function pushHostFrame(run: RunState, host: HostFunc, argsAt: number, request: FrameRequest): void {
-  const { func, continuation, state } = request;
-  const caller = run.callerInstance;
-  run.activations.push({ kind: "host", host, caller, argsAt, continuation, state, called: func?.type ?? null });
+  const { func, args, continuation, state } = request;
+  const called = func?.type ?? null;
+  run.activations.push({ kind: "host", host, caller: run.callerInstance, argsAt, continuation, state, called });
   run.charge(FRAME_STEP_FUEL);
-  if (func === null) {
+  if (func === null || called === null) {
     run.next = Next.Continue;
     return;
   }
   if (func.store !== run.store) throw new TypeError("a function of another store");
-  const { params } = func.type;
-  if (request.args.length !== params.length) {
-    throw new TypeError(`${hostName(host)} calls with ${request.args.length} arguments, ${params.length} expected`);
+  const { params, results } = called;
+  if (args.length !== params.length) {
+    throw new TypeError(`${hostName(host)} calls with ${args.length} arguments, ${params.length} expected`);
   }
   run.callerInstance = null;
   const x = run.machine;
   const own = Math.max(slotCount(host.type.params), slotCount(host.type.results)) * 2;
   const at = argsAt + own + HOST_FRAME_WORDS;
-  const top = at + 2 * Math.max(slotCount(func.type.params), slotCount(func.type.results));
+  const top = at + 2 * Math.max(slotCount(params), slotCount(results));
   if (top > run.maxWords) {
     trapped(run, new Trap("call stack exhausted"));
     return;
   }
   run.ensureWords(top);
-  run.encode(params, request.args, at, false);
+  run.encode(params, args, at, false);
   x.callee = func.address;
   x.argsAt = at;
   run.next = Next.Call;
@@ -157,7 +157,8 @@ function pushHostFrame(run: RunState, host: HostFunc, argsAt: number, request: F
 export function continueHost(run: RunState, outcome: GuestOutcome | null): void {
   const activation = run.activations.pop();
   if (activation?.kind !== "host") throw new InternalError("no frame function to continue");
-  const { host, caller, argsAt, continuation, state } = activation;
+  const { host, caller, argsAt, continuation, state, called } = activation;
+  if (called !== null) run.charge(FRAME_RETURN_FUEL);
   const continuations = continuationsOf(host.definition);
   run.callerInstance = caller;
   if (continuations === null || !Object.hasOwn(continuations, continuation)) {

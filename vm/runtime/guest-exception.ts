@@ -3,14 +3,14 @@
  * host functions between two calls of guests. Thrown again by a host function it is the same exception.
  */
 
-import type { BacktraceFrame } from "../errors.ts";
+import { TracedError } from "../errors.ts";
 import { valTypeText } from "../types.ts";
 import type { Tag } from "./global.ts";
 import type { HeapObject } from "./heap-object.ts";
 import type { Value } from "./values.ts";
 
-/** A guest's exception outside of guest code (spec: embed-exn). */
-export class GuestException extends Error {
+/** A guest's exception outside of guest code (spec: embed-exn). Its backtrace is empty unless nobody caught it. */
+export class GuestException extends TracedError {
   override readonly name = "GuestException";
   /** Its tag, as an instance exports it. */
   readonly tag: Tag;
@@ -18,9 +18,6 @@ export class GuestException extends Error {
   readonly values: readonly Value[];
   /** The exception itself, an `exnref`. It is valid as long as `HeapObject` says. */
   readonly exception: HeapObject;
-  /** Where it was thrown when nobody caught it, innermost first; empty otherwise. */
-  backtrace: readonly BacktraceFrame[] = [];
-  omittedFrames = 0;
 
   constructor(tag: Tag, values: readonly Value[], exception: HeapObject) {
     super(`uncaught exception of type (${tag.params.map(valTypeText).join(" ")})`);

@@ -169,6 +169,28 @@ describe("snapshot", () => {
     expect(everywhere(scenario(program, [], { h: { apply: passing } }))).to.be.greaterThan(40);
   });
 
+  it("saves nests of frame functions between their levels", () => {
+    const nest: FrameDefinition = {
+      kind: "frame",
+      params: ["i32"],
+      results: ["i32"],
+      call: (caller, left: number) => {
+        if (left === 10) throw new Trap("unreachable", "at the bottom");
+        return left === 0 ? 7 : callGuest(caller.func, [left - 1], "up", left);
+      },
+      continuations: {
+        up: (_caller, state, outcome) => {
+          if (outcome?.kind === "returned") return (outcome.values[0] as number) + 1;
+          if (state !== 15 && outcome?.kind === "trapped") throw outcome.error;
+          return 100;
+        },
+      },
+    };
+    const program = wat`(module (import "h" "nest" (func $nest (param i32) (result i32)))
+      (func (export "f") (result i32) (i32.add (call $nest (i32.const 8)) (call $nest (i32.const 20)))))`;
+    expect(everywhere(scenario(program, [], { h: { nest } }))).to.be.greaterThan(40);
+  });
+
   it("collects at the same moments", () => {
     const program = wat`(module
       (type $a (array (mut i64)))
