@@ -207,6 +207,7 @@ const VM_LAYERS: readonly (readonly string[])[] = [
     "options",
     "doubles",
     "event-loop",
+    "abort",
     "footprint",
     "type-uses",
     "type-registry",
