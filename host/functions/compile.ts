@@ -26,7 +26,7 @@ const COPY_BYTES = 262_144;
 
 /**
  * What a byte of a new buffer costs besides what is done with it: for every 64 MiB of them V8 looks through its whole heap, in parts
- * for which everybody waits. It is a fourth of what compiling a byte takes.
+ * for which everybody waits. It is about what compiling a byte takes.
  */
 const BUFFER_NS_PER_BYTE = 20;
 

@@ -55,7 +55,8 @@ describe("functions with many operands and labels", () => {
     const calls = wat`(module ${TYPES} (func ${"call $many call $take ".repeat(100)}))`;
     expect(stepsOf(calls, 5_000)).to.be.within(40, 60);
     const labels = wat`(module (func ${`(block (br_table ${"0 ".repeat(1_000)} (i32.const 0)))`.repeat(100)}))`;
-    expect(stepsOf(labels, 5_000)).to.be.within(20, 30);
+    // Each label is a branch, which is bound at the end of its block.
+    expect(stepsOf(labels, 5_000)).to.be.within(38, 45);
     expect(stepsOf(labels, Number.POSITIVE_INFINITY)).to.equal(1);
   });
 });

@@ -363,6 +363,12 @@ export const enum Link {
 }
 
 const INITIAL_WORDS = 256;
+/** An array of so many words or more grows by half, the smaller ones by all. */
+const LARGE_WORDS = 1_048_576;
+/** Words that one step of growing copies: a fraction of a millisecond. */
+const MOVED_WORDS = 131_072;
+/** Words for which a large array has room before an instruction is lowered: more than nearly all become. */
+const ROOM_WORDS = 8_192;
 
 /** One clause of a `try_table` or of a legacy `try`. */
 export interface Catch {
@@ -450,6 +456,9 @@ export class ModuleCode {
   readonly entries: Int32Array;
   #exactEntries: Int32Array | null = null;
   readonly ranges: CodeRange[] = [];
+  /** The next array while code is being moved to it, and how many words are there. */
+  #larger: Int32Array<ArrayBuffer> | null = null;
+  #moved = 0;
   readonly #constantIndex = new Map<string, number>();
 
   /** `functionCount` counts the synthetic instantiation function too. */
@@ -464,11 +473,32 @@ export class ModuleCode {
   }
 
   reserve(words: number): void {
+    if (this.length + words <= this.words.length) return;
+    while (!this.makeRoom(words));
+  }
+
+  /** Whether there is room for an instruction, which {@link makeRoom} makes in steps; small arrays grow when they have to. */
+  get hasRoom(): boolean {
+    const { length } = this.words;
+    return this.length + ROOM_WORDS <= length || length <= MOVED_WORDS;
+  }
+
+  /** A step of making room. True when it is there; until then no code may be written. */
+  makeRoom(words = ROOM_WORDS): boolean {
     const needed = this.length + words;
-    if (needed <= this.words.length) return;
-    const larger = new Int32Array(Math.max(needed, this.words.length * 2));
-    larger.set(this.words);
-    this.words = larger;
+    const { length } = this.words;
+    if (needed <= length) return true;
+    if (this.#larger === null || needed > this.#larger.length) {
+      this.#larger = new Int32Array(Math.max(needed, length < LARGE_WORDS ? length * 2 : Math.ceil(length * 1.5)));
+      this.#moved = 0;
+    }
+    const end = Math.min(this.#moved + MOVED_WORDS, this.length);
+    this.#larger.set(this.words.subarray(this.#moved, end), this.#moved);
+    this.#moved = end;
+    if (end < this.length) return false;
+    this.words = this.#larger;
+    this.#larger = null;
+    return true;
   }
 
   /** The index of a f64 constant given by its bits. */

@@ -185,12 +185,28 @@ export abstract class ControlLowering extends Emitter {
   /** All that leads to the end of a block meets here, with the results in its slots. */
   protected finishBlock(block: Block): void {
     if (block.elseFixup !== 0) this.bind(block.elseFixup);
+    const left = this.#bindSome(block.fixups);
+    if (left === 0) this.#leaveBlock(block);
+    else this.unfinished = this.#bindRest(block, left);
+  }
+
+  *#bindRest(block: Block, at: number): Generator<undefined> {
+    while ((at = this.#bindSome(at)) !== 0) yield;
+    this.#leaveBlock(block);
+  }
+
+  /** Binds as many branches as the step may; what is left of the chain. */
+  #bindSome(at: number): number {
     const { words } = this.code;
-    for (let at = block.fixups; at !== 0; ) {
+    for (; at !== 0 && this.extraWork < this.budget; this.extraWork++) {
       const next = words[at]!;
       this.bind(at);
       at = next;
     }
+    return at;
+  }
+
+  #leaveBlock(block: Block): void {
     this.enterFrom(block, block.results);
     if (!block.isLanding) return;
     this.lastCheck = this.fuel;
@@ -298,18 +314,25 @@ export abstract class ControlLowering extends Emitter {
     const index = operands.pop();
     const indexAt = this.read(index);
     const count = reader.u32();
-    this.extraWork += count;
     const labelsAt = reader.position;
     const arity = this.lastLabelArity(count);
     this.fuel += valuesPrice(arity);
     if (arity > 0) this.settleAll();
-    const table = this.emit(3 + 3 * (count + 1));
+    reader.position = labelsAt;
+    this.unfinished = this.#branchTable(indexAt, count, arity);
+  }
+
+  *#branchTable(indexAt: number, count: number, arity: number): Generator<undefined> {
+    const { reader } = this;
+    const words = 3 + 3 * (count + 1);
+    while (!this.code.makeRoom(words)) yield;
+    const table = this.emit(words);
     this.code.words[table] = Reg.BrTable;
     this.code.words[table + 1] = indexAt;
     this.code.words[table + 2] = count;
-    reader.position = labelsAt;
     const stubs = new Map<number, number>();
     for (let i = 0; i <= count; i++) {
+      if (this.extraWork++ >= this.budget) yield;
       const label = reader.u32();
       const block = this.blockAt(label);
       const at = table + 3 + 3 * i;

@@ -53,8 +53,11 @@ export abstract class Emitter {
   /** P of the latest safe point in the text. */
   protected lastCheck = 0;
   protected byteOffset = 0;
-  /** Values and labels that the instructions of this step have handled. */
+  /** Values, labels and branches that the instructions of this step have handled, and how many it may. */
   protected extraWork = 0;
+  protected budget = 0;
+  /** The rest of an instruction that has too many of them for one step. */
+  protected unfinished: Generator<undefined> | null = null;
   #tries: Tries | null = null;
   readonly #settle = (index: number): void => this.moveTo(this.operands.slot[index]!, index);
 
@@ -94,7 +97,7 @@ export abstract class Emitter {
     }
     this.linkAt = Math.max(slots, slotsOf(this.resultTypes)) * 2;
     const base = this.linkAt + Link.Length;
-    this.operands = new Operands(base);
+    this.operands = new Operands(base, frame.maxHeight);
     this.fuel = valuesPrice(slots);
     this.lastCheck = this.fuel;
     this.emit(Head.Length);
@@ -153,6 +156,7 @@ export abstract class Emitter {
     const entries = this.isExact ? code.exactEntries : code.entries;
     entries[this.funcIndex] = this.codeStart + Head.Length;
     const { funcIndex, isExact } = this;
+    this.operands.release();
     code.ranges.push({ funcIndex, start: this.codeStart, end: code.length, isExact, tries: this.#tries });
   }
 
@@ -248,8 +252,7 @@ export abstract class Emitter {
     const category = operands.category[index]!;
     if (operands.where[index] === Where.Constant) {
       const high = operands.high[index]!;
-      const words = operands.vectors[index]!;
-      if (category === Category.V128) this.emitMany(Op.V128Const, [d, words[0]!, words[1]!, words[2]!, words[3]!]);
+      if (category === Category.V128) this.emitMany(Op.V128Const, [d, ...operands.vector(index)]);
       else if (category === Category.F64) this.emit2(Reg.ConstF64, d, this.code.constant(value, high));
       else if (category === Category.I64) this.emit3(Reg.Const64, d, value, high);
       else this.emit2(Reg.Const32, d, value);

@@ -15,6 +15,8 @@ import { slotsOf, valuesPrice } from "./source.ts";
 import { Category } from "./tables.ts";
 
 export abstract class ExceptionLowering extends AggregateLowering {
+  readonly #tagSlots = new Map<number, number>();
+
   /** The values of the exception are its arguments, and those what an exception object has for fields. */
   protected throwTag(): void {
     const position = this.fuel - this.source.prices[Op.Throw]!;
@@ -31,6 +33,12 @@ export abstract class ExceptionLowering extends AggregateLowering {
   }
 
   protected tryTable(): void {
+    this.unfinished = this.#tryTable();
+    // Its fuel is known before the step may end.
+    this.unfinished.next();
+  }
+
+  *#tryTable(): Generator<undefined> {
     const { params, results } = this.blockType();
     this.settleAll();
     const skip = this.emit(6);
@@ -40,7 +48,10 @@ export abstract class ExceptionLowering extends AggregateLowering {
     const count = this.reader.count();
     // An exception may have to be compared with all of them.
     this.fuel += valuesPrice(count);
-    for (let i = 0; i < count; i++) catches.push(this.#catchClause());
+    for (let i = 0; i < count; i++) {
+      if (this.extraWork++ >= this.budget) yield;
+      catches.push(this.#catchClause());
+    }
     const { words, length } = this.code;
     words[skip + 3] = length;
     words[skip + 4] = 0;
@@ -64,12 +75,20 @@ export abstract class ExceptionLowering extends AggregateLowering {
     const block = this.blockAt(label);
     const slot = block.kind === BlockKind.Body ? 0 : block.slot;
     const hasReference = kind === "catch_ref" || kind === "catch_all_ref";
-    const referenceAt = hasReference ? slot + 2 * slotsOf(this.#tagParams(tagIndex)) : -1;
+    const referenceAt = hasReference ? slot + 2 * this.#slotsOfTag(tagIndex) : -1;
     if (block.kind === BlockKind.Body) return { tagIndex, slot, referenceAt, target: 0 };
     const target = this.emit(3);
     this.writeTarget(block, target);
     block.isLanding = true;
     return { tagIndex, slot, referenceAt, target };
+  }
+
+  /** Many clauses may name one tag. */
+  #slotsOfTag(tagIndex: number | null): number {
+    if (tagIndex === null) return 0;
+    let slots = this.#tagSlots.get(tagIndex);
+    if (slots === undefined) this.#tagSlots.set(tagIndex, (slots = slotsOf(this.#tagParams(tagIndex))));
+    return slots;
   }
 
   #tagParams(tagIndex: number | null): readonly ValType[] {

@@ -40,8 +40,22 @@ export class Lowering extends ExceptionLowering {
    * several; true when the function is finished and may be entered.
    */
   step(budget: number): boolean {
+    const { code } = this;
+    const isAll = budget === Number.POSITIVE_INFINITY;
     this.extraWork = 0;
+    this.budget = budget;
     for (let i = 0; i + this.extraWork < budget; i++) {
+      if (this.unfinished !== null) {
+        if (this.unfinished.next().done === false) {
+          if (isAll) continue;
+          return false;
+        }
+        this.unfinished = null;
+      }
+      if (!code.hasRoom && !code.makeRoom()) {
+        if (isAll) continue;
+        return false;
+      }
       if (this.reader.position >= this.reader.end && !this.nextPart()) {
         this.finish();
         return true;
@@ -237,7 +251,7 @@ export class Lowering extends ExceptionLowering {
         return;
       }
       case Op.V128Const:
-        operands.pushVector(Int32Array.of(this.word(), this.word(), this.word(), this.word()));
+        operands.pushVector(this.word(), this.word(), this.word(), this.word());
         if (this.isExact) this.settleAll();
         return;
       case Op.RefNull:

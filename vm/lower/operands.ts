@@ -13,34 +13,92 @@ export const enum Where {
   Constant,
 }
 
-/** Grows by pushing; the arrays below hold one operand each at the same index. */
+/** Where operands are kept: arrays that hold one operand each at the same index. */
+class Storage {
+  readonly where: Uint8Array;
+  readonly category: Uint8Array;
+  readonly slot: Int32Array;
+  readonly value: Int32Array;
+  readonly high: Int32Array;
+  readonly third: Int32Array;
+  readonly fourth: Int32Array;
+  readonly below: Int32Array;
+  readonly traced: Int32Array;
+
+  constructor(capacity: number) {
+    this.where = new Uint8Array(capacity);
+    this.category = new Uint8Array(capacity);
+    this.slot = new Int32Array(capacity);
+    this.value = new Int32Array(capacity);
+    this.high = new Int32Array(capacity);
+    this.third = new Int32Array(capacity);
+    this.fourth = new Int32Array(capacity);
+    this.below = new Int32Array(capacity);
+    this.traced = new Int32Array(capacity);
+  }
+
+  get capacity(): number {
+    return this.where.length;
+  }
+
+  /** A copy with more room. */
+  larger(): Storage {
+    const larger = new Storage(this.capacity * 2);
+    for (const key of Object.keys(this) as (keyof this & keyof Storage)[]) {
+      (larger[key] as unknown as Int32Array).set(this[key] as unknown as Int32Array);
+    }
+    return larger;
+  }
+}
+
+/** Nearly all bodies have fewer operands at the same time: storage for so many is used again. */
+const USUAL_CAPACITY = 1_024;
+let spare: Storage | null = null;
+
 export class Operands {
   /** How many operands there are. */
   height = 0;
-  readonly where: number[] = [];
-  readonly category: number[] = [];
+  where: Uint8Array;
+  category: Uint8Array;
   /** Word offset of the operand's own slot. */
-  readonly slot: number[] = [];
+  slot: Int32Array;
   /** Word offset of the local, or the constant's words: one, two (low, high) or four. */
-  readonly value: number[] = [];
-  readonly high: number[] = [];
-  readonly vectors: (Int32Array | null)[] = [];
+  value: Int32Array;
+  high: Int32Array;
+  #storage: Storage;
   /** Delayed operands that read the same local form a chain from the topmost down. */
-  readonly #below: number[] = [];
+  #below: Int32Array;
   readonly #chains: Int32Array;
   /** Operands below this one are settled. */
   settledBelow = 0;
   /** For {@link traceTop}: what is known of the operands below {@link #tracedBelow}. */
-  readonly #traced: number[] = [];
+  #traced: Int32Array;
   #tracedBelow = 0;
   /** The highest slot any operand had. */
   maxSlot = 0;
   readonly #base: number;
 
-  /** `base`: word offset of the first operand; locals lie below it. */
-  constructor(base: number) {
+  /** `base`: word offset of the first operand; locals lie below it. `maxHeight`: how many there are, as far as that is known. */
+  constructor(base: number, maxHeight: number) {
     this.#base = base;
     this.#chains = new Int32Array(base >> 1).fill(-1);
+    if (maxHeight <= USUAL_CAPACITY) {
+      this.#storage = spare ?? new Storage(USUAL_CAPACITY);
+      spare = null;
+    } else this.#storage = new Storage(maxHeight);
+    ({ where: this.where, category: this.category, slot: this.slot } = this.#storage);
+    ({ value: this.value, high: this.high, below: this.#below, traced: this.#traced } = this.#storage);
+  }
+
+  /** The body is lowered: what it had serves the next one. */
+  release(): void {
+    if (this.#storage.capacity === USUAL_CAPACITY) spare = this.#storage;
+  }
+
+  #grow(): void {
+    this.#storage = this.#storage.larger();
+    ({ where: this.where, category: this.category, slot: this.slot } = this.#storage);
+    ({ value: this.value, high: this.high, below: this.#below, traced: this.#traced } = this.#storage);
   }
 
   /** Word offset of the slot that the next operand gets. */
@@ -54,12 +112,12 @@ export class Operands {
     const slot = this.nextSlot;
     if (slot > this.maxSlot) this.maxSlot = slot;
     const index = this.height++;
+    if (index === this.where.length) this.#grow();
     this.where[index] = where;
     this.category[index] = category;
     this.slot[index] = slot;
     this.value[index] = value;
     this.high[index] = high;
-    this.vectors[index] = null;
     return index;
   }
 
@@ -78,8 +136,16 @@ export class Operands {
     this.#push(Where.Constant, category, low, high);
   }
 
-  pushVector(words: Int32Array): void {
-    this.vectors[this.#push(Where.Constant, Category.V128, 0, 0)] = words;
+  pushVector(low: number, high: number, third: number, fourth: number): void {
+    const index = this.#push(Where.Constant, Category.V128, low, high);
+    this.#storage.third[index] = third;
+    this.#storage.fourth[index] = fourth;
+  }
+
+  /** The words of a constant of 128 bits. */
+  vector(index: number): readonly [number, number, number, number] {
+    const { value, high, third, fourth } = this.#storage;
+    return [value[index]!, high[index]!, third[index]!, fourth[index]!];
   }
 
   /** The popped operand's index: its entries stay readable until the next push. */

@@ -63,7 +63,7 @@ export abstract class VectorLowering extends AtomicLowering {
     let constant = right;
     if (!this.#isRepeated(constant) && form.commutes) constant = right - 1;
     if (!this.#isRepeated(constant)) return false;
-    const word = operands.vectors[constant]![0]!;
+    const word = operands.value[constant]!;
     operands.drop(2);
     const a = this.read(constant === right ? right - 1 : right);
     this.#emitResult(form.op, Category.V128, [a, form.op >= Vec.F32x4AddK ? this.#float(word) : word]);
@@ -71,8 +71,9 @@ export abstract class VectorLowering extends AtomicLowering {
   }
 
   #isRepeated(index: number): boolean {
-    const words = this.operands.vectors[index];
-    return this.isConstant(index) && words?.every((word) => word === words[0]) === true;
+    if (!this.isConstant(index) || this.operands.category[index] !== Category.V128) return false;
+    const words = this.operands.vector(index);
+    return words.every((word) => word === words[0]);
   }
 
   /** An f32 given by its bits in the constant pool. A NaN may be any: arithmetic makes it canonical. */

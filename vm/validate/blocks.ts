@@ -24,6 +24,25 @@ export class Blocks extends Lookups {
   #tableStamp = 0;
   /** Clauses of the legacy `try` of each depth. */
   readonly #legacyCatches: number[] = [];
+  /** The rest of an instruction that has too many labels or clauses for one step. */
+  #unfinished: Generator<undefined> | null = null;
+
+  override resetStacks(): void {
+    super.resetStacks();
+    this.#unfinished = null;
+  }
+
+  /** Goes on with an instruction that was begun; false when the step is over. */
+  protected finishInstruction(): boolean {
+    if (this.#unfinished?.next().done === false) return false;
+    this.#unfinished = null;
+    return true;
+  }
+
+  #begin(parts: Generator<undefined>): void {
+    this.#unfinished = parts;
+    this.finishInstruction();
+  }
 
   protected single(type: ValType): ValTypes {
     let types = this.#singles.get(type);
@@ -124,6 +143,10 @@ export class Blocks extends Lookups {
   }
 
   protected tryTable(): void {
+    this.#begin(this.#tryTable());
+  }
+
+  *#tryTable(): Generator<undefined> {
     const { reader } = this;
     const type = readBlockType(reader);
     const single = type >= 0 ? this.single(this.context.canonical(type, this.place)) : NO_TYPES;
@@ -132,7 +155,10 @@ export class Blocks extends Lookups {
     if (count > MAX_CATCHES) throw limitExceeded(`${count} catch clauses, at most ${MAX_CATCHES}`, this.place);
     this.countCode(CODE_BYTES.handler + count * CODE_BYTES.clause);
     // Labels of the clauses count from outside the block.
-    for (let i = 0; i < count; i++) this.#catchClause();
+    for (let i = 0; i < count; i++) {
+      if (reader.position >= this.pausePosition) yield;
+      this.#catchClause();
+    }
     this.popAll(params);
     this.pushBlock(Op.TryTable, params, results, this.locals.setCount);
   }
@@ -153,15 +179,19 @@ export class Blocks extends Lookups {
 
   /** Every label must take what the stack has; blocks that were looked at are not looked at again. */
   protected branchTable(): void {
+    this.#begin(this.#branchTable());
+  }
+
+  *#branchTable(): Generator<undefined> {
     const { reader } = this;
     const stamp = ++this.#tableStamp;
     if (this.#seenBlocks.length < this.depth) this.#seenBlocks = new Int32Array(this.blockOps.length);
     const count = readLabelCount(reader);
     this.pop(Num.I32);
-    this.pausePosition -= count;
     this.countCode(count * CODE_BYTES.target);
     let arity = -1;
     for (let i = 0; i < count; i++) {
+      if (reader.position >= this.pausePosition) yield;
       const label = reader.u32();
       if (label < this.depth && this.#seenBlocks[label] === stamp) continue;
       const types = this.labelTypes(label);

@@ -95,6 +95,7 @@ export class FunctionValidator extends Blocks {
       if (this.#groupsLeft === 0) this.#beginCode();
     }
     if (this.isConstant) return this.#constantCode();
+    if (!this.finishInstruction()) return false;
     while (reader.position < this.pausePosition) {
       this.position = reader.position;
       const byte = reader.u8();
