@@ -97,7 +97,10 @@ describe("large instructions", () => {
         for (const budget of [100, 5_000]) {
           const stepped = codeOf(compileSync(bytes), isExact, budget);
           expect(stepped.words.length, name).to.equal(whole.words.length);
-          expect(stepped.words.every((word, i) => word === whole.words[i]), name).to.equal(true);
+          expect(
+            stepped.words.every((word, i) => word === whole.words[i]),
+            name,
+          ).to.equal(true);
           if (budget === 100) expect(stepped.steps, name).to.be.greaterThan(8);
         }
       }
