@@ -155,12 +155,16 @@ function addTest(root: Command): void {
       "Runs the exports named #lunatic_test_…, with Lunatic's grants, and prints what Rust's test program prints. " +
         "Takes what Cargo and nextest pass on: --list, --format terse, --exact, --skip TEXT, --ignored, " +
         "--include-ignored, --nocapture, --show-output, --test-threads N, --color WHEN; and --dir DIR, " +
-        "--clock real (guest time is virtual and jumps while all wait). The exit code is 1 if one fails.",
+        "--clock real (guest time is virtual and jumps while all wait); of each test --fuel N, --max-memory BYTES, " +
+        "--max-processes N, --timeout DURATION, --deny PATTERN; --wait-forever, --stats[=json]. The exit code is 1 if one fails.",
     )
     .argument("<args...>", "FILE, options, and the part of the names to look for")
     .allowUnknownOption()
     .helpOption("-h, --help")
-    .addHelpText("after", "\nExamples:\n  perilune test tests.wasm\n  perilune test tests.wasm supervisor --nocapture")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  perilune test tests.wasm\n  perilune test tests.wasm supervisor --nocapture --timeout 1m",
+    )
     .passThroughOptions()
     .action(async (args: string[]) => {
       const { testCommand } = await import("./commands/test.ts");
@@ -181,7 +185,7 @@ function addLunatic(root: Command): void {
     .addHelpText(
       "after",
       `
-Options of run, before FILE:
+Options of run, before FILE; for tests they are of each test:
   --fuel <n>             end it after so much fuel of all processes
   --max-memory <bytes>   what all processes may take together
   --max-processes <n>    how many processes it may have at a time

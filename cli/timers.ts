@@ -1,4 +1,4 @@
-/** Timers of the command: none keeps it alive, and none is too long for Node's, which end at once from 2^31 ms on. */
+/** Timers of the command: they do not keep it alive, and none is too long for Node's, which end at once from 2^31 ms on. */
 
 /** The longest delay of a Node timer. */
 const MAX_DELAY_MS = 0x7fff_ffff;
@@ -26,4 +26,10 @@ export function callEvery(intervalMs: number, call: () => void): () => void {
   };
   arm();
   return () => stop();
+}
+
+/** Keeps the command alive while nothing can wake anyone. Returns how to end that. */
+export function keepAlive(): () => void {
+  const timer = setInterval(() => {}, MAX_DELAY_MS);
+  return () => clearInterval(timer);
 }

@@ -4,35 +4,34 @@
  */
 
 import { endOf } from "../end.ts";
-import { EXIT_TIMEOUT, Interrupted, OptionError } from "../exit.ts";
+import { EXIT_TIMEOUT, OptionError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
-import { type GrantOptions, lunaticGrants } from "../processes/grants.ts";
+import { type GrantOptions, grantOptions, lunaticGrants } from "../processes/grants.ts";
 import { maxBytesOf, parseDuration } from "../options.ts";
 import { errorReport } from "../report.ts";
 import { guardOutput, leave, say } from "../streams.ts";
-import { printStats, type StatsFormat, statsFormat } from "../stats.ts";
+import { printStats, type RunStats, type StatsFormat, statsFormat } from "../stats.ts";
 import { runTests, testsOf } from "./test.ts";
 import { parseTestArguments } from "../tests/arguments.ts";
 
-interface LunaticArguments extends GrantOptions {
+interface LunaticArguments {
   readonly file: string;
   readonly args: readonly string[];
   readonly isBench: boolean;
   readonly waitForever: boolean;
   readonly stats: StatsFormat | null;
   readonly timeoutMs?: number;
+  readonly grants: GrantOptions;
 }
 
-const IMPLIED_RUN = /^(?:--bench|--dir|.+\.wasm)/;
+const IMPLIED_RUN = /^(?:-.|.+\.wa(?:sm|t))/;
 /** Ours, for programs that are started by hand. */
 const VALUE_OPTIONS = ["--fuel", "--max-memory", "--max-processes", "--deny", "--timeout"];
 
 /** The arguments of `run`. Ours come before the file; `--dir` and `--bench` may stand behind it too, as Lunatic has it. */
 export function parseLunaticRun(args: readonly string[]): LunaticArguments | "help" {
-  const dir: string[] = [];
-  const deny: string[] = [];
-  const values = new Map<string, string>();
+  const values = new Map<string, string[]>();
   const positional: string[] = [];
   let isBench = false;
   let waitForever = false;
@@ -40,31 +39,25 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments | "he
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     const [name = "", inline] = arg.startsWith("--") ? arg.split(/=(.*)/s, 2) : [arg];
-    const value = (): string => {
-      const text = inline ?? args[++i];
-      if (text === undefined) throw new OptionError(`${name} needs a value`, "lunatic");
-      return text;
-    };
+    const isOurs = positional.length === 0;
     if (arg === "--") {
       positional.push(...args.slice(i + 1));
       break;
     }
-    if (name === "--dir") dir.push(value());
-    else if (arg === "--bench") isBench = true;
-    else if (positional.length > 0 || !arg.startsWith("-") || arg === "-") positional.push(arg);
+    if (name === "--dir" || (isOurs && VALUE_OPTIONS.includes(name))) {
+      const value = inline ?? args[++i];
+      if (value === undefined) throw new OptionError(`${name} needs a value`, "lunatic");
+      values.set(name, [...(values.get(name) ?? []), value]);
+    } else if (arg === "--bench") isBench = true;
+    else if (!isOurs || !arg.startsWith("-") || arg === "-") positional.push(arg);
     else if (arg === "--help" || arg === "-h") return "help";
     else if (arg === "--wait-forever") waitForever = true;
     else if (name === "--stats") stats = statsFormat(inline ?? "text");
-    else if (name === "--deny") deny.push(value());
-    else if (VALUE_OPTIONS.includes(name)) values.set(name, value());
     else throw new OptionError(`unknown option '${arg}'`, "lunatic");
   }
   const [file, ...rest] = positional;
   if (file === undefined) throw new OptionError("lunatic run needs a module", "lunatic");
-  const fuel = values.get("--fuel");
-  const maxMemory = values.get("--max-memory");
-  const maxProcesses = values.get("--max-processes");
-  const timeout = values.get("--timeout");
+  const timeout = values.get("--timeout")?.at(-1);
   return {
     file,
     args: isBench ? [...rest, "--bench"] : rest,
@@ -72,11 +65,7 @@ export function parseLunaticRun(args: readonly string[]): LunaticArguments | "he
     waitForever,
     stats,
     ...(timeout === undefined ? {} : { timeoutMs: parseDuration("--timeout", timeout) }),
-    dir,
-    deny,
-    ...(fuel === undefined ? {} : { fuel }),
-    ...(maxMemory === undefined ? {} : { maxMemory }),
-    ...(maxProcesses === undefined ? {} : { maxProcesses }),
+    grants: grantOptions(values),
   };
 }
 
@@ -99,63 +88,43 @@ export async function lunaticCommand(args: readonly string[], showHelp: () => vo
     );
   }
   const runArguments = command === "run" ? rest : args;
-  // Test programs are chosen before their arguments are read: they have others.
-  const isCargo = process.env["CARGO_MANIFEST_DIR"] !== undefined && !runArguments.includes("--bench");
-  let file = isCargo ? runArguments.find((arg) => arg.endsWith(".wasm")) : undefined;
-  let exitCode: number | null = null;
-  try {
-    if (file !== undefined) exitCode = await runCargoTests(file, runArguments);
-    if (exitCode === null) {
-      const parsed = parseLunaticRun(runArguments);
-      if (parsed === "help") {
-        showHelp();
-        return 0;
-      }
-      file = parsed.file;
-      exitCode = await runProgram(parsed);
-    }
-  } catch (error) {
-    say(errorReport(file === undefined ? null : displayName(file), error));
-    exitCode = endOf(error).exitCode;
+  const parsed = parseLunaticRun(runArguments);
+  if (parsed === "help") {
+    showHelp();
+    return 0;
   }
+  const exitCode = await run(parsed, runArguments);
   return leave(exitCode, exitCode === EXIT_TIMEOUT);
 }
 
-/** Null when the module has no tests. */
-async function runCargoTests(file: string, args: readonly string[]): Promise<number | null> {
-  const module = await compileModule(await readModule(file));
-  return testsOf(module).length === 0 ? null : runTests(module, parseTestArguments(args));
-}
-
-async function runProgram({
-  file,
-  args,
-  waitForever,
-  stats,
-  timeoutMs,
-  ...options
-}: LunaticArguments): Promise<number> {
+/** Test programs of Cargo run as tests: they read all arguments themselves. */
+async function run(parsed: LunaticArguments, runArguments: readonly string[]): Promise<number> {
+  const { file, stats: format } = parsed;
+  const isCargo = process.env["CARGO_MANIFEST_DIR"] !== undefined && !parsed.isBench;
   const interruptions = new Interruptions();
-  const release = interruptions.listen(timeoutMs);
-  const name = displayName(file);
+  const release = interruptions.listen(parsed.timeoutMs);
   const started = performance.now();
+  let compileMs = 0;
+  let stats: RunStats;
   try {
-    const module = await compileModule(await readModule(file), {
-      maxBytes: maxBytesOf(options.maxMemory),
-      signal: interruptions.signal,
-    });
-    const compileMs = performance.now() - started;
+    const maxBytes = maxBytesOf(parsed.grants.maxMemory);
+    const module = await compileModule(await readModule(file), { maxBytes, signal: interruptions.signal });
+    compileMs = performance.now() - started;
+    if (isCargo && testsOf(module).length > 0) {
+      release();
+      return await runTests(module, parseTestArguments(runArguments), compileMs);
+    }
     const programName = file.split(/[\\/]/).at(-1) ?? file;
-    const grants = await lunaticGrants([programName, ...args], options);
+    const grants = await lunaticGrants([programName, ...parsed.args], parsed.grants);
     const { runMain } = await import("../processes/main.ts");
-    const used = await runMain({ name, module, grants, interruptions, waitForever });
-    if (stats !== null) printStats({ ...used, compileMs, runMs: performance.now() - started - compileMs }, stats);
-    return used.exitCode;
+    const { waitForever } = parsed;
+    stats = await runMain({ name: displayName(file), module, grants, interruptions, waitForever });
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    say(errorReport(name, error));
-    return error.exitCode;
+    say(errorReport(displayName(file), error));
+    stats = { ...endOf(error), fuel: 0, slices: 0 };
   } finally {
     release();
   }
+  if (format !== null) printStats({ ...stats, compileMs, runMs: performance.now() - started - compileMs }, format);
+  return stats.exitCode;
 }

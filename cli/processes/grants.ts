@@ -35,6 +35,20 @@ export interface GrantOptions {
   readonly maxProcesses?: string;
 }
 
+/** From what command lines have that commander does not read. Of limits the last counts. */
+export function grantOptions(values: ReadonlyMap<string, readonly string[]>): GrantOptions {
+  const fuel = values.get("--fuel")?.at(-1);
+  const maxMemory = values.get("--max-memory")?.at(-1);
+  const maxProcesses = values.get("--max-processes")?.at(-1);
+  return {
+    dir: values.get("--dir") ?? [],
+    deny: values.get("--deny") ?? [],
+    ...(fuel === undefined ? {} : { fuel }),
+    ...(maxMemory === undefined ? {} : { maxMemory }),
+    ...(maxProcesses === undefined ? {} : { maxProcesses }),
+  };
+}
+
 export interface Grants {
   /** What there is to import besides WASI. */
   readonly functions: FunctionProvider;

@@ -21,6 +21,7 @@ import type { Interruptions } from "../interruptions.ts";
 import { parseCount } from "../options.ts";
 import { errorLine, errorReport } from "../report.ts";
 import { say } from "../streams.ts";
+import { keepAlive } from "../timers.ts";
 import type { RunStats } from "../stats.ts";
 import { CrashLog } from "./crash-log.ts";
 import type { Grants } from "./grants.ts";
@@ -43,7 +44,6 @@ export interface MainOptions {
 
 /** How long the processes may take to end after the main one. */
 const END_GRACE_MS = 2_000;
-const KEEP_ALIVE_MS = 0x7fff_ffff;
 
 /** A runtime that tells of every end. */
 export class ReportingRuntime extends Runtime {
@@ -147,11 +147,6 @@ function watchDeadlock({ executor, scheduler }: Runtime, interruptions: Interrup
   return executor.onIdle(() => {
     if (scheduler.isIdle && !executor.isHeld && executor.armedTimers === 0) interruptions.deadlock();
   });
-}
-
-function keepAlive(): () => void {
-  const timer = setInterval(() => {}, KEEP_ALIVE_MS);
-  return () => clearInterval(timer);
 }
 
 /** Rejects with the signal's reason. */

@@ -1,7 +1,7 @@
 /** Programs of processes as a user meets them: child processes on the compiled output. */
 
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -356,6 +356,59 @@ describe("perilune run with processes", function () {
     expect((await perilune(["lunatic", "run", TESTS])).stdout).to.equal("running 0 tests\n");
   });
 
+  it("a runner's options hold for each test of Cargo's test programs", async () => {
+    const path = file(
+      "limited-tests.wat",
+      `(module
+        (import "lunatic::process" "spawn" (func $spawn (param i64 i64 i64 i32 i32 i32 i32 i32) (result i32)))
+        (import "lunatic::message" "receive" (func $receive (param i32 i32 i64) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "child")
+        (func (export "child"))
+        (func (export "#lunatic_test_short"))
+        (func (export "#lunatic_test_#panic_#endless") (loop $again (br $again)))
+        (func (export "#lunatic_test_large") (if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable)))
+        (func (export "#lunatic_test_spawns")
+          (if (call $spawn (i64.const 0) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 5) (i32.const 16)
+            (i32.const 0) (i32.const 32)) (then unreachable)))
+        (func (export "#lunatic_test_waits") (drop (call $receive (i32.const 0) (i32.const 0) (i64.const -1)))))`,
+    );
+    const run = (...args: string[]): Promise<Result> =>
+      perilune(["lunatic", "run", ...args], { CARGO_MANIFEST_DIR: folder });
+    // A value that looks like a module is none.
+    const folderLikeModule = join(folder, "folder.wasm");
+    mkdirSync(folderLikeModule);
+    const cases: [string[], string[], string[], RegExp][] = [
+      [["--fuel", "10000000"], ["endless"], ["short", "large", "spawns"], /failed: fuel exhausted: /],
+      [["--timeout=300ms"], ["endless"], ["short"], /failed: ended after 300 ms/],
+      [["--wait-forever", "--timeout", "100ms"], ["waits"], ["short"], /failed: ended after 100 ms/],
+      [["--max-memory", "4M"], ["large"], ["short", "spawns"], /failed: trap: unreachable/],
+      [["--max-processes", "1"], ["spawns"], ["short", "large"], /failed: trap: unreachable/],
+      [["--deny", "lunatic::process::*"], ["spawns"], ["short"], /failed: import denied: lunatic::process::spawn/],
+      [["--dir", folderLikeModule], ["waits"], ["short"], /nothing can wake it/],
+    ];
+    await Promise.all(
+      cases.map(async ([options, failing, passing, note]) => {
+        const others = ["short", "endless", "large", "spawns", "waits"].filter(
+          (name) => ![...failing, ...passing].includes(name),
+        );
+        const { code, stdout, stderr } = await run(...options, path, ...others.flatMap((name) => ["--skip", name]));
+        const named = (word: string): string[] =>
+          [...stdout.matchAll(/^test (\w+)(?: - should panic)? \.\.\. (\w+)$/gm)]
+            .filter((match) => match[2] === word)
+            .map((match) => match[1]!);
+        const what = options.join(" ");
+        expect([code, stderr], what).to.deep.equal([1, ""]);
+        expect(named("FAILED"), what).to.have.members(failing);
+        expect(named("ok"), what).to.have.members(passing);
+        expect(stdout, what).to.match(note);
+      }),
+    );
+    const stats = await run("--stats=json", path, "short");
+    expect(JSON.parse(stats.stderr)).to.include({ exitCode: 0, reason: "returned", processes: 1 });
+    expect((await run("--nocapture", path)).stderr).to.include("unknown option '--nocapture'");
+    expect((await run("--max-memory", "1K", path)).code).to.equal(137);
+  });
+
   it("top prints tables when piped", async () => {
     const bomb = join(GUESTS, "fork-bomb.wasm");
     const { code, stdout } = await perilune([
@@ -377,13 +430,13 @@ describe("perilune run with processes", function () {
 describe("lunatic run: arguments", () => {
   it("--dir may stand anywhere, --bench is the guest's last argument, and what follows -- is the guest's", () => {
     const parsed = parseLunaticRun(["--dir", "a", "m.wasm", "x", "--dir=b", "--bench", "--", "--dir", "y"]);
-    expect(parsed).to.deep.include({ file: "m.wasm", dir: ["a", "b"], args: ["x", "--dir", "y", "--bench"] });
+    expect(parsed).to.deep.include({ file: "m.wasm", args: ["x", "--dir", "y", "--bench"] });
+    expect(parsed).to.have.deep.nested.property("grants.dir", ["a", "b"]);
   });
 
   it("limits stand before the file", () => {
     expect(parseLunaticRun(["--fuel", "5", "--deny", "a::*", "m.wasm", "--fuel"])).to.deep.include({
-      fuel: "5",
-      deny: ["a::*"],
+      grants: { dir: [], fuel: "5", deny: ["a::*"] },
       args: ["--fuel"],
     });
     expect(() => parseLunaticRun(["--bogus", "m.wasm"])).to.throw("unknown option '--bogus'");

@@ -1,6 +1,9 @@
 /** The arguments of `perilune test`: those of Rust's test program, which Cargo and nextest pass on, and our own. */
 
 import { OptionError } from "../exit.ts";
+import { parseDuration } from "../options.ts";
+import { type GrantOptions, grantOptions } from "../processes/grants.ts";
+import { type StatsFormat, statsFormat } from "../stats.ts";
 import type { Selection } from "./cases.ts";
 
 export interface TestArguments extends Selection {
@@ -14,10 +17,19 @@ export interface TestArguments extends Selection {
   readonly threads: number;
   readonly color: "always" | "auto" | "never";
   readonly clock: "real" | "virtual";
-  readonly dirs: readonly string[];
+  /** Directories and limits, of each test. */
+  readonly grants: GrantOptions;
+  /** Of each test. */
+  readonly timeoutMs?: number;
+  /** Tests wait also when nothing can wake them. */
+  readonly waitForever: boolean;
+  readonly stats: StatsFormat | null;
 }
 
-const VALUE_OPTIONS = new Set(["--format", "--test-threads", "--skip", "--color", "--clock", "--dir"]);
+const VALUE_OPTIONS = new Set([
+  ...["--format", "--test-threads", "--skip", "--color"],
+  ...["--clock", "--dir", "--fuel", "--max-memory", "--max-processes", "--deny", "--timeout"],
+]);
 const FLAGS = new Set([
   "--ignored",
   "--include-ignored",
@@ -26,6 +38,7 @@ const FLAGS = new Set([
   "--show-output",
   "--list",
   "--exact",
+  "--wait-forever",
 ]);
 /** Options of Rust's test program that mean nothing here; the first may have a value. */
 const IGNORED_FLAGS = new Set(["--quiet", "-q", "--force-run-in-process"]);
@@ -33,6 +46,7 @@ const IGNORED_FLAGS = new Set(["--quiet", "-q", "--force-run-in-process"]);
 export function parseTestArguments(args: readonly string[]): TestArguments {
   const values = new Map<string, string[]>();
   const flags = new Set<string>();
+  let stats: StatsFormat | null = null;
   const positional: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
@@ -50,13 +64,15 @@ export function parseTestArguments(args: readonly string[]): TestArguments {
       const value = equals < 0 ? args[++i] : arg.slice(equals + 1);
       if (value === undefined) throw new OptionError(`${name} needs a value`, "test");
       values.set(name, [...(values.get(name) ?? []), value]);
-    } else if (equals < 0 && FLAGS.has(name)) flags.add(name);
+    } else if (name === "--stats") stats = statsFormat(equals < 0 ? "text" : arg.slice(equals + 1));
+    else if (equals < 0 && FLAGS.has(name)) flags.add(name);
     else if (equals >= 0 || !IGNORED_FLAGS.has(name)) throw new OptionError(`unknown option '${arg}'`, "test");
   }
   const [file, filter, ...rest] = positional;
   if (file === undefined) throw new OptionError("test needs a module", "test");
   const last = (name: string) => values.get(name)?.at(-1);
   const format = last("--format");
+  const timeout = last("--timeout");
   if (format !== undefined && !["pretty", "terse"].includes(format)) {
     throw new OptionError(`--format is 'pretty' or 'terse', not '${format}'`);
   }
@@ -74,7 +90,10 @@ export function parseTestArguments(args: readonly string[]): TestArguments {
     threads: threadsOf(last("--test-threads")),
     color: choice("--color", last("--color") ?? "auto", ["always", "auto", "never"]),
     clock: choice("--clock", last("--clock") ?? "virtual", ["real", "virtual"]),
-    dirs: values.get("--dir") ?? [],
+    grants: grantOptions(values),
+    ...(timeout === undefined ? {} : { timeoutMs: parseDuration("--timeout", timeout) }),
+    waitForever: flags.has("--wait-forever"),
+    stats,
   };
 }
 

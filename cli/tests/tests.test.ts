@@ -115,6 +115,13 @@ describe("test mode: verdicts", () => {
       else expect(result.note).to.match(note);
     });
   }
+
+  it("nobody expects a test to be ended: by a limit, its timeout, or because nothing wakes it", () => {
+    for (const panic of [null, "", "number 7"]) {
+      const result = verdict(named("t", panic), "fuel exhausted", panicked, true);
+      expect(result).to.deep.equal({ passed: false, note: "note: the test's process failed: fuel exhausted" });
+    }
+  });
 });
 
 describe("test mode: listing", () => {
@@ -179,6 +186,18 @@ describe("test mode: arguments", () => {
     );
     expect(parsed).to.deep.include({ threads: 2, skip: ["x", "y"], args: ["a", "b"], filter: "name", color: "always" });
     expect(parsed).to.include({ includeIgnored: true, showOutput: true, clock: "virtual" });
+  });
+
+  it("takes limits of each test", () => {
+    const parsed = parseTestArguments(
+      "--fuel 1e6 --timeout=5m --max-memory 1G --deny a --dir x m.wasm --stats --wait-forever".split(" "),
+    );
+    expect(parsed).to.deep.include({
+      grants: { fuel: "1e6", maxMemory: "1G", deny: ["a"], dir: ["x"] },
+      timeoutMs: 300_000,
+      stats: "text",
+      waitForever: true,
+    });
   });
 
   it("refuses what it does not know", () => {

@@ -11,14 +11,18 @@ export interface Verdict {
 
 const PASSED: Verdict = { passed: true, note: null };
 
-/** `reason` says in words why the process failed; null: it ended normally. `output` is of its own process. */
-export function verdict({ panic }: TestCase, reason: string | null, output: string): Verdict {
+/**
+ * `reason` says in words why the process failed; null: it ended normally. `isEnded`: by a limit, by its timeout, or because
+ * nothing could wake it, which nobody expects. `output` is of its own process.
+ */
+export function verdict({ panic }: TestCase, reason: string | null, output: string, isEnded = false): Verdict {
   if (reason === null) {
     return panic === null ? PASSED : { passed: false, note: "note: test did not panic as expected" };
   }
   const message = panicMessage(output);
-  if (panic === null)
-    return { passed: false, note: message === null ? `note: the test's process failed: ${reason}` : null };
+  const failed = `note: the test's process failed: ${reason}`;
+  if (isEnded) return { passed: false, note: failed };
+  if (panic === null) return { passed: false, note: message === null ? failed : null };
   if (message === null) {
     return panic === "" ? PASSED : { passed: false, note: `note: the test failed without a panic message: ${reason}` };
   }
