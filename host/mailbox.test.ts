@@ -13,7 +13,7 @@ const data = (tag: bigint, text = ""): DataMessage => DataMessage.of(new TextEnc
 
 /** By which everything collides. */
 class ConstantHash extends TagHash {
-  override of(): number {
+  override ofWords(): number {
     return 7;
   }
 }

@@ -150,7 +150,7 @@ export class Mailbox {
   take(tags: TagSet, limit = Number.POSITIVE_INFINITY): Message | null {
     this.passed = 0;
     // What is in the index is older than what is not.
-    const message = this.#oldestIndexed(tags.tags) ?? this.#firstFresh(tags, limit);
+    const message = this.#oldestIndexed(tags) ?? this.#firstFresh(tags, limit);
     if (message !== null) this.#remove(message);
     return message;
   }
@@ -181,14 +181,12 @@ export class Mailbox {
     message.drop();
   }
 
-  #oldestIndexed(tags: readonly bigint[]): Message | null {
-    const byTag = this.#byTag;
-    if (byTag === null || byTag.size === 0) return null;
+  #oldestIndexed(tags: TagSet): Message | null {
+    if (this.#byTag === null || this.#byTag.size === 0) return null;
     let oldest: Message | null = null;
-    for (const tag of tags) {
-      const first = byTag.get(tag)?.first ?? null;
-      if (first !== null && (oldest === null || first.sequence < oldest.sequence)) oldest = first;
-    }
+    tags.forEachIn(this.#byTag, ({ first }) => {
+      if (oldest === null || first.sequence < oldest.sequence) oldest = first;
+    });
     return oldest;
   }
 

@@ -144,7 +144,7 @@ export class ProcessMessages implements Expiring, SuspendedSender {
   }
 
   /** Once, however long it searches and waits for them. */
-  #payForTags({ tags: { length: count } }: TagSet): void {
+  #payForTags({ size: count }: TagSet): void {
     if (count <= FREE_TAGS || this.#tagBytes > 0) return;
     const byteLength = count * TAG_BYTES;
     if (!this.#account.reserveBytes(byteLength)) throw new Termination("memory limit", `${count} tags`);

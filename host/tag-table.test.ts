@@ -74,7 +74,39 @@ describe("TagSet", () => {
     for (const count of [0, 1, 8, 9, 1_000]) {
       const tags = Array.from({ length: count }, (_, i) => BigInt(i >> 1) - 2n);
       const set = new TagSet(tags, hashOf(count));
+      expect([set.size, set.tags]).to.deep.equal([count, tags]);
       for (let tag = -3n; tag < 502n; tag++) expect(set.has(tag), `${tag} of ${count}`).to.equal(tags.includes(tag));
+    }
+  });
+
+  it("is the same of tags and of their words, and finds their entries in a table", () => {
+    const tag = fc.oneof(fc.bigInt(-5n, 5n), fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n));
+    fc.assert(
+      fc.property(fc.array(tag, { minLength: 9, maxLength: 30 }), fc.array(tag), fc.integer(), (tags, others, seed) => {
+        const words = tags.flatMap((each) => [Number(BigInt.asIntN(32, each)), Number(BigInt.asIntN(32, each >> 32n))]);
+        const table = new TagTable(hashOf(seed));
+        for (const each of new Set([...tags.slice(3), ...others])) table.add(new TagEntry(each));
+        for (const set of [new TagSet(words, hashOf(seed)), new TagSet(tags, hashOf(seed))]) {
+          expect(set.tags).to.deep.equal(tags);
+          for (const each of [...tags, ...others]) expect(set.has(each)).to.equal(tags.includes(each));
+          const found: bigint[] = [];
+          set.forEachIn(table, (entry) => found.push(entry.tag));
+          expect(found).to.deep.equal(tags.filter((each) => table.get(each) !== null));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("looks at few places, for chosen tags as for others", () => {
+    const count = 4_096;
+    const numbered = Array.from({ length: count }, (_, i) => BigInt(i));
+    for (const tags of [collidingTags(count), numbered, numbered.map((tag) => tag << 51n)]) {
+      const set = new TagSet(tags, hashOf(1));
+      for (const tag of tags) expect(set.has(tag)).to.equal(true);
+      for (const tag of tags) expect(set.has(tag ^ (1n << 40n))).to.equal(tags.includes(tag ^ (1n << 40n)));
+      // To put them in, to find them, and not to find others.
+      expect(set.probes / count).to.be.within(3, 8);
     }
   });
 });

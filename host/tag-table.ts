@@ -43,13 +43,18 @@ export class TagHash {
   /** 32 bits, signed. */
   of(tag: bigint): number {
     wide[0] = tag;
+    return this.ofWords(halves[0]!, halves[1]!);
+  }
+
+  /** Of a tag by its halves, signed. */
+  ofWords(low: number, high: number): number {
     let v0 = this.#key0;
     let v1 = this.#key1;
     let v2 = 0x6c796765 ^ v0;
     let v3 = 0x74656462 ^ v1;
     for (let round = 0; round < 6; round++) {
       // Three words, then three rounds without one.
-      const word = round < 2 ? halves[round]! : round === 2 ? LENGTH_WORD : 0;
+      const word = round === 0 ? low : round === 1 ? high : round === 2 ? LENGTH_WORD : 0;
       v3 ^= word;
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -101,6 +106,18 @@ export class TagTable<E extends TagEntry> extends LinearTable<E> {
     return null;
   }
 
+  /** The entry of a tag by its halves, of which no bigint is made where there is none. */
+  getWords(low: number, high: number): E | null {
+    const hash = this.#hash.ofWords(low, high);
+    let entry = this.first(hash);
+    while (entry !== null) {
+      this.probes++;
+      if (entry.hash === hash && entry.tag === tagOf(low, high)) return entry;
+      entry = entry.nextInBucket;
+    }
+    return null;
+  }
+
   /** Its tag has no entry. */
   add(entry: E): void {
     entry.hash = this.#hash.of(entry.tag);
@@ -113,24 +130,96 @@ export class TagTable<E extends TagEntry> extends LinearTable<E> {
   }
 }
 
-/** Up to so many tags are compared one by one. */
-const FEW_TAGS = 8;
+/** Up to so many tags are compared one by one, and are bigints. */
+export const FEW_TAGS = 8;
 
-/** Tags that somebody waits for. */
+/**
+ * Tags that somebody waits for. Many are kept as words, two for each, found by an index once somebody asks: as bigints with entries
+ * of a table 4,096 of them are 12,000 objects, which V8 copies as long as the wait lasts.
+ */
 export class TagSet {
-  readonly tags: readonly bigint[];
-  readonly #table: TagTable<TagEntry> | null;
+  readonly size: number;
+  readonly #few: readonly bigint[] | null;
+  readonly #words: readonly number[];
+  readonly #hash: TagHash;
+  /** By hash, with open addressing: one more than the place of a tag, or 0. */
+  #index: Int32Array | null = null;
+  /** Places of the index that look-ups have gone to. */
+  probes = 0;
 
-  constructor(tags: readonly bigint[], hash = TagHash.shared) {
-    this.tags = tags;
-    this.#table = tags.length > FEW_TAGS ? new TagTable(hash) : null;
-    if (this.#table === null) return;
-    for (const tag of tags) {
-      if (this.#table.get(tag) === null) this.#table.add(new TagEntry(tag));
+  /** Of words if there are more than {@link FEW_TAGS}: the lower half of each tag, signed, and then the higher one. */
+  constructor(tags: readonly bigint[] | readonly number[], hash = TagHash.shared) {
+    this.#hash = hash;
+    if (areWords(tags)) {
+      this.#few = null;
+      this.#words = tags;
+    } else {
+      this.#few = tags.length > FEW_TAGS ? null : tags;
+      this.#words = this.#few === null ? wordsOf(tags) : NO_WORDS;
     }
+    this.size = this.#few?.length ?? this.#words.length / 2;
+  }
+
+  /** All of them, as they were given. */
+  get tags(): readonly bigint[] {
+    return this.#few ?? Array.from({ length: this.size }, (_, i) => this.#tag(i));
   }
 
   has(tag: bigint): boolean {
-    return this.#table === null ? this.tags.includes(tag) : this.#table.get(tag) !== null;
+    if (this.#few !== null) return this.#few.includes(tag);
+    this.#index ??= this.#makeIndex();
+    wide[0] = tag;
+    return this.#index[this.#placeOf(this.#index, halves[0]!, halves[1]!)] !== 0;
   }
+
+  /** Calls `each` with the entry of every tag that has one. */
+  forEachIn<E extends TagEntry>(table: TagTable<E>, each: (entry: E) => void): void {
+    for (let i = 0; i < this.size; i++) {
+      const words = this.#words;
+      const entry = this.#few === null ? table.getWords(words[i * 2]!, words[i * 2 + 1]!) : table.get(this.#few[i]!);
+      if (entry !== null) each(entry);
+    }
+  }
+
+  #tag(i: number): bigint {
+    return tagOf(this.#words[i * 2]!, this.#words[i * 2 + 1]!);
+  }
+
+  #makeIndex(): Int32Array {
+    // Twice as many places, or more.
+    const index = new Int32Array(1 << (33 - Math.clz32(this.size)));
+    const words = this.#words;
+    for (let i = 0; i < this.size; i++) index[this.#placeOf(index, words[i * 2]!, words[i * 2 + 1]!)] = i + 1;
+    return index;
+  }
+
+  /** Where the tag is, or would be. */
+  #placeOf(index: Int32Array, low: number, high: number): number {
+    const words = this.#words;
+    const mask = index.length - 1;
+    for (let place = this.#hash.ofWords(low, high) & mask; ; place = (place + 1) & mask) {
+      this.probes++;
+      const at = (index[place]! - 1) * 2;
+      if (at < 0 || (words[at] === low && words[at + 1] === high)) return place;
+    }
+  }
+}
+
+const NO_WORDS: readonly number[] = [];
+
+function areWords(tags: readonly bigint[] | readonly number[]): tags is readonly number[] {
+  return typeof tags[0] === "number";
+}
+
+function wordsOf(tags: readonly bigint[]): number[] {
+  return tags.flatMap((tag) => {
+    wide[0] = tag;
+    return [halves[0]!, halves[1]!];
+  });
+}
+
+function tagOf(low: number, high: number): bigint {
+  halves[0] = low;
+  halves[1] = high;
+  return wide[0]!;
 }

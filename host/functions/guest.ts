@@ -7,6 +7,7 @@
 import type { Caller, Instance } from "../../vm/index.ts";
 import { Memory, Trap } from "../../vm/index.ts";
 import type { Process } from "../process.ts";
+import { FEW_TAGS, TagSet } from "../tag-table.ts";
 import { EffectHash } from "./effect-hash.ts";
 
 /** Bytes of a text given by a guest: names, texts of configurations. */
@@ -126,12 +127,17 @@ export class Guest {
     this.writeBytes(address, encoder.encode(text));
   }
 
-  /** Signed 64-bit integers one after the other, so much fuel each. */
-  readI64s(address: number, count: number, fuel: number): bigint[] {
+  /** Tags one after the other, so much fuel each. */
+  readTags(address: number, count: number, fuel: number): TagSet {
     this.checkRange(address, count * 8);
     this.charge(count * fuel);
     const { memory } = this;
-    return Array.from({ length: count }, (_, i) => BigInt.asIntN(64, memory.readU64(address + i * 8)));
+    if (count <= FEW_TAGS) {
+      return new TagSet(Array.from({ length: count }, (_, i) => BigInt.asIntN(64, memory.readU64(address + i * 8))));
+    }
+    const words = new Array<number>(count * 2);
+    for (let i = 0; i < words.length; i++) words[i] = memory.readU32(address + i * 4) | 0;
+    return new TagSet(words);
   }
 
   /** Writes the number of a new error resource to `address` and returns code 1. Traps when the table is full. */

@@ -7,7 +7,6 @@ import { DataMessage, MAX_MESSAGE_RESOURCES, type Message, ProcessDied, type Res
 import { ModuleHandle } from "../modules.ts";
 import { TIMED_OUT } from "../process-messages.ts";
 import type { ResourceTable } from "../resources.ts";
-import { TagSet } from "../tag-table.ts";
 import { continueWith, type FrameRequest, type FrameState, type SUSPEND } from "../../vm/index.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
@@ -321,8 +320,8 @@ const SEND_FUNCTIONS: readonly HostFunction[] = [
       if (count > MAX_TAGS) throw guest.trap(`${TOO_MANY_TAGS}: ${count}`);
       const { messages } = guest.process;
       if (count === 0) return messages.receive(timeoutMs);
-      const tags = guest.readI64s(address, count, TAG_FUEL);
-      return messages.search(new TagSet(tags), timeoutMs, guest.caller) ?? continueWith("search", [timeoutMs, tags]);
+      const tags = guest.readTags(address, count, TAG_FUEL);
+      return messages.search(tags, timeoutMs, guest.caller) ?? continueWith("search", [timeoutMs, tags.tags]);
     },
   ),
 ];
