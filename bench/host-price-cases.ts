@@ -116,9 +116,9 @@ export const HOST_CASES: readonly HostCase[] = [
   },
   {
     name: "spawn that fails",
-    code: `(call $wasi::config_preopen_dir (local.get $config) ${NAME}) ${spawnWith("(local.get $config)")}
-      (call $error::drop (i64.load (i32.const 288)))`,
-    before: "(local.set $config (call $process::create_config))",
+    before: `(local.set $config (call $process::create_config))
+      (call $wasi::config_preopen_dir (local.get $config) ${NAME})`,
+    code: `${spawnWith("(local.get $config)")} (call $error::drop (i64.load (i32.const 288)))`,
   },
   { name: "catch", code: "(drop (call $trap::catch (i32.const 1) (i32.const 0)))" },
   { name: "catch of a trap", code: "(drop (call $trap::catch (i32.const 0) (i32.const 0)))" },

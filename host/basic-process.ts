@@ -51,6 +51,14 @@ export interface BasicProcessOptions {
   readonly pid?: Pid;
 }
 
+/** Charges a group for a process that is to be made: nothing is made of one that it refuses, for which this is false. */
+export function enterGroup(group: Group): boolean {
+  if (group.isClosed || !group.reserve(Account.Processes, 1)) return false;
+  if (group.reserve(Account.Memory, PROCESS_BYTES)) return true;
+  group.release(Account.Processes, 1);
+  return false;
+}
+
 export abstract class BasicProcess extends Task implements MailboxOwner {
   readonly runtime: RuntimeCore;
   readonly environment: Environment;
@@ -100,15 +108,6 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   /** Whether others can see it, or could until it ended. */
   get isVisible(): boolean {
     return this.phase !== Phase.Initialising;
-  }
-
-  /** Charges the group for the process. False when it refuses. */
-  protected enter(): boolean {
-    const { group } = this;
-    if (group.isClosed || !group.reserve(Account.Processes, 1)) return false;
-    if (group.reserve(Account.Memory, PROCESS_BYTES)) return true;
-    group.release(Account.Processes, 1);
-    return false;
   }
 
   /** From here on others see it. */

@@ -4,6 +4,7 @@
  * it awaits besides, and a synchronous loop in it, is out of reach: that holds the event loop, and nothing can stop it.
  */
 
+import { DOUBLE_ZERO } from "../vm/index.ts";
 import { BasicProcess, type BasicProcessOptions } from "./basic-process.ts";
 import { DataMessage, MessageKind, type Message, type ProcessDied } from "./message.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";
@@ -109,17 +110,17 @@ export class NativeProcess extends BasicProcess {
   #sentBytes = 0;
   #ended: ExitReason | null = null;
   #isAway = false;
+  #touchedMs = DOUBLE_ZERO;
 
   constructor(runtime: RuntimeCore, options: BasicProcessOptions, run: NativeFunction) {
     super(runtime, options);
     this.#run = run;
   }
 
-  begin(): boolean {
-    if (!this.enter()) return false;
+  /** Its group has let it in. */
+  begin(): void {
     this.becomeVisible();
     this.runtime.scheduler.start(this, this.group.share, null);
-    return true;
   }
 
   /** It may have the handle of one that is being started. */
@@ -161,9 +162,13 @@ export class NativeProcess extends BasicProcess {
     );
   }
 
+  override get touchedMs(): number {
+    return this.#touchedMs;
+  }
+
   /** What comes later may be the embedder's. */
   #touch(): void {
-    this.touchedMs = this.runtime.executor.nowMs();
+    this.#touchedMs = this.runtime.executor.nowMs();
   }
 
   #finish(reason: ExitReason): void {

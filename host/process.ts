@@ -117,12 +117,10 @@ export class Process extends BasicProcess {
     this.#restoring = request.restoring ?? null;
   }
 
-  /** Takes its place among the processes of its group. False when the group refuses. */
-  begin(): boolean {
-    if (!this.enter()) return false;
+  /** Takes its place among the processes of its group, which has let it in. */
+  begin(): void {
     if (this.#siblings !== null) this.#siblings.living++;
     this.runtime.scheduler.start(this, this.group.share, this.#starting!.maker);
-    return true;
   }
 
   // What it has.

@@ -17,7 +17,7 @@ import {
   type Value,
   whenAborted,
 } from "../vm/index.ts";
-import { type BasicProcess, PROCESS_BYTES } from "./basic-process.ts";
+import { type BasicProcess, enterGroup, PROCESS_BYTES } from "./basic-process.ts";
 import { tellingOnce } from "./callbacks.ts";
 import { Config, type ConfigOptions } from "./config.ts";
 import { defaultMaxHostMemory, defaultMaxMemory, defaultServices } from "./default-services.ts";
@@ -221,7 +221,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       args: options.args ?? NO_ARGS,
       name: options.name ?? options.entry ?? "",
     };
-    const process = this.#start(new Process(this, request, null, NOBODY));
+    const process = this.#start(request.group, () => new Process(this, request, null, NOBODY));
     return this.#handle(process, options);
   }
 
@@ -237,7 +237,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     const named = options.name === undefined ? {} : { name: options.name };
     const request = restoreRequest(bytes, options, { environment, group, config, ...named });
     const result = await new Promise<SpawnResult>((resolve) => {
-      this.#start(new Process(this, request, null, resolve));
+      this.#start(group, () => new Process(this, request, null, resolve));
     });
     if (result.kind === "failed") throw result.error;
     return this.#handle(result.process, options);
@@ -252,18 +252,8 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     checkSpawnNative(options);
     if (this.executor.isDeterministic) throw new TypeError("native processes cannot run by a seed");
     const config = this.#configOf(options);
-    const process = this.#start(
-      new NativeProcess(
-        this,
-        {
-          environment: options.environment ?? this.environment,
-          group: options.group ?? this.group,
-          config,
-          name: options.name ?? run.name,
-        },
-        run,
-      ),
-    );
+    const { environment = this.environment, group = this.group, name = run.name } = options;
+    const process = this.#start(group, () => new NativeProcess(this, { environment, group, config, name }, run));
     return this.#handle(process, options);
   }
 
@@ -297,10 +287,12 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return process === undefined ? null : new ProcessHandle(process);
   }
 
-  #start<T extends NativeProcess | Process>(process: T): T {
+  #start<T extends NativeProcess | Process>(group: Group, make: () => T): T {
     if (this.#disposed !== null) throw new SpawnError("disposed", "the runtime is disposed");
-    if (!process.group.isWithin(this.group)) throw new TypeError("the group is of another runtime");
-    if (!process.begin()) throw refusal(process.group, "process", Account.Processes, PROCESS_BYTES);
+    if (!group.isWithin(this.group)) throw new TypeError("the group is of another runtime");
+    if (!enterGroup(group)) throw refusal(group, "process", Account.Processes, PROCESS_BYTES);
+    const process = make();
+    process.begin();
     this.#live.add(process);
     if (!process.isVisible) process.environment.addStarting(process);
     return process;
@@ -328,11 +320,12 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
       done({ kind: "failed", error: new SpawnError("processes", `at most ${limit} processes may be made`) });
       return () => {};
     }
-    const process = new Process(this, request, creator, done);
-    if (!process.begin()) {
-      done({ kind: "failed", error: refusal(process.group, "process", Account.Processes, PROCESS_BYTES) });
+    if (!enterGroup(request.group)) {
+      done({ kind: "failed", error: refusal(request.group, "process", Account.Processes, PROCESS_BYTES) });
       return () => {};
     }
+    const process = new Process(this, request, creator, done);
+    process.begin();
     this.#live.add(process);
     // Given up when the creator ends before it is ready.
     return () => process.kill({ kind: "killed", by: creator?.pid ?? null });

@@ -119,7 +119,9 @@ export abstract class Task extends Entity {
   }
 
   /** When what goes on in promises after its turns was last known to be its own: the executor's time. */
-  touchedMs = DOUBLE_ZERO;
+  get touchedMs(): number {
+    return 0;
+  }
 
   /** Whether what it began in its turn goes on in promises, which must run before the next turn. */
   get yieldsToHost(): boolean {

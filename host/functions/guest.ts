@@ -21,6 +21,20 @@ const encoder = new TextEncoder();
 const DECODING_BYTES = 65_536;
 let decoding: { readonly bytes: Uint8Array; readonly view: DataView } | null = null;
 
+/**
+ * Names that are asked for again and again, entries of processes above all, by a hash of their bytes: a new string for each, and a view
+ * of its bytes, would be a tenth of what spawning leaves to collect.
+ */
+const SHORT_TEXT_BYTES = 32;
+const SHORT_TEXTS = new Array<string>(64).fill("");
+/** Codes of the one that is read. */
+const SHORT_TEXT: number[] = [];
+
+function isText(text: string, codes: readonly number[]): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== codes[i]) return false;
+  return true;
+}
+
 /** One for each process. Valid while the host function runs, and in the `finish` of one that waits. */
 export class Guest {
   readonly process: Process;
@@ -114,6 +128,8 @@ export class Guest {
   }
 
   #decode(address: number, byteLength: number): string {
+    const short = byteLength <= SHORT_TEXT_BYTES ? this.#shortText(address, byteLength) : null;
+    if (short !== null) return short;
     if (byteLength > DECODING_BYTES) return UTF8.decode(this.memory.read(address, byteLength));
     if (decoding === null) {
       const bytes = new Uint8Array(DECODING_BYTES);
@@ -121,6 +137,24 @@ export class Guest {
     }
     this.memory.readInto(address, decoding, 0, byteLength);
     return UTF8.decode(decoding.bytes.subarray(0, byteLength));
+  }
+
+  /** One of the texts that were read lately, if it has these bytes; null for what is not ASCII. */
+  #shortText(address: number, byteLength: number): string | null {
+    const { memory } = this;
+    let hash = byteLength;
+    for (let i = 0; i < byteLength; i++) {
+      const byte = memory.readU8(address + i);
+      if (byte > 0x7f) return null;
+      SHORT_TEXT[i] = byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    const place = hash & (SHORT_TEXTS.length - 1);
+    const known = SHORT_TEXTS[place]!;
+    if (known.length === byteLength && isText(known, SHORT_TEXT)) return known;
+    const text = String.fromCharCode(...SHORT_TEXT.slice(0, byteLength));
+    SHORT_TEXTS[place] = text;
+    return text;
   }
 
   writeText(address: number, text: string): void {

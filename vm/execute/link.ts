@@ -4,7 +4,7 @@
  */
 
 import type { CompiledModule, ExternDescriptor } from "../compiled-module.ts";
-import { LinkError } from "../errors.ts";
+import { InternalError, LinkError } from "../errors.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
 import { valueText } from "../options.ts";
 import { Func, type HostDefinition } from "../runtime/func.ts";
@@ -32,152 +32,173 @@ export type Imports =
   | ReadonlyMap<string, ReadonlyMap<string, ImportValue>>
   | { readonly [module: string]: { readonly [name: string]: ImportValue } };
 
-/** An instance whose globals, segments and active data are still to be set. */
-export interface Linked {
-  readonly instance: Instance;
-  /**
-   * Gives everything back, before anybody has seen the instance. Later nothing is taken back: a host function that the
-   * start function calls may keep whatever it reaches, and so may the heap.
-   */
-  readonly unlink: () => void;
-}
-
 /**
- * Makes an instance. Throws `LinkError`, `TypeError` for an import of another store, `Termination` when a limit refuses;
- * nothing has changed then.
+ * Makes an instance whose globals, segments and active data are still to be set. Throws `LinkError`, `TypeError` for an import of
+ * another store, `Termination` when a limit refuses; nothing has changed then.
  */
-export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Linked {
+export function link(store: Store, module: CompiledModule, imports: Imports | LinkPlan): Linking {
   if (module.engine !== store.engine) throw new TypeError("the module belongs to another engine than the store");
-  if (imports instanceof LinkPlan) return linkPlanned(store, module, imports);
-  const made: Func[] = [];
-  const joined: Memory[] = [];
-  const giveBack = (): void => {
-    removeHosts(store, made);
-    for (const memory of joined) memory.removeUser(store);
-  };
+  const linking = new Linking(store, module);
   try {
-    return allocate(store, module, findParts(store, module, resolverOf(imports), made, joined), giveBack);
+    if (imports instanceof LinkPlan) linking.findPlanned(imports);
+    else linking.find(resolverOf(imports));
+    linking.allocate();
+    return linking;
   } catch (error) {
-    giveBack();
+    linking.unlink();
     throw error;
   }
-}
-
-/** What an instance is made of while it grows. The lists hold what is imported, then what is its own. */
-interface Parts {
-  importedFuncs: Int32Array;
-  tables: Table[];
-  memories: Memory[];
-  /** First words of imported globals. */
-  globals: number[];
-  tags: Tag[];
-}
-
-/** Host functions that it makes for definitions are added to `made`, memories that the store had not used to `joined`. */
-function findParts(store: Store, module: CompiledModule, resolve: Resolver, made: Func[], joined: Memory[]): Parts {
-  const { data } = module;
-  const funcs: number[] = [];
-  const parts: Parts = { importedFuncs: NO_FUNCS, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
-  for (const { module: from, name, type } of data.imports) {
-    const value = resolve(from, name, module.describe(type));
-    if (value === undefined) throw new LinkError("unknown import", from, name);
-    const extern = asExtern(store, value, from, name, made);
-    const isShared = extern instanceof Memory && extern.isShared;
-    if (extern.store !== store && !isShared)
-      throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
-    const mismatch = compare(module, type, extern);
-    if (mismatch !== null) throw new LinkError("incompatible import type", from, name, mismatch);
-    if (extern instanceof Func) funcs.push(extern.address);
-    else if (extern instanceof Table) parts.tables = added(parts.tables, extern);
-    else if (extern instanceof Memory) {
-      if (extern.addUser(store)) joined.push(extern);
-      parts.memories = added(parts.memories, extern);
-    } else if (extern instanceof Global) parts.globals = added(parts.globals, extern.at);
-    else parts.tags = added(parts.tags, extern);
-  }
-  for (const table of parts.tables) table.own();
-  parts.importedFuncs = Int32Array.from(funcs);
-  return parts;
-}
-
-/** As {@link link}, with imports that were found and compared before. */
-function linkPlanned(store: Store, module: CompiledModule, plan: LinkPlan): Linked {
-  if (plan.module !== module) throw new TypeError("the plan is of another module");
-  const parts: Parts = { importedFuncs: plan.addresses, tables: NONE, memories: NONE, globals: NONE, tags: NONE };
-  const made: Func[] = [];
-  const isPlanned = store.addPlanned(plan.hosts);
-  const giveBack = (): void => (isPlanned ? store.removePlanned() : removeHosts(store, made));
-  try {
-    if (!isPlanned) {
-      for (const { definition, name } of plan.hosts) made.push(store.hostFunc(definition, name));
-      parts.importedFuncs = Int32Array.from(made, ({ address }) => address);
-    }
-    return allocate(store, module, parts, giveBack);
-  } catch (error) {
-    giveBack();
-    throw error;
-  }
-}
-
-function removeHosts(store: Store, made: Func[]): void {
-  for (const func of made.reverse()) store.removeHostFunc(func);
 }
 
 const NO_FUNCS = new Int32Array(0);
 /** Of one reference. */
 const HANDLE_BYTES = 4;
 
-function allocate(store: Store, module: CompiledModule, parts: Parts, removeImports: () => void): Linked {
-  const isNew = store.addModule(module);
-  const ownTables = parts.tables.length;
-  const ownMemories = parts.memories.length;
-  const globalsBefore = store.globalCount;
-  let segmentBytes = 0;
-  const giveBack = (): void => {
-    for (const table of parts.tables.slice(ownTables)) table.discard();
-    for (const memory of parts.memories.slice(ownMemories)) memory.discard();
-    store.removeGlobals(globalsBefore);
-    store.accountant.release("segments", segmentBytes);
-    if (isNew) store.removeModule(module);
-  };
-  try {
-    segmentBytes = store.reserve("segments", bytesOfSegments(module));
-    const instance = allocateParts(store, module, parts);
-    const unlink = (): void => {
-      store.removeInstance(instance);
-      giveBack();
-      removeImports();
-    };
-    return { instance, unlink };
-  } catch (error) {
-    giveBack();
-    throw error;
+/** What an instance is made of while it grows, and what the store has to get back if it fails. */
+export class Linking {
+  readonly #store: Store;
+  readonly #module: CompiledModule;
+  /** Null until all of it is allocated. */
+  #instance: Instance | null = null;
+  // The lists hold what is imported, then what is its own.
+  #importedFuncs: Int32Array = NO_FUNCS;
+  #tables: Table[] = NONE;
+  #memories: Memory[] = NONE;
+  /** First words of imported globals. */
+  #globals: number[] = NONE;
+  #tags: Tag[] = NONE;
+  /** Host functions made for definitions; memories that the store had not used; and whether it has got the functions of a plan. */
+  #made: Func[] = NONE;
+  #joined: Memory[] = NONE;
+  #isPlanned = false;
+  // From here on what it has allocated itself.
+  #isAllocating = false;
+  #isNewModule = false;
+  #ownTables = 0;
+  #ownMemories = 0;
+  #globalsBefore = 0;
+  #segmentBytes = 0;
+
+  constructor(store: Store, module: CompiledModule) {
+    this.#store = store;
+    this.#module = module;
+  }
+
+  /** Once it is allocated. */
+  get instance(): Instance {
+    if (this.#instance === null) throw new InternalError("the instance is not linked");
+    return this.#instance;
+  }
+
+  find(resolve: Resolver): void {
+    const store = this.#store;
+    const module = this.#module;
+    const funcs: number[] = [];
+    for (const { module: from, name, type } of module.data.imports) {
+      const value = resolve(from, name, module.describe(type));
+      if (value === undefined) throw new LinkError("unknown import", from, name);
+      const extern = this.#asExtern(value, from, name);
+      const isShared = extern instanceof Memory && extern.isShared;
+      if (extern.store !== store && !isShared)
+        throw new TypeError(`import ${JSON.stringify(name)} belongs to another store`);
+      const mismatch = compare(module, type, extern);
+      if (mismatch !== null) throw new LinkError("incompatible import type", from, name, mismatch);
+      if (extern instanceof Func) funcs.push(extern.address);
+      else if (extern instanceof Table) this.#tables = added(this.#tables, extern);
+      else if (extern instanceof Memory) {
+        if (extern.addUser(store)) this.#joined = added(this.#joined, extern);
+        this.#memories = added(this.#memories, extern);
+      } else if (extern instanceof Global) this.#globals = added(this.#globals, extern.at);
+      else this.#tags = added(this.#tags, extern);
+    }
+    for (const table of this.#tables) table.own();
+    this.#importedFuncs = Int32Array.from(funcs);
+  }
+
+  #asExtern(value: ImportValue, module: string, name: string): Extern {
+    if (typeof value !== "object" || value === null) {
+      const wanted = "something of the store, or a definition with params, results and call";
+      throw new TypeError(
+        `import ${JSON.stringify(module)} ${JSON.stringify(name)}: expected ${wanted}, got ${valueText(value)}`,
+      );
+    }
+    return "call" in value ? this.#hostFunc(value, `${module}::${name}`) : value;
+  }
+
+  #hostFunc(definition: HostDefinition, name: string): Func {
+    const func = this.#store.hostFunc(definition, name);
+    this.#made = added(this.#made, func);
+    return func;
+  }
+
+  /** As {@link find}, of imports that were found and compared before. */
+  findPlanned(plan: LinkPlan): void {
+    if (plan.module !== this.#module) throw new TypeError("the plan is of another module");
+    this.#isPlanned = this.#store.addPlanned(plan.hosts);
+    if (this.#isPlanned) this.#importedFuncs = plan.addresses;
+    else {
+      for (const { definition, name } of plan.hosts) this.#hostFunc(definition, name);
+      this.#importedFuncs = Int32Array.from(this.#made, ({ address }) => address);
+    }
+  }
+
+  allocate(): void {
+    const store = this.#store;
+    const module = this.#module;
+    const { data } = module;
+    this.#isNewModule = store.addModule(module);
+    this.#ownTables = this.#tables.length;
+    this.#ownMemories = this.#memories.length;
+    this.#globalsBefore = store.globalCount;
+    this.#isAllocating = true;
+    this.#segmentBytes = store.reserve("segments", bytesOfSegments(module));
+    let imaged: Table[] = NONE;
+    for (let i = data.importedTables; i < data.tables.length; i++) {
+      const image = module.images.of(i);
+      const table = new Table(store, module.tableTypes[i]!, image ?? null);
+      if (image !== undefined) imaged = added(imaged, table);
+      this.#tables = added(this.#tables, table);
+    }
+    for (let i = data.importedMemories; i < data.memories.length; i++) {
+      this.#memories = added(this.#memories, new Memory(store, data.memories[i]!));
+    }
+    for (let i = data.importedTags; i < data.tags.length; i++) {
+      this.#tags = added(this.#tags, new Tag(store, module.typeIds[data.tags[i]!]!));
+    }
+    const instance = new Instance(store, module, {
+      importedFuncs: this.#importedFuncs,
+      tables: this.#tables,
+      memories: this.#memories,
+      globalsAt: allocateGlobals(store, module, this.#globals),
+      tags: this.#tags,
+    });
+    for (const table of imaged) table.share(instance);
+    this.#instance = instance;
+  }
+
+  /**
+   * Gives everything back, before anybody has seen the instance. Later nothing is taken back: a host function that the
+   * start function calls may keep whatever it reaches, and so may the heap.
+   */
+  unlink(): void {
+    const store = this.#store;
+    if (this.#instance !== null) store.removeInstance(this.#instance);
+    if (this.#isAllocating) {
+      for (const table of this.#tables.slice(this.#ownTables)) table.discard();
+      for (const memory of this.#memories.slice(this.#ownMemories)) memory.discard();
+      store.removeGlobals(this.#globalsBefore);
+      store.accountant.release("segments", this.#segmentBytes);
+      if (this.#isNewModule) store.removeModule(this.#module);
+    }
+    if (this.#isPlanned) store.removePlanned();
+    for (let i = this.#made.length; i > 0; i--) store.removeHostFunc(this.#made[i - 1]!);
+    for (const memory of this.#joined) memory.removeUser(store);
   }
 }
 
 /** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */
 export function bytesOfSegments({ data, elementItemsAt }: CompiledModule): number {
   return data.elements.length + data.data.length + elementItemsAt[data.elements.length]! * HANDLE_BYTES;
-}
-
-function allocateParts(store: Store, module: CompiledModule, parts: Parts): Instance {
-  const { data } = module;
-  const imaged: Table[] = [];
-  for (let i = data.importedTables; i < data.tables.length; i++) {
-    const image = module.images.of(i);
-    const table = new Table(store, module.tableTypes[i]!, image ?? null);
-    if (image !== undefined) imaged.push(table);
-    parts.tables = added(parts.tables, table);
-  }
-  for (let i = data.importedMemories; i < data.memories.length; i++) {
-    parts.memories = added(parts.memories, new Memory(store, data.memories[i]!));
-  }
-  for (let i = data.importedTags; i < data.tags.length; i++) {
-    parts.tags = added(parts.tags, new Tag(store, module.typeIds[data.tags[i]!]!));
-  }
-  const instance = new Instance(store, module, { ...parts, globalsAt: allocateGlobals(store, module, parts.globals) });
-  for (const table of imaged) table.share(instance);
-  return instance;
 }
 
 /** First words of all globals: imported ones, then its own, which are new. */
@@ -197,19 +218,6 @@ export function resolverOf(imports: Imports): Resolver {
     const names = record[module];
     return names !== undefined && Object.hasOwn(names, name) ? names[name] : undefined;
   };
-}
-
-function asExtern(store: Store, value: ImportValue, module: string, name: string, made: Func[]): Extern {
-  if (typeof value !== "object" || value === null) {
-    const wanted = "something of the store, or a definition with params, results and call";
-    throw new TypeError(
-      `import ${JSON.stringify(module)} ${JSON.stringify(name)}: expected ${wanted}, got ${valueText(value)}`,
-    );
-  }
-  if (!("call" in value)) return value;
-  const func = store.hostFunc(value, `${module}::${name}`);
-  made.push(func);
-  return func;
 }
 
 /** Why an external value does not match the import's type (spec: match-externtype), or null. */

@@ -53,7 +53,7 @@ export class RunState implements InvocationRecord {
   pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
   answer: Answer | null = null;
   /** The host function is called for the first time: its arguments, at `argsAt`, keep objects alive until it is done. */
-  hostParams: readonly ValType[] = [];
+  hostParams: readonly ValType[] = NONE;
   /** Exceptions that host functions have met; they live until the next one is called. */
   pinned: HeapObject[] = NONE;
   /** The machine is in the middle of the operation at its position, which waits for more fuel or a collection. */

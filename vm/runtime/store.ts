@@ -71,9 +71,14 @@ const OPTIONS: ExpectedOptions<StoreOptions> = {
 
 /** What a host function counts as. */
 const FUNC_BYTES = 64;
+const INSTANTIATION_TYPE: FuncType = { params: [], results: [] };
 const NO_WORDS = new Int32Array(0);
 const NO_PAGES: readonly Int32Array[] = [];
 let noTable: Table | null = null;
+
+function firstAddressOf(owner: Instance | HostFunc): number {
+  return "definition" in owner ? owner.address : owner.funcsAt;
+}
 
 /** A store (spec: store): what owns instances and their state, and limits them. */
 export class Store {
@@ -87,9 +92,8 @@ export class Store {
   #globalCount = 0;
   /** A memory that is being copied to a larger block while the invocation that grows it is paused. */
   moving: Memory | null = null;
-  /** Owners of function addresses, by their first address. Address 0 is null. */
+  /** Owners of function addresses, in the order of their first ones. Address 0 is null. */
   #owners: (Instance | HostFunc)[] = NONE;
-  #firstAddresses: number[] = NONE;
   #nextAddress = 1;
   /** Turns that invocations have begun: a snapshot is of one moment. */
   turnCount = 0;
@@ -183,7 +187,6 @@ export class Store {
     const first = this.#nextAddress;
     if (first + count > 0x7fff_ffff) throw new Termination("memory limit", "function addresses of a store");
     this.#owners = added(this.#owners, owner);
-    this.#firstAddresses = added(this.#firstAddresses, first);
     this.#nextAddress = first + Math.max(1, count);
     return first;
   }
@@ -191,7 +194,7 @@ export class Store {
   /** Takes the instance that has got the last addresses out again, before anybody has seen it. */
   removeInstance(instance: Instance): void {
     this.#owners.pop();
-    this.#nextAddress = this.#firstAddresses.pop()!;
+    this.#nextAddress = instance.funcsAt;
     this.tracedInstances = this.tracedInstances.filter((other) => other !== instance);
   }
 
@@ -218,15 +221,15 @@ export class Store {
   /** The instance or host function behind an address. */
   ownerOf(address: number): Instance | HostFunc {
     if (address <= this.#planned.length && address > 0) return this.#planned[address - 1]!;
-    const starts = this.#firstAddresses;
+    const owners = this.#owners;
     let low = 0;
-    let high = starts.length - 1;
+    let high = owners.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (starts[middle]! <= address) low = middle;
+      if (firstAddressOf(owners[middle]!) <= address) low = middle;
       else high = middle - 1;
     }
-    const owner = this.#owners[low];
+    const owner = owners[low];
     if (owner === undefined || address <= 0) throw new InternalError(`no function at address ${address}`);
     return owner;
   }
@@ -315,7 +318,6 @@ export class Store {
   removeHostFunc({ address }: Func): void {
     if (address !== this.#nextAddress - 1) return;
     this.#owners.pop();
-    this.#firstAddresses.pop();
     this.#funcs?.delete(address);
     this.#nextAddress = address;
     this.accountant.release("functions", FUNC_BYTES);
@@ -355,12 +357,13 @@ export class Store {
   ): { readonly instance: Instance; readonly invocation: Invocation } {
     // A plan knows its module.
     if (!(imports instanceof LinkPlan)) check("module to instantiate", module, COMPILED_MODULE);
-    const { instance, unlink } = link(this, module, imports);
+    const linked = link(this, module, imports);
+    const { instance } = linked;
     const address = instance.funcsAt + instantiationIndex(module.data);
     try {
-      return { instance, invocation: new Invocation(this, { address, type: { params: [], results: [] } }, []) };
+      return { instance, invocation: new Invocation(this, { address, type: INSTANTIATION_TYPE }, NONE) };
     } catch (error) {
-      unlink();
+      linked.unlink();
       throw error;
     }
   }
