@@ -1,5 +1,6 @@
 /** Output as lines of text, for a log of the embedder. Guests that share one keep their lines apart. */
 
+import { check, FUNCTION } from "../vm/index.ts";
 import { wakeSoon, type Cancel, type OutputStream } from "./system.ts";
 
 /** UTF-16 units of a line before it is passed on in pieces: a guest need not end one. */
@@ -33,6 +34,7 @@ export class LineOutput implements OutputStream {
   #partial: Uint8Array = NO_BYTES;
 
   constructor(onLine: (line: string) => void, unfinished = new Unfinished()) {
+    check("what is called for a line", onLine, FUNCTION);
     this.#onLine = onLine;
     this.#unfinished = unfinished;
   }

@@ -4,6 +4,7 @@
  */
 
 import {
+  checkHostDefinition,
   LinkError,
   LinkPlan,
   Termination,
@@ -93,7 +94,9 @@ export class LinkPlans {
   find(module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
     for (const provider of this.#functions) {
       const definition = provider(module, name, type);
-      if (definition !== undefined) return definition;
+      if (definition === undefined) continue;
+      checkHostDefinition(definition, `${module}::${name}`);
+      return definition;
     }
     return wasiImport(module, name);
   }

@@ -3,6 +3,7 @@
  * share its bytes: content, names, targets of links and what the host keeps of each entry and file.
  */
 
+import { amountFrom, check } from "../vm/index.ts";
 import { SparseBytes } from "./sparse-bytes.ts";
 import type { Clock, Directory, DirectoryEntry, FileStat, NewTimes, OpenFile, OpenOptions } from "./system.ts";
 import { SystemError } from "./system.ts";
@@ -44,6 +45,7 @@ interface SymlinkNode extends NodeBase {
 type Node = FileNode | DirectoryNode | SymlinkNode;
 
 const DEFAULT_MAX_BYTES = 268_435_456;
+const MAX_BYTES = amountFrom(0, "bytes");
 /** Counted bytes of a file, directory or link, and of a name in a directory besides its characters. */
 const NODE_BYTES = 512;
 const NAME_BYTES = 96;
@@ -182,8 +184,12 @@ export class MemoryDirectory implements Directory {
     this.#node = node;
   }
 
-  /** An empty tree that takes at most about `maxBytes`, those of names, links and the entries themselves included. */
+  /**
+   * An empty tree that takes at most about `maxBytes`, those of names, links and the entries themselves included. Throws
+   * `TypeError` or `RangeError` for what is no number of bytes.
+   */
   static create(clock: Clock, maxBytes = DEFAULT_MAX_BYTES): MemoryDirectory {
+    check("maxBytes of MemoryDirectory", maxBytes, MAX_BYTES);
     const tree: Tree = { clock, maxBytes, usedBytes: 0, inodes: 0n };
     return new MemoryDirectory(tree, { kind: "directory", entries: new Map(), parent: null, ...newBase(tree) });
   }

@@ -8,7 +8,7 @@ import { DOUBLE_ZERO } from "../vm/index.ts";
 import { BasicProcess, type BasicProcessOptions } from "./basic-process.ts";
 import { DataMessage, MessageKind, type Message, type ProcessDied } from "./message.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";
-import { checkReceive } from "./options.ts";
+import { checkPid, checkReceive, checkSleep, checkTag } from "./options.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import { type BlockedSend, breakCircle, nextSuspension, NOBODY_MAKES_ROOM } from "./send-circle.ts";
@@ -313,6 +313,7 @@ export class NativeProcess extends BasicProcess {
 
   #send(pid: Pid, data: Uint8Array, tag: bigint): Promise<void> {
     return this.#awaiting((goOn) => {
+      checkPid("process to send to", pid);
       const message = DataMessage.of(data, tag, this.group);
       this.#sentBytes += message.countedBytes;
       this.runtime.counts.sent(message);
@@ -369,6 +370,7 @@ export class NativeProcess extends BasicProcess {
   #sleep(delayMs: number): Promise<void> {
     const { executor } = this.runtime;
     return this.#awaiting((goOn) => {
+      checkSleep(delayMs);
       const timer = this.#timer(() => goOn(NOTHING));
       executor.arm(timer, delayMs);
       return () => executor.disarm(timer);
@@ -384,6 +386,10 @@ export class NativeProcess extends BasicProcess {
       if (this.hasEnded || this.killReason !== null) throw this.#reason;
       return this;
     };
+    const livingFor = (verb: string, pid: Pid): this => {
+      checkPid(`process to ${verb}`, pid);
+      return living();
+    };
     return {
       pid: this.pid,
       signal: this.#abort.signal,
@@ -391,17 +397,20 @@ export class NativeProcess extends BasicProcess {
       receive: ((options = {}) => this.#receive(options)) as NativeContext["receive"],
       send: (pid, data, tag = 0n) => this.#send(pid, data, tag),
       sleep: (delayMs) => this.#sleep(delayMs),
-      link: (pid, tag = 0n) => void living().relations.linkTo(pid, tag),
+      link: (pid, tag = 0n) => {
+        checkTag("tag of a link", tag);
+        livingFor("link", pid).relations.linkTo(pid, tag);
+      },
       unlink: (pid) => {
-        const other = living().visible(pid);
+        const other = livingFor("unlink", pid).visible(pid);
         if (other !== null) this.relations.unlink(other);
       },
-      monitor: (pid) => void living().relations.monitorPid(pid),
+      monitor: (pid) => void livingFor("monitor", pid).relations.monitorPid(pid),
       stopMonitoring: (pid) => {
-        const other = living().visible(pid);
+        const other = livingFor("monitor no more", pid).visible(pid);
         if (other !== null) this.relations.stopMonitoring(other);
       },
-      kill: (pid) => living().killProcess(pid),
+      kill: (pid) => livingFor("kill", pid).killProcess(pid),
       dieWhenLinkDies: (dies) => {
         living().diesWithLinks = dies;
       },

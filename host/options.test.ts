@@ -5,10 +5,13 @@ import { compile, compileSync, Engine, LimitAccountant, Store } from "../vm/inde
 import { textToBinary } from "../vm/text/index.ts";
 import { wat } from "../vm/testing.ts";
 import { drive } from "./drive.ts";
-import { CollectedOutput } from "./fakes.ts";
+import { CollectedOutput, FakeClock } from "./fakes.ts";
 import {
   Config,
   Executor,
+  LineOutput,
+  MemoryDirectory,
+  namesImport,
   reasonText,
   Runtime,
   type RuntimeOptions,
@@ -271,6 +274,24 @@ describe("arguments", () => {
     expect(() => runtime.createGroup({}, {} as never)).to.throw(TypeError, "expected a group of Runtime.createGroup");
     const other = new Runtime();
     expect(() => runtime.spawn(EMPTY, { group: other.group })).to.throw(TypeError, "of another runtime");
+    expect(() => runtime.createGroup({}, other.group)).to.throw(TypeError, "of another runtime");
+    expect(() => runtime.createEnvironment("x" as never)).to.throw(TypeError, "number of an environment");
+    expect(() => runtime.lookup("x", 5 as never)).to.throw(TypeError, "environment to look in");
+    expect(() => namesImport(5 as never)).to.throw(TypeError, "pattern of imports");
+    expect(() => new LineOutput(5 as never)).to.throw(
+      TypeError,
+      "what is called for a line: expected a function, got 5",
+    );
+    for (const bytes of ["10K", Number.NaN]) {
+      expect(() => MemoryDirectory.create(new FakeClock(), bytes as never)).to.throw("maxBytes of MemoryDirectory");
+    }
+    const nothing = new Runtime({ functions: [() => null as never] });
+    const importing = compileSync(wat`(module (import "a" "b" (func)) (func (export "_start")))`);
+    expect(reasonText(await nothing.spawn(importing).exited)).to.equal(
+      "host function a::b: expected a definition with params, results and call, got null",
+    );
+    const instance = new Store().instantiateSync(compileSync(wat`(module (func (export "f")))`));
+    expect(await rejected(instance.call("f", [], { feul: 5 } as never))).to.include("a call has no option");
     await other.dispose();
   });
 
@@ -289,6 +310,18 @@ describe("arguments", () => {
       expect(await receive({ tags: [sameBits], timeoutMs: 1_000 })).to.include({ kind: "data", tag: -5n });
       expect(await receive({ tags: [-5n], timeoutMs: 1_000 })).to.include({ kind: "data", tag: -5n });
     });
+    const other = runtime.spawnNative(async ({ send, sleep, link, unlink, monitor, stopMonitoring, kill }) => {
+      const rejected = async (promise: Promise<unknown>): Promise<string> => String(await promise.catch(String));
+      const wrong = "x" as never;
+      expect(await rejected(send(wrong, new Uint8Array(1)))).to.include("process to send to: expected a whole number");
+      expect(await rejected(send(-1, new Uint8Array(1)))).to.include("RangeError: process to send to");
+      for (const delay of [-5, Number.NaN, wrong])
+        expect(await rejected(sleep(delay))).to.include("milliseconds to sleep");
+      for (const act of [link, unlink, monitor, stopMonitoring, kill])
+        expect(() => act(wrong)).to.throw(TypeError, "process to ");
+      expect(() => link(1, 5 as never)).to.throw(TypeError, "tag of a link");
+    });
+    expect(reasonText(await other.exited)).to.equal("normal");
     const error = async (data: unknown, tag?: unknown): Promise<string> =>
       String(await handle.send(data as Uint8Array, tag as bigint).catch((reason: unknown) => reason));
     expect(await error("text")).to.equal('TypeError: data of a message: expected a Uint8Array, got "text"');

@@ -210,6 +210,9 @@ const RESTORE: ExpectedOptions<RestoreProcessOptions> = {
 
 /** A group of a runtime's. */
 export const GROUP_OBJECT = NATIVE.group;
+export const ENVIRONMENT = NATIVE.environment;
+/** As guests see it: 64 bits, of which a number holds these. */
+export const ENVIRONMENT_ID = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 /** As {@link checkConfig}. */
 export function checkModule(module: CompiledModule): void {
@@ -241,12 +244,30 @@ const TAG: Expected = {
 /** What is sent. Throws as {@link checkConfig} does. */
 export function checkMessage(data: Uint8Array, tag: bigint): void {
   check("data of a message", data, BYTES);
-  check("tag of a message", tag, TAG);
+  checkTag("tag of a message", tag);
+}
+
+/** As {@link checkPid}. */
+export function checkTag(what: string, tag: bigint): void {
+  check(what, tag, TAG);
+}
+
+const PID = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+const DELAY_MS = amountFrom(0, "milliseconds");
+
+/** Throws as {@link check} does; `what` says whose number it is. */
+export function checkPid(what: string, pid: number): void {
+  check(what, pid, PID);
+}
+
+/** As {@link checkPid}. */
+export function checkSleep(delayMs: number): void {
+  check("milliseconds to sleep", delayMs, DELAY_MS);
 }
 
 const RECEIVE: ExpectedOptions<ReceiveOptions> = {
   tags: arrayOf("an array of bigints of 64 bits", TAG),
-  timeoutMs: amountFrom(0, "milliseconds"),
+  timeoutMs: DELAY_MS,
 };
 
 /** As {@link checkConfig}. */

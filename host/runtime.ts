@@ -37,6 +37,8 @@ import {
   checkServices,
   checkSpawn,
   checkSpawnNative,
+  ENVIRONMENT,
+  ENVIRONMENT_ID,
   GROUP_OBJECT,
 } from "./options.ts";
 import { ProcessHandle, statsOf, type ProcessStats } from "./process-handle.ts";
@@ -146,6 +148,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   createGroup(options: GroupOptions = {}, parent = this.group): Group {
     checkGroup(options);
     check("parent of a group", parent, GROUP_OBJECT);
+    if (!parent.isWithin(this.group)) throw new TypeError("the parent of a group is of another runtime");
     return parent.child(this.scheduler, options);
   }
 
@@ -187,6 +190,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** A table of processes with numbers and names of its own. */
   createEnvironment(id = ++this.#environments): Environment {
+    check("number of an environment", id, ENVIRONMENT_ID);
     return new Environment(id);
   }
 
@@ -282,6 +286,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
 
   /** The living process that guests or the embedder have registered under exactly this name. */
   lookup(name: string, environment = this.environment): ProcessHandle | null {
+    check("environment to look in", environment, ENVIRONMENT);
     const found = environment.registry.get(name);
     const process = found?.nodeId === 0n ? environment.get(Number(found.processId)) : undefined;
     return process === undefined ? null : new ProcessHandle(process);

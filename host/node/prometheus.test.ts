@@ -57,6 +57,22 @@ describe("metrics for Prometheus", () => {
     expect(await registry.getMetricsAsJSON()).to.have.length(runtime.metrics.length - 1);
   });
 
+  it("stand beside those that are registered with them, which win, and can be asked for by name", async () => {
+    await using runtime = new Runtime({ functions: [guestFunctions] });
+    const registry = await prometheusRegistry(runtime);
+    new Gauge({ name: "embedders", help: "its own", registers: [registry] }).set(7);
+    new Gauge({ name: "lunatic_timers_active", help: "its own", registers: [registry] }).set(8);
+    const text = await registry.metrics();
+    expect(text.match(/^(embedders|lunatic_timers_active|lunatic_registry_write) .*/gm)).to.have.members([
+      "embedders 7",
+      "lunatic_timers_active 8",
+      "lunatic_registry_write 0",
+    ]);
+    expect(await registry.getSingleMetricAsString("lunatic_registry_write")).to.match(/^lunatic_registry_write 0$/m);
+    const error = await prometheusRegistry(undefined as unknown as Runtime).catch(String);
+    expect(error).to.equal("TypeError: the runtime of prometheusRegistry: expected a Runtime, got undefined");
+  });
+
   it("of groups with one name, or none, are added up, and no guest writes into a histogram", async () => {
     await using runtime = new Runtime({ functions: [guestFunctions] });
     const name = "lunatic.process.messages.data.size_count";

@@ -3,7 +3,8 @@
  * Names are Lunatic's with "_" in place of other characters; the label `group` tells whose guests recorded a metric.
  */
 
-import type { Registry } from "prom-client";
+import type { Metric, Registry } from "prom-client";
+import { check, objectWith } from "../../vm/index.ts";
 import type { GroupMetric } from "../runtime-metrics.ts";
 import type { Runtime } from "../runtime.ts";
 
@@ -21,17 +22,34 @@ interface Family {
   readonly values: Sample[];
 }
 
+const RUNTIME = objectWith("a Runtime", "metrics");
+
 /**
- * A registry with all metrics of the runtime, read anew whenever they are asked for. Together with the embedder's:
- * `Registry.merge([own, registry]).metrics()`, anew for each answer. Rejects when `prom-client` is not installed.
+ * A registry with all metrics of the runtime, read anew whenever they are asked for, and those that are registered in it,
+ * which win where names are the same. Rejects with `TypeError` for what is no runtime, and when `prom-client` is not installed.
  */
 export async function prometheusRegistry(runtime: Pick<Runtime, "metrics">): Promise<Registry> {
+  check("the runtime of prometheusRegistry", runtime, RUNTIME);
   const client = await loadClient();
+  type Metrics = ReturnType<Registry["getMetricsAsArray"]>;
   class RuntimeRegistry extends client.Registry {
-    override getMetricsAsArray(): ReturnType<Registry["getMetricsAsArray"]> {
+    override getMetricsAsArray(): Metrics {
+      const own = super.getMetricsAsArray();
+      const names = own.map(({ name }) => name);
       // What the registry wants of a metric is to be asked for its samples.
-      const metrics = families(runtime.metrics).map((family) => ({ ...family, get: async () => family }));
-      return metrics as unknown as ReturnType<Registry["getMetricsAsArray"]>;
+      const metrics = families(runtime.metrics, names).map((family) => ({ ...family, get: async () => family }));
+      return [...own, ...(metrics as unknown as Metrics)];
+    }
+
+    override getSingleMetric<T extends string>(name: string): Metric<T> | undefined {
+      return this.getMetricsAsArray().find((metric) => metric.name === name) as unknown as Metric<T> | undefined;
+    }
+
+    override async getSingleMetricAsString(name: string): Promise<string> {
+      const metric = this.getSingleMetric(name);
+      const alone = new client.Registry();
+      if (metric !== undefined) alone.registerMetric(metric);
+      return alone.metrics();
     }
   }
   return new RuntimeRegistry();
@@ -48,11 +66,11 @@ async function loadClient(): Promise<typeof import("prom-client")> {
 
 /**
  * Metrics whose names become the same are one family; those of another kind than the first are left out, and those one
- * of whose names belongs to another family: a counter "size_count" beside a histogram "size".
+ * of whose names belongs to another family: a counter "size_count" beside a histogram "size". `others` are names that are taken.
  */
-function families(metrics: readonly GroupMetric[]): readonly Family[] {
+function families(metrics: readonly GroupMetric[], others: readonly string[]): readonly Family[] {
   const found = new Map<string, Family>();
-  const taken = new Set<string>();
+  const taken = new Set(others);
   for (const { name, metric } of seriesOf(metrics)) {
     let family = found.get(name);
     if (family === undefined) {

@@ -4,7 +4,7 @@ import { asError, unlessAborted } from "../abort.ts";
 import { FuelExhausted, SuspendError } from "../errors.ts";
 import { eventLoopTurn } from "../event-loop.ts";
 import { REENTRY_GRANT_FUEL } from "../limits.ts";
-import { check, SIGNAL, wholeFuel } from "../options.ts";
+import { amountFrom, checkOptions, type ExpectedOptions, SIGNAL } from "../options.ts";
 import type { Value } from "../runtime/values.ts";
 import type { AtomicWait } from "../runtime/waiters.ts";
 import { Invocation } from "./invocation.ts";
@@ -17,6 +17,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+const CALL: ExpectedOptions<CallOptions> = { fuel: amountFrom(0, "fuel"), signal: SIGNAL };
+
 /** Fuel of one turn of {@link finish}. */
 const TURN_FUEL = 100_000;
 /** Milliseconds after which the event loop gets its turn. */
@@ -26,12 +28,11 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Runs an invocation to its end, waiting for host functions and giving the event loop its turn.
- * Throws what ended the guest, `FuelExhausted`, or the signal's reason; `RangeError` or `TypeError` for wrong fuel.
+ * Throws what ended the guest, `FuelExhausted`, or the signal's reason; `RangeError` or `TypeError` for wrong options.
  */
 export async function finish(invocation: Invocation, options: CallOptions): Promise<Value[]> {
   const fuel = fuelOf(invocation, options);
   const { signal } = options;
-  if (signal !== undefined) check("signal of a call", signal, SIGNAL);
   let turnStart = performance.now();
   for (;;) {
     if (signal?.aborted) invocation.terminate(asError(signal.reason));
@@ -73,14 +74,14 @@ export function finishSync(invocation: Invocation, options: Pick<CallOptions, "f
   }
 }
 
-function fuelOf(invocation: Invocation, { fuel }: CallOptions): number {
-  if (fuel === undefined) return Number.POSITIVE_INFINITY;
+function fuelOf(invocation: Invocation, options: CallOptions): number {
   try {
-    return wholeFuel("fuel of a call", fuel);
+    checkOptions("a call", options, CALL);
   } catch (error) {
     invocation.terminate(error as Error);
     throw error;
   }
+  return Math.floor(options.fuel ?? Number.POSITIVE_INFINITY);
 }
 
 function exhausted(invocation: Invocation, fuel: number): FuelExhausted {
