@@ -66,6 +66,8 @@ export class Mailbox {
   #lastSent: Message | null = null;
   #sentCount = 0;
   #sentBytes = 0;
+  /** Messages that their senders have taken back. */
+  withdrawn = 0;
   /** Whether there is room for senders that have not gone on yet. */
   isAdmitting = false;
   #isClosed = false;
@@ -131,9 +133,9 @@ export class Mailbox {
     if (sender !== null) this.#addSender(message, sender);
   }
 
-  /** All messages, the oldest first. */
-  *messages(): Generator<Message> {
-    for (let message = this.#first; message !== null; message = message.next) yield message;
+  /** The oldest message; each knows the next one. */
+  get first(): Message | null {
+    return this.#first;
   }
 
   /** Takes the oldest message. */
@@ -160,14 +162,12 @@ export class Mailbox {
     return this.#fresh !== null;
   }
 
-  /** The oldest messages that selective receives have passed over: so many. */
-  get seenCount(): number {
-    let count = 0;
-    for (let message = this.#first; message !== this.#fresh; message = message!.next) count++;
-    return count;
+  /** Whether selective receives have passed over a message, which is in the mailbox. */
+  isSeen(message: Message): boolean {
+    return this.#fresh === null || message.sequence < this.#fresh.sequence;
   }
 
-  /** As if a selective receive had passed over the oldest `count` messages. There are so many. */
+  /** As if a selective receive had passed over `count` more messages, the oldest. There are so many. */
   see(count: number): void {
     this.passed = 0;
     this.#firstFresh(new TagSet([]), count);
@@ -178,6 +178,7 @@ export class Mailbox {
     if (message.sender === null) return;
     this.#removeSender(message);
     this.#remove(message);
+    this.withdrawn++;
     message.drop();
   }
 

@@ -264,10 +264,13 @@ export class DataMessage extends Message {
   /** A copy of all bytes. */
   get bytes(): Uint8Array {
     const bytes = new Uint8Array(this.byteLength);
-    this.#eachPart(0, bytes.length, (chunk, at, done, length) => {
-      bytes.set(chunk.bytes.subarray(at, at + length), done);
-    });
+    this.eachBytes(0, bytes.length, (part, done) => bytes.set(part, done));
     return bytes;
+  }
+
+  /** Calls `use` for so many bytes from `start` on, which are there, in parts: views for the time of the call, and how many came before. */
+  eachBytes(start: number, byteLength: number, use: (part: Uint8Array, done: number) => void): void {
+    this.#eachPart(start, byteLength, ({ bytes }, at, done, length) => use(bytes.subarray(at, at + length), done));
   }
 
   /** Its index in the message. Throws `Termination` when the payer refuses. */

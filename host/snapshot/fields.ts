@@ -97,6 +97,14 @@ export class Fields {
     return value;
   }
 
+  /** A list of bytes. */
+  allBytes(key: string): readonly Uint8Array[] {
+    return this.list(key).map((value) => {
+      if (!(value instanceof Uint8Array)) throw this.#wrong(key);
+      return value;
+    });
+  }
+
   list(key: string): readonly FrameState[] {
     const value = this.get(key);
     if (!Array.isArray(value)) throw this.#wrong(key);

@@ -51,6 +51,11 @@ const WRONG: readonly FrameState[] = [
 
 /** The same data with some part of it replaced. */
 function forged(state: FrameState, random: () => number): FrameState {
+  if (state instanceof Uint8Array && state.length > 0 && random() % 4 !== 0) {
+    const bytes = state.slice(0, random() % 8 === 0 ? random() % state.length : state.length);
+    if (bytes.length > 0) bytes[random() % bytes.length] = random() & 0xff;
+    return bytes;
+  }
   const isInner = typeof state === "object" && state !== null && !(state instanceof Uint8Array);
   if (!isInner || random() % 12 === 0) return WRONG[random() % WRONG.length]!;
   if (Array.isArray(state)) {

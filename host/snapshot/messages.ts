@@ -16,7 +16,11 @@ import { ModuleHandle } from "../modules.ts";
 import { Fields, invalid, mismatch, unsavable } from "./fields.ts";
 
 export function hashText(module: CompiledModule): string {
-  return Array.from(moduleHash(module), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(moduleHash(module));
+}
+
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The modules that a restorer gives, by their hashes. */
@@ -47,30 +51,42 @@ export function messageState(message: Message, what: string): FrameState {
   const { kind, tag } = message;
   if (message instanceof DataMessage) {
     const resources = Array.from({ length: message.resourceCount }, (_, i) =>
-      resourceState(message.resource(i), `resource ${i} of ${what}`),
+      resourceState(message.resource(i), () => `resource ${i} of ${what}`),
     );
     return { kind, tag, bytes: message.bytes, cursor: message.cursor, resources };
   }
   return { kind, tag, pid: message instanceof ProcessDied ? message.pid : 0 };
 }
 
-function resourceState(resource: Resource | null, what: string): FrameState {
+function resourceState(resource: Resource | null, what: () => string): FrameState {
+  const module = moduleOf(resource, what);
+  return module === null ? null : hashText(module);
+}
+
+/** Null where a resource was taken. Throws `SnapshotError` for one that is no module. */
+export function moduleOf(resource: Resource | null, what: () => string): CompiledModule | null {
   if (resource === null) return null;
-  if (resource instanceof ModuleHandle) return hashText(resource.module);
-  throw unsavable(`${what} is a ${resource.kind}`);
+  if (resource instanceof ModuleHandle) return resource.module;
+  throw unsavable(`${what()} is a ${resource.kind}`);
 }
 
 /** A message that the group pays for. Throws `SnapshotError`, and `Termination` when it refuses. */
 export function restoreMessage(state: FrameState, modules: Modules, group: Group): Message {
   const fields = new Fields(state, "a message");
   const tag = fields.i64("tag");
-  switch (fields.count("kind") as MessageKind) {
-    case MessageKind.Data:
-      return restoreData(fields, tag, modules, group);
+  const kind = fields.count("kind") as MessageKind;
+  return kind === MessageKind.Data
+    ? restoreData(fields, tag, modules, group)
+    : notice(kind, tag, fields.count("pid"), group);
+}
+
+/** A notice that the group pays for. Throws as {@link restoreMessage}. */
+export function notice(kind: MessageKind, tag: bigint, pid: number, group: Group): Message {
+  switch (kind) {
     case MessageKind.LinkDied:
       return paid(new LinkDied(tag), group);
     case MessageKind.ProcessDied:
-      return paid(new ProcessDied(fields.count("pid")), group);
+      return paid(new ProcessDied(pid), group);
     default:
       throw invalid("a message of no kind");
   }
@@ -91,18 +107,19 @@ function restoreData(fields: Fields, tag: bigint, modules: Modules, group: Group
     message.cursor = fields.count("cursor");
     const resources = fields.list("resources");
     if (resources.length > MAX_MESSAGE_RESOURCES) throw invalid(`${resources.length} resources of a message`);
-    resources.forEach((resource, index) => {
+    for (const resource of resources) {
       if (resource !== null && typeof resource !== "string") throw invalid("a resource of a message");
-      if (resource !== null) message.pushResource(modules.open(resource, group));
-      else {
-        // A place whose resource was taken.
-        message.pushResource({ kind: "nothing", close() {} });
-        message.takeResource(index);
-      }
-    });
+      pushResource(message, resource === null ? null : modules.open(resource, group));
+    }
   } catch (error) {
     message.drop();
     throw error;
   }
   return message;
+}
+
+/** Null for a place whose resource was taken. Throws `Termination` when the group refuses. */
+export function pushResource(message: DataMessage, resource: Resource | null): void {
+  const index = message.pushResource(resource ?? { kind: "nothing", close() {} });
+  if (resource === null) message.takeResource(index);
 }

@@ -27,6 +27,7 @@ import { ProcessExit } from "../wasi/proc.ts";
 import type { OpenedDescriptor } from "../wasi/state.ts";
 import { readConfig } from "./configs.ts";
 import { Fields, invalid, mismatch } from "./fields.ts";
+import { MailboxReader } from "./mailboxes.ts";
 import { Modules, restoreMessage } from "./messages.ts";
 import { chargeOfStep } from "./price.ts";
 import { findTarget, type Relations, restoreRelations } from "./relations.ts";
@@ -94,6 +95,8 @@ class ProcessRestoring implements Restoring {
   readonly #modules: Modules;
   readonly #maxFuel: number;
   readonly #options: ProcessRestoreOptions;
+  readonly #mailbox: MailboxReader;
+  #hasMailbox = false;
   #hasBegun = false;
   #isDone = false;
 
@@ -109,20 +112,33 @@ class ProcessRestoring implements Restoring {
     this.#modules = modules;
     this.#maxFuel = maxFuel;
     this.#options = options;
+    this.#mailbox = new MailboxReader(fields.allBytes("mailbox"), fields.count("seen"), modules);
   }
 
   step(process: Process): boolean {
+    if (!this.#hasMailbox) {
+      this.#hasMailbox = this.#mailbox.step(process.mailbox, process.group);
+      if (!this.#hasMailbox) return false;
+    }
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       this.#restoration.begin(storeOptions(process, this.#options));
     }
     if (!this.#restoration.step()) return false;
-    this.#finish(process, this.#restoration.restored);
+    const { restored } = this.#restoration;
+    try {
+      this.#finish(process, restored);
+    } catch (error) {
+      // Whoever has it gives its memory back.
+      if (process.instance === null) restored.store.dispose();
+      throw error;
+    }
     this.#isDone = true;
     return true;
   }
 
   discard(): void {
+    this.#mailbox.discard();
     if (!this.#isDone && this.#hasBegun) this.#restoration.discard();
   }
 
@@ -140,7 +156,8 @@ class ProcessRestoring implements Restoring {
     const maxFuel = Math.min(fields.amount("maxFuel"), this.#maxFuel);
     process.install({ store, instance, invocation, waiting, fuelUsed: fields.count("fuelUsed"), maxFuel });
     process.diesWithLinks = fields.flag("diesWithLinks");
-    this.#messages(process);
+    if (fields.has("scratch"))
+      process.messages.scratch = restoreMessage(fields.get("scratch"), this.#modules, process.group);
     if (fields.has("wasi")) installWasi(fields.record("wasi"), process);
     const relations = this.#options.relations ?? "require";
     const isStarting = fields.flag("isStarting");
@@ -153,16 +170,6 @@ class ProcessRestoring implements Restoring {
       throw error;
     }
     if (!isStarting) process.comeIntoView();
-  }
-
-  #messages(process: Process): void {
-    const { group, mailbox } = process;
-    const fields = this.#fields;
-    if (fields.has("scratch")) process.messages.scratch = restoreMessage(fields.get("scratch"), this.#modules, group);
-    const messages = fields.list("mailbox");
-    for (const message of messages) mailbox.push(restoreMessage(message, this.#modules, group));
-    // They have been paid for.
-    mailbox.see(fields.count("seen", messages.length));
   }
 }
 

@@ -17,6 +17,7 @@ import { NORMAL } from "../signal.ts";
 import { ProcessExit } from "../wasi/proc.ts";
 import { configState } from "./configs.ts";
 import { unsavable } from "./fields.ts";
+import { MailboxWriter } from "./mailboxes.ts";
 import { hashText, messageState } from "./messages.ts";
 import { Names, type Relations, relationsState, targetState } from "./relations.ts";
 import { tablesState } from "./tables.ts";
@@ -31,7 +32,7 @@ export interface ProcessSnapshotOptions extends Pick<SnapshotOptions, "externNam
 }
 
 /** Of the data of a process. */
-export const PROCESS_VERSION = 2;
+export const PROCESS_VERSION = 3;
 /** Steps of saving at once: more are taken between turns of the event loop. */
 export const STEPS_AT_ONCE = 4;
 
@@ -59,7 +60,7 @@ export function saveProcess(process: BasicProcess, options: ProcessSnapshotOptio
           if (process.isPausedUnbegun) throw unsavable(`process ${process.pid} is paused, and has not begun`);
           return false;
         }
-        const bytes = finish(process, begin(process, standing, options), options);
+        const bytes = finish(process, new Save(process, standing, options), options);
         if (bytes instanceof Uint8Array) resolve(bytes);
         else bytes.then(resolve, (error: unknown) => waits(error) && process.saving.atPause(look));
       } catch (error) {
@@ -77,31 +78,57 @@ function ended(process: Process): SnapshotError {
   return unsavable(`process ${process.pid} has ended`);
 }
 
-interface Save {
-  readonly saving: Saving;
+/** A saving that is under way: first of the mailbox, then of all. */
+class Save {
+  readonly #process: Process;
+  readonly #options: ProcessSnapshotOptions;
+  readonly #mailbox: MailboxWriter;
   readonly waitsFor: Waiting["kind"];
+  #saving: Saving | null = null;
   /** Others had their turns meanwhile: what they did to the process belongs to it. */
-  isLate: boolean;
-}
+  isLate = false;
 
-function begin(process: Process, run: ProcessRun, options: ProcessSnapshotOptions, isLate = false): Save {
-  const { store, invocation, waiting } = run;
-  const { externName, hostFuncName, relations = "require" } = options;
-  const state = processState(process, run, relations);
-  const saving = new Saving(store, [invocation], {
-    ...(externName === undefined ? {} : { externName }),
-    ...(hostFuncName === undefined ? {} : { hostFuncName }),
-    remainingNs: ({ timeoutNs }) =>
-      waiting.leftMs === null ? (timeoutNs ?? 0n) : BigInt(Math.ceil(waiting.leftMs * 1e6)),
-    errorState: (error) => (error instanceof ProcessExit ? { exitCode: error.code } : undefined),
-    // One that goes on here is saved as it was; one that is stopped takes along what came meanwhile.
-    data:
-      options.stop === true
-        ? () => (save.isLate ? processState(process, standingOf(process), relations) : state)
-        : state,
-  });
-  const save: Save = { saving, waitsFor: waiting.kind, isLate };
-  return save;
+  constructor(process: Process, { waiting }: ProcessRun, options: ProcessSnapshotOptions) {
+    this.#process = process;
+    this.#options = options;
+    this.waitsFor = waiting.kind;
+    this.#mailbox = new MailboxWriter(process.mailbox);
+  }
+
+  /** False when there is more to do. Throws `SnapshotError`. */
+  step(): boolean {
+    if (this.#saving === null) {
+      if (!this.#mailbox.step()) return false;
+      this.#saving = this.#begin(standingOf(this.#process));
+      // Both at once, where both are small.
+    } else if (this.#options.stop === true) this.#mailbox.step();
+    return this.#saving.step();
+  }
+
+  get bytes(): Uint8Array {
+    return this.#saving!.bytes;
+  }
+
+  #begin(run: ProcessRun): Saving {
+    const { store, invocation, waiting } = run;
+    const { externName, hostFuncName, stop = false } = this.#options;
+    const state = this.#state(run);
+    return new Saving(store, [invocation], {
+      ...(externName === undefined ? {} : { externName }),
+      ...(hostFuncName === undefined ? {} : { hostFuncName }),
+      remainingNs: ({ timeoutNs }) =>
+        waiting.leftMs === null ? (timeoutNs ?? 0n) : BigInt(Math.ceil(waiting.leftMs * 1e6)),
+      errorState: (error) => (error instanceof ProcessExit ? { exitCode: error.code } : undefined),
+      // One that goes on here is saved as it was; one that is stopped takes along what came meanwhile.
+      data: stop ? () => (this.isLate ? this.#state(standingOf(this.#process)) : state) : state,
+    });
+  }
+
+  #state(run: ProcessRun): FrameState {
+    // What came since, and was not much.
+    while (!this.#mailbox.step());
+    return processState(this.#process, run, this.#mailbox, this.#options.relations ?? "require");
+  }
 }
 
 function standingOf(process: Process): ProcessRun {
@@ -114,7 +141,7 @@ function standingOf(process: Process): ProcessRun {
 function finish(process: Process, save: Save, options: ProcessSnapshotOptions): Uint8Array | Promise<Uint8Array> {
   const isAtOnce = process.runtime.executor.isDeterministic;
   for (let steps = 0; isAtOnce || steps < STEPS_AT_ONCE; steps++) {
-    if (save.saving.step()) return done(process, save.saving, options);
+    if (save.step()) return done(process, save, options);
   }
   return finishLater(process, save, options);
 }
@@ -131,9 +158,12 @@ async function finishLater(process: Process, first: Save, options: ProcessSnapsh
       await eventLoopTurn();
       const standing = standingOf(process);
       // It happens once: what it goes on with then waits for nothing.
-      if (standing.waiting.kind !== save.waitsFor) save = begin(process, standing, options, true);
-    } while (!save.saving.step());
-    return done(process, save.saving, options);
+      if (standing.waiting.kind !== save.waitsFor) {
+        save = new Save(process, standing, options);
+        save.isLate = true;
+      }
+    } while (!save.step());
+    return done(process, save, options);
   } finally {
     process.saving.unhold();
     executor.unhold();
@@ -141,7 +171,7 @@ async function finishLater(process: Process, first: Save, options: ProcessSnapsh
 }
 
 /** What it takes along is no longer here: its timers, and its number. */
-function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnapshotOptions): Uint8Array {
+function done(process: Process, { bytes }: Save, { stop = false }: ProcessSnapshotOptions): Uint8Array {
   if (stop) {
     process.resources.timers.dropSome(Number.POSITIVE_INFINITY);
     process.environment.leave(process.pid, checksumOf(bytes));
@@ -150,15 +180,15 @@ function done(process: Process, { bytes }: Saving, { stop = false }: ProcessSnap
   return bytes;
 }
 
-function processState(process: Process, run: ProcessRun, relations: Relations): FrameState {
-  const { config, environment, mailbox, makerPid, phase } = process;
+function processState(process: Process, run: ProcessRun, mailbox: MailboxWriter, relations: Relations): FrameState {
+  const { config, environment, makerPid, phase } = process;
   const { scratch } = process.messages;
   const isStarting = phase === Phase.Initialising;
   if (isStarting && makerPid !== null) throw unsavable(`it is being started by process ${makerPid}`);
   if (isCompiling(process)) throw unsavable("it is compiling a module");
   const names = new Names(environment);
   const { kind, tags, answersZero, leftMs } = run.waiting;
-  let number = 0;
+  const { pieces, seen } = mailbox.state;
   return {
     process: PROCESS_VERSION,
     module: hashText(process.module),
@@ -174,8 +204,8 @@ function processState(process: Process, run: ProcessRun, relations: Relations): 
     diesWithLinks: process.diesWithLinks,
     waiting: { kind, tags: tags === null ? null : [...tags], answersZero, leftMs },
     scratch: scratch === null ? null : messageState(scratch, "the message in the slot"),
-    mailbox: Array.from(mailbox.messages(), (message) => messageState(message, `message ${++number} of the mailbox`)),
-    seen: mailbox.seenCount,
+    mailbox: pieces,
+    seen,
     tables: tablesState(process.resources, (target, what) => targetState(process, target, names, relations, what)),
     relations: relationsState(process, names, relations),
     wasi: wasiState(process),

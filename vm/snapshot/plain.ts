@@ -4,6 +4,7 @@ import { SnapshotError } from "../errors.ts";
 import type { FrameState } from "../runtime/func.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
+import { Pace } from "./pace.ts";
 
 const enum Tag {
   Null,
@@ -19,51 +20,73 @@ const enum Tag {
 
 /** Lists and records inside each other. */
 const MAX_DEPTH = 64;
+/** What a value costs of a step, besides its bytes. */
+const VALUE_BYTES = 128;
 
 /** `what` names the data's owner. Throws `SnapshotError` for what is not plain. */
-export function writePlain(out: Output, value: unknown, what: string, depth = 0): void {
-  if (depth > MAX_DEPTH)
+export function writePlain(out: Output, value: unknown, what: string): void {
+  for (const _ of writePlainSteps(out, value, what));
+}
+
+/** As {@link writePlain}, in steps of about a megabyte. */
+export function* writePlainSteps(
+  out: Output,
+  value: unknown,
+  what: string,
+  pace = new Pace(),
+  depth = 0,
+): Generator<void> {
+  if (pace.isOver(VALUE_BYTES + (value instanceof Uint8Array ? value.length : 0))) yield;
+  if (writeLeaf(out, value)) return;
+  const isList = Array.isArray(value);
+  if (!isList && !isPlainObject(value)) {
+    throw new SnapshotError("unsavable", `${what} is not plain data: ${describe(value)}`);
+  }
+  const items = isList ? (value as readonly unknown[]) : Object.entries(value as object);
+  if (depth === MAX_DEPTH && items.length > 0) {
     throw new SnapshotError("unsavable", `${what}: more than ${MAX_DEPTH} lists inside each other`);
+  }
+  out.u8(isList ? Tag.List : Tag.Record);
+  out.count(items.length);
+  for (const each of items) {
+    if (!isList) out.text((each as [string, unknown])[0]);
+    yield* writePlainSteps(out, isList ? each : (each as [string, unknown])[1], what, pace, depth + 1);
+  }
+}
+
+/** False for what is not written: lists, records, and what is not plain. */
+function writeLeaf(out: Output, value: unknown): boolean {
   switch (typeof value) {
     case "boolean":
       out.u8(value ? Tag.True : Tag.False);
-      return;
+      return true;
     case "number":
       out.u8(Tag.Number);
       out.f64(value);
-      return;
+      return true;
     case "bigint":
       out.u8(Tag.BigInt);
       out.text(value.toString(16));
-      return;
+      return true;
     case "string":
       out.u8(Tag.Text);
       out.text(value);
-      return;
+      return true;
     default:
   }
   if (value === null) {
     out.u8(Tag.Null);
-  } else if (value instanceof Uint8Array) {
-    out.u8(Tag.Bytes);
-    out.count(value.length);
-    out.raw(value);
-  } else if (Array.isArray(value)) {
-    out.u8(Tag.List);
-    out.count(value.length);
-    for (const item of value) writePlain(out, item, what, depth + 1);
-  } else if (typeof value === "object" && isPlainObject(value)) {
-    const entries = Object.entries(value);
-    out.u8(Tag.Record);
-    out.count(entries.length);
-    for (const [key, item] of entries) {
-      out.text(key);
-      writePlain(out, item, what, depth + 1);
-    }
-  } else throw new SnapshotError("unsavable", `${what} is not plain data: ${describe(value)}`);
+    return true;
+  }
+  if (!(value instanceof Uint8Array)) return false;
+  out.u8(Tag.Bytes);
+  out.count(value.length);
+  out.raw(value);
+  return true;
 }
 
-function isPlainObject(value: object): boolean {
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

@@ -31,7 +31,7 @@ import { MemoryImages } from "./memory-image.ts";
 import { Output, type OutputAccount, OutputMemory } from "./output.ts";
 import { NOTE_BYTES, Pace, PART_BYTES } from "./pace.ts";
 import type { ErrorState } from "./pending-error.ts";
-import { writePlain } from "./plain.ts";
+import { writePlain, writePlainSteps } from "./plain.ts";
 import { References } from "./references.ts";
 import { InvocationWriter } from "./save-invocation.ts";
 import { saveHeap } from "./save-heap.ts";
@@ -223,7 +223,7 @@ class StoreWriter {
   *write(invocations: readonly Invocation[]): Generator<void, Uint8Array> {
     const { data: given = null } = this.#options;
     const data = new Output(this.#memory);
-    if (typeof given !== "function") writePlain(data, given, "the data of the embedder");
+    if (typeof given !== "function") yield* writePlainSteps(data, given, "the data of the embedder");
     const head = this.#head();
     // Answers of host functions may be new values of the host: so this comes before the heap.
     const runs = new Output(this.#memory);
