@@ -16,7 +16,7 @@ export const ASKED_FROM_BYTES = 16 * MIB;
 export const MAPPED_FROM_BYTES = 8 * MIB;
 export const MAPPED_BYTES = 33 * MIB;
 /** Address space of which nobody says that there is little: the most that one buffer may reserve. */
-const PLENTY_BYTES = 4_096 * MIB;
+export const PLENTY_BYTES = 4_096 * MIB;
 /** So many times that is an abundance, which may be wasted: no limit of address space is near. */
 const ABUNDANCE = 4;
 
@@ -38,16 +38,16 @@ export function hasAddressSpace(byteLength: number): boolean {
   }
 }
 
-/** Bytes that may be wasted before there has to be an abundance again. */
-let wastedUnasked = 0;
+/** Buffers that may be reserved before there has to be an abundance again. */
+let abundant = 0;
 
-/** Whether there is so much address space that nobody will miss `byteLength`. */
-export function hasAbundance(byteLength: number): boolean {
-  if (byteLength > wastedUnasked) {
-    if (byteLength > PLENTY_BYTES / 2 || !hasPlenty(ABUNDANCE)) return false;
-    wastedUnasked = PLENTY_BYTES / 2;
+/** Whether there is so much address space that nobody will miss as much as one buffer may reserve. */
+export function hasAbundance(): boolean {
+  if (abundant === 0) {
+    if (!hasPlenty(ABUNDANCE)) return false;
+    abundant = ABUNDANCE / 2;
   }
-  wastedUnasked -= byteLength;
+  abundant--;
   return true;
 }
 

@@ -5,16 +5,22 @@
 /** What the system provides at once. */
 export const SYSTEM_PAGE_BYTES = 4_096;
 
-/** Overwrites what is not zero from byte `start` to `end`, of a system's pages; reading what was never touched takes no memory. */
-export function cleanBytes(words: Int32Array, doubles: Float64Array, start: number, end: number): void {
+/**
+ * Overwrites what is not zero from byte `start` to `end`, of a system's pages; reading what was never touched takes no memory.
+ * Returns the bytes of the pages that were not zero.
+ */
+export function cleanBytes(words: Int32Array, doubles: Float64Array, start: number, end: number): number {
   const step = SYSTEM_PAGE_BYTES / 4;
+  let found = 0;
   for (let at = start / 4; at < end / 4; at += step) {
     const first = firstDirty(words, at, at + step);
     if (first === at + step) continue;
     // Allocators put a header before a buffer, so what is a page of it lies in two of the system's: where only one was
     // touched, the other stays as it is.
     doubles.fill(0, first / 2, endOfDirty(words, at + step) / 2);
+    found += SYSTEM_PAGE_BYTES;
   }
+  return found;
 }
 
 /** The first four words that are not all zero; `end` if there are none. */

@@ -6,17 +6,26 @@
  */
 
 import { SEPARATE_BUFFERS, type MemoryBlock } from "../vm/index.ts";
-import { ASKED_FROM_BYTES, hasAbundance, hasAddressSpace, MAPPED_BYTES, MAPPED_FROM_BYTES } from "./address-space.ts";
+import {
+  ASKED_FROM_BYTES,
+  hasAbundance,
+  hasAddressSpace,
+  MAPPED_BYTES,
+  MAPPED_FROM_BYTES,
+  PLENTY_BYTES,
+} from "./address-space.ts";
 import { cleanBytes, SYSTEM_PAGE_BYTES } from "./cleaning.ts";
 
 const MIB = 1_048_576;
-/** Address space of one. Larger memories have buffers of their own. */
-const REGION_BYTES = 64 * MIB;
-/** Live, free and not yet collected ones: a system has 65,530 mappings for a program, and 16 GiB are a small part of 128 TiB. */
+/** Live, free and not yet collected ones: a terabyte of 128 of address space, and few of the 65,530 mappings of a program. */
 const MAX_REGIONS = 256;
-/** Bytes of free regions that may be resident: those beyond it are dropped. */
+/** A region grows by so many bytes at least: views are made anew each time. */
+const EXTENT_BYTES = 4 * MIB;
+/** Bytes of clean regions that may be resident: what is beyond it is dropped. */
 const MAX_FREE_BYTES = 128 * MIB;
-/** The same of dropped ones that V8 has not collected: beyond it new buffers are ordinary ones, which make V8 collect. */
+/** Bytes that wait for being cleaned: what is beyond it is dropped. */
+const MAX_DIRTY_BYTES = 256 * MIB;
+/** Resident bytes of dropped ones that V8 has not collected: beyond it new buffers are ordinary ones, which make V8 collect. */
 const MAX_UNCOLLECTED_BYTES = 64 * MIB;
 /** Bytes that may be resident because a memory lies where a larger one has been, above some times its own. */
 const MAX_EXCESS_BYTES = 64 * MIB;
@@ -24,24 +33,33 @@ const FREE_EXCESS = 4;
 /** Who finds no clean region cleans so much of one that is not. */
 const HELP_BYTES = 524_288;
 
+/** A shared buffer that grows where it lies, up to what it has reserved: only that much takes memory, or may. */
+interface GrowableBuffer extends SharedArrayBuffer {
+  readonly growable?: boolean;
+  grow(byteLength: number): void;
+}
+
 export interface RegionOptions {
-  readonly regionBytes?: number;
+  /** Address space of one. Larger memories have buffers of their own. */
+  readonly reservedBytes?: number;
   readonly maxRegions?: number;
-  /** Makes a buffer of zeros whose pages take no memory before they are touched, or null. Default: the platform's. */
+  /** Makes an ordinary buffer of so many bytes, or a shared one of none that can grow so far, or null. Default: the platform's. */
   readonly make?: (byteLength: number, isShared: boolean) => ArrayBufferLike | null;
 }
 
 class Region implements MemoryBlock {
   readonly buffer: ArrayBufferLike;
   readonly base = 0;
-  readonly capacity: number;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly words: Int32Array;
-  readonly lanes: Int32Array | null;
-  readonly doubles: Float64Array;
-  /** What all its owners have used: no more of it is resident. */
-  touchedBytes = 0;
+  readonly reservedBytes: number;
+  capacity = 0;
+  bytes!: Uint8Array;
+  view!: DataView;
+  words!: Int32Array;
+  doubles!: Float64Array;
+  lanes: Int32Array | null = null;
+  /** What its owners have used at most, and what was found touched of it when it was cleaned: so much may be resident. */
+  usedBytes = 0;
+  residentBytes = 0;
   /** Of them, what is held against {@link MAX_EXCESS_BYTES}. */
   excessBytes = 0;
   /** Outside of these it is zero. */
@@ -50,23 +68,45 @@ class Region implements MemoryBlock {
   /** Nobody has used it since somebody looked. */
   wasFree = false;
 
-  constructor(buffer: ArrayBufferLike) {
+  constructor(buffer: ArrayBufferLike, reservedBytes: number) {
     this.buffer = buffer;
-    this.capacity = buffer.byteLength;
-    this.bytes = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
-    this.words = new Int32Array(buffer);
-    this.lanes = buffer instanceof ArrayBuffer ? null : this.words;
-    this.doubles = new Float64Array(buffer);
+    this.reservedBytes = reservedBytes;
+    this.#look(buffer.byteLength);
   }
 
   get isShared(): boolean {
-    return this.lanes !== null;
+    return !(this.buffer instanceof ArrayBuffer);
+  }
+
+  /** False when it cannot have so many bytes. */
+  extend(byteLength: number): boolean {
+    if (byteLength <= this.capacity) return true;
+    if (byteLength > this.reservedBytes) return false;
+    const extent = Math.min(this.reservedBytes, Math.ceil(byteLength / EXTENT_BYTES) * EXTENT_BYTES);
+    try {
+      (this.buffer as GrowableBuffer).grow(extent);
+      this.#look(extent);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Views of fixed length are like those of any buffer for V8; those that follow a growable buffer are not. */
+  #look(byteLength: number): void {
+    const { buffer } = this;
+    const bytes = new Uint8Array(buffer, 0, byteLength);
+    this.view = new DataView(buffer, 0, byteLength);
+    this.words = new Int32Array(buffer, 0, byteLength / 4);
+    this.doubles = new Float64Array(buffer, 0, byteLength / 8);
+    this.lanes = this.isShared ? this.words : null;
+    this.bytes = bytes;
+    this.capacity = byteLength;
   }
 }
 
 export class RegionPool {
-  readonly #regionBytes: number;
+  readonly #reservedBytes: number;
   readonly #maxRegions: number;
   readonly #make: (byteLength: number, isShared: boolean) => ArrayBufferLike | null;
   /** Free ones, the one that was used last at the end. */
@@ -75,17 +115,19 @@ export class RegionPool {
   #count = 0;
   /** Bulk operations on ordinary buffers are faster, and most programs need one: the first is not shared. */
   #hasOrdinary = false;
+  /** Buffers that were refused since the last one was given. */
+  #refusals = 0;
   #freeBytes = 0;
   #dirtyBytes = 0;
   #excessBytes = 0;
   #uncollectedBytes = 0;
-  readonly #uncollected = new FinalizationRegistry<number>((touchedBytes) => {
+  readonly #uncollected = new FinalizationRegistry<number>((byteLength) => {
     this.#count--;
-    this.#uncollectedBytes -= touchedBytes;
+    this.#uncollectedBytes -= byteLength;
   });
 
-  constructor({ regionBytes = REGION_BYTES, maxRegions = MAX_REGIONS, make = makeBuffer }: RegionOptions = {}) {
-    this.#regionBytes = regionBytes;
+  constructor({ reservedBytes = PLENTY_BYTES, maxRegions = MAX_REGIONS, make = makeBuffer }: RegionOptions = {}) {
+    this.#reservedBytes = reservedBytes;
     this.#maxRegions = maxRegions;
     this.#make = make;
   }
@@ -119,10 +161,9 @@ export class RegionPool {
     if (this.#clean.length === 0) this.cleanSome(HELP_BYTES);
     for (let at = this.#clean.length - 1; at >= 0; at--) {
       const region = this.#clean[at]!;
-      if (region.capacity < byteLength) continue;
-      if (this.#excessBytes + excessOf(region, byteLength) > MAX_EXCESS_BYTES) continue;
+      if (this.#excessBytes + excessOf(region, byteLength) > MAX_EXCESS_BYTES || !region.extend(byteLength)) continue;
       this.#clean.splice(at, 1);
-      this.#freeBytes -= region.touchedBytes;
+      this.#freeBytes -= region.residentBytes;
       return region;
     }
     return null;
@@ -130,15 +171,26 @@ export class RegionPool {
 
   #add(byteLength: number): Region | null {
     if (this.#count >= this.#maxRegions || this.#uncollectedBytes > MAX_UNCOLLECTED_BYTES) return null;
-    const ordinaryBytes = Math.min(MAPPED_BYTES, this.#regionBytes);
+    const ordinaryBytes = Math.min(MAPPED_BYTES, this.#reservedBytes);
     const isShared = this.#hasOrdinary || byteLength > ordinaryBytes;
-    const reserved = isShared ? this.#regionBytes : ordinaryBytes;
-    if (byteLength > reserved) return null;
-    const buffer = this.#make(reserved, isShared);
+    const reservedBytes = isShared ? this.#reservedBytes : ordinaryBytes;
+    if (byteLength > reservedBytes) return null;
+    // Asked at the first refusal, the second, fourth, eighth …: V8 collects before it gives up, which takes long.
+    const refusals = this.#refusals++;
+    if ((refusals & (refusals - 1)) !== 0) return null;
+    const buffer = this.#make(reservedBytes, isShared);
     if (buffer === null) return null;
+    const region = new Region(buffer, reservedBytes);
+    if (!region.extend(byteLength)) return null;
+    this.#refusals = 0;
     this.#count++;
     if (!isShared) this.#hasOrdinary = true;
-    return new Region(buffer);
+    return region;
+  }
+
+  /** Makes a region larger where it lies. False when it cannot, and for what is no region. */
+  extend(block: MemoryBlock, byteLength: number): boolean {
+    return block instanceof Region && block.extend(byteLength);
   }
 
   /** The region's owner, who wrote to its first `usedBytes` at most, needs it no more. False for what is no region. */
@@ -148,16 +200,24 @@ export class RegionPool {
     block.excessBytes = 0;
     block.wasFree = false;
     block.dirtyStart = 0;
-    block.dirtyEnd = Math.min(block.capacity, Math.ceil(usedBytes / SYSTEM_PAGE_BYTES) * SYSTEM_PAGE_BYTES);
-    block.touchedBytes = Math.max(block.touchedBytes, block.dirtyEnd);
-    if (this.#freeBytes + block.touchedBytes > MAX_FREE_BYTES) {
-      this.#drop(block);
-      return true;
+    block.dirtyEnd = Math.ceil(Math.min(block.capacity, usedBytes) / SYSTEM_PAGE_BYTES) * SYSTEM_PAGE_BYTES;
+    block.usedBytes = Math.max(block.usedBytes, block.dirtyEnd);
+    if (block.dirtyEnd === 0) this.#keep(block);
+    else if (this.#dirtyBytes + block.dirtyEnd > MAX_DIRTY_BYTES) this.#drop(block);
+    else {
+      this.#dirtyBytes += block.dirtyEnd;
+      this.#dirty.push(block);
     }
-    this.#freeBytes += block.touchedBytes;
-    this.#dirtyBytes += block.dirtyEnd;
-    (block.dirtyEnd > 0 ? this.#dirty : this.#clean).push(block);
     return true;
+  }
+
+  #keep(region: Region): void {
+    if (this.#freeBytes + region.residentBytes > MAX_FREE_BYTES) {
+      this.#drop(region);
+      return;
+    }
+    this.#freeBytes += region.residentBytes;
+    this.#clean.push(region);
   }
 
   /** Cleans about so many bytes, of those first that have waited longest. */
@@ -167,29 +227,29 @@ export class RegionPool {
       if (region === undefined) return;
       const { dirtyStart: start } = region;
       const end = Math.min(region.dirtyEnd, start + Math.ceil(byteLength / SYSTEM_PAGE_BYTES) * SYSTEM_PAGE_BYTES);
-      cleanBytes(region.words, region.doubles, start, end);
+      const found = cleanBytes(region.words, region.doubles, start, end);
+      region.residentBytes = Math.min(region.usedBytes, region.residentBytes + found);
       region.dirtyStart = end;
       this.#dirtyBytes -= end - start;
       byteLength -= end - start;
       if (end < region.dirtyEnd) return;
       this.#dirty.shift();
-      this.#clean.push(region);
+      this.#keep(region);
     }
   }
 
   /** Drops what nobody has used since the last call. True when there are free ones left. */
   dropFree(): boolean {
     for (const list of [this.#clean, this.#dirty]) {
-      const free = list.splice(0);
-      for (const region of free) {
-        if (region.wasFree) {
-          this.#freeBytes -= region.touchedBytes;
-          this.#dirtyBytes -= region.dirtyEnd - region.dirtyStart;
-          this.#drop(region);
-        } else {
+      for (const region of list.splice(0)) {
+        if (!region.wasFree) {
           region.wasFree = true;
           list.push(region);
+          continue;
         }
+        if (list === this.#clean) this.#freeBytes -= region.residentBytes;
+        else this.#dirtyBytes -= region.dirtyEnd - region.dirtyStart;
+        this.#drop(region);
       }
     }
     return this.hasFree;
@@ -202,20 +262,26 @@ export class RegionPool {
       this.#hasOrdinary = false;
       return;
     }
-    this.#uncollectedBytes += region.touchedBytes;
-    this.#uncollected.register(region.buffer, region.touchedBytes);
+    const byteLength = Math.min(region.usedBytes, region.residentBytes + region.dirtyEnd - region.dirtyStart);
+    this.#uncollectedBytes += byteLength;
+    this.#uncollected.register(region.buffer, byteLength);
   }
 }
 
 /** What may be resident of a region besides a memory, beyond what such a memory may waste. */
-function excessOf({ touchedBytes }: Region, byteLength: number): number {
-  return touchedBytes > FREE_EXCESS * byteLength ? touchedBytes - byteLength : 0;
+function excessOf({ residentBytes }: Region, byteLength: number): number {
+  return residentBytes > FREE_EXCESS * byteLength ? residentBytes - byteLength : 0;
 }
 
+type Growable = new (byteLength: number, options: { readonly maxByteLength: number }) => SharedArrayBuffer;
+
 function makeBuffer(byteLength: number, isShared: boolean): ArrayBufferLike | null {
-  if ((isShared && typeof SharedArrayBuffer === "undefined") || !hasAbundance(byteLength)) return null;
+  if ((isShared && typeof SharedArrayBuffer === "undefined") || !hasAbundance()) return null;
   try {
-    return isShared ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength);
+    if (!isShared) return new ArrayBuffer(byteLength);
+    const buffer = new (SharedArrayBuffer as Growable)(0, { maxByteLength: byteLength }) as GrowableBuffer;
+    // Platforms without growth make one of no bytes.
+    return buffer.growable === true ? buffer : null;
   } catch {
     return null;
   }

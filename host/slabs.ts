@@ -222,6 +222,11 @@ export class SlabAllocator implements MemoryAllocator {
     return new Slot(slab, index);
   }
 
+  /** Regions grow in place; slots are as large as they are. */
+  extend(block: MemoryBlock, byteLength: number): boolean {
+    return this.regions?.extend(block, byteLength) ?? false;
+  }
+
   free(block: MemoryBlock, usedBytes = block.capacity): void {
     if (block instanceof Slot) {
       const { slab } = block;

@@ -215,7 +215,7 @@ export class Memory {
 
   #advanceMove(needed: number): boolean {
     if (this.#move !== null && this.#move.block.capacity < needed) this.finishMove();
-    if (needed <= this.#block.capacity) return true;
+    if (needed <= this.#block.capacity || this.#extend(needed)) return true;
     this.#move ??= this.#beginMove(needed);
     const move = this.#move;
     const end = Math.min(this.byteLength, move.copied + MOVE_STEP_BYTES);
@@ -227,6 +227,20 @@ export class Memory {
     }
     this.finishMove();
     return true;
+  }
+
+  /** Grows in place, if the block can. */
+  #extend(needed: number): boolean {
+    if (this.#move !== null || this.store.allocator.extend?.(this.#block, needed) !== true) return false;
+    this.#use(this.#block);
+    return true;
+  }
+
+  #use(block: MemoryBlock): void {
+    this.#block = block;
+    this.view = block.view ?? new DataView(block.buffer);
+    this.bytes = block.bytes ?? new Uint8Array(block.buffer);
+    this.base = block.base;
   }
 
   /** Tells all users that the memory moves; one moves at a time, so another one is done with at once. */
@@ -264,10 +278,7 @@ export class Memory {
     const rest = this.bytes.subarray(this.base + move.copied, this.base + this.byteLength);
     move.bytes.set(rest, move.block.base + move.copied);
     this.store.allocator.free(this.#block, this.byteLength);
-    this.#block = move.block;
-    this.bytes = move.bytes;
-    this.view = move.block.view ?? new DataView(move.block.buffer);
-    this.base = move.block.base;
+    this.#use(move.block);
   }
 
   /** The place in the buffer of `[address, address + length)`. Throws `Trap` when it is not all inside. */

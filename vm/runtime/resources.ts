@@ -76,6 +76,11 @@ export interface MemoryBlock {
 export interface MemoryAllocator {
   /** A block of at least `byteLength` bytes, or null when the host has none. */
   allocate(byteLength: number): MemoryBlock | null;
+  /**
+   * Makes a block larger where it lies, of at least `byteLength` bytes: its capacity and views are others then. Where it cannot, or
+   * an allocator has no such method, the memory moves to another block.
+   */
+  extend?(block: MemoryBlock, byteLength: number): boolean;
   /** The block is no longer used. From `usedBytes` on it is zero still, as it was given. */
   free(block: MemoryBlock, usedBytes: number): void;
 }
