@@ -1,9 +1,11 @@
 import { expect } from "chai";
-import { compileSync } from "../vm/index.ts";
+import { compileSync, type HostDefinition } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
 import { Executor } from "./executor.ts";
 import { Account } from "./group.ts";
 import { DataMessage } from "./message.ts";
 import { processOf } from "./process.ts";
+import type { ProcessHandle } from "./process-handle.ts";
 import { Runtime } from "./runtime.ts";
 import { Task, TurnEnd } from "./scheduler.ts";
 import { guest, testFunctions, testRuntime, uncaughtOf } from "./testing.ts";
@@ -13,6 +15,39 @@ const boom = (): never => {
 };
 const SLEEPER = `(func (export "a") (param i64) (call $sleep (i64.const 5)) (call $note (i32.const 1)))`;
 const RECEIVER = `(func (export "a") (param i64) (drop (call $receive (i64.const 9) (i64.const -1))))`;
+
+/** Five calls, and then a normal end. */
+const CALLING = compileSync(
+  textToBinary(`(module (import "app" "f" (func $f)) (func (export "_start") ${"(call $f)".repeat(5)}))`),
+);
+
+describe("what the embedder does to a process that calls it", () => {
+  const acts: readonly (readonly [string, string, (handle: ProcessHandle, runtime: Runtime) => void])[] = [
+    ["kill", "killed", (handle) => handle.kill()],
+    ["pause", "paused", (handle) => handle.pause()],
+    ["endGroup", "killed", (handle, runtime) => void runtime.endGroup(handle.process.group)],
+    ["dispose", "killed", (_handle, runtime) => void runtime.dispose()],
+  ];
+  for (const [name, expected, act] of acts) {
+    for (const direct of [false, true]) {
+      it(`takes effect when the call returns: ${name}${direct ? " in a direct one" : ""}`, () => {
+        const executor = new Executor({ virtualTime: true });
+        let calls = 0;
+        const call = (): undefined => {
+          if (++calls === 3) act(handle, runtime);
+        };
+        const definition: HostDefinition = direct
+          ? { kind: "direct", params: [], results: [], call }
+          : { params: [], results: [], call };
+        const functions = [(module: string) => (module === "app" ? definition : undefined)];
+        const runtime = new Runtime({ executor, functions });
+        const handle = runtime.spawn(CALLING, { group: runtime.createGroup() });
+        executor.runUntilIdle();
+        expect([calls, handle.process.exitReason?.kind ?? handle.stats.state]).to.deep.equal([3, expected]);
+      });
+    }
+  }
+});
 
 describe("what the embedder's callbacks throw", () => {
   it("is an uncaught error once when they trace, and all processes of the isolate go on", async () => {

@@ -53,6 +53,11 @@ export class HostCall implements Expiring {
     return this.#atomicWait !== null ? "memory.atomic.wait" : (this.invocation?.waitsIn ?? null);
   }
 
+  /** Lets the turn that is under way end when the call returns. */
+  endTurn(): void {
+    if (this.isInTurn) this.invocation?.giveWay();
+  }
+
   /** Whether it waits for something outside of the process. */
   get isOutside(): boolean {
     return this.#wait !== null;

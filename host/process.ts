@@ -35,7 +35,7 @@ import { ProcessResources } from "./resources.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
 import { TurnEnd } from "./scheduler.ts";
 import type { BlockedSend } from "./send-circle.ts";
-import { NORMAL, reasonOf, type Pid } from "./signal.ts";
+import { type ExitReason, NORMAL, reasonOf, type Pid } from "./signal.ts";
 
 /** Charge of a turn besides its fuel. */
 const TURN_CHARGE = 100;
@@ -347,9 +347,16 @@ export class Process extends BasicProcess {
     return this.isStopped || this.#isStarved;
   }
 
+  /** One that is killed by what it calls runs no further than that: how far its slice goes must not show. */
+  override kill(reason: ExitReason): void {
+    super.kill(reason);
+    this.hostCall.endTurn();
+  }
+
   override pause(): void {
     if (this.hasEnded || this.isStopped || this.killReason !== null) return;
     this.isStopped = true;
+    this.hostCall.endTurn();
     if (!this.#isStarved) this.#standStill();
   }
 

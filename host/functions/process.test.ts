@@ -187,7 +187,7 @@ cells("process::kill", {
   },
   "of itself: it does not come back from what suspends it": () => {
     const host = new TestHost();
-    const { reason } = host.run(mainOf(`${kill(SELF)} ${WAIT} (call $test::i32 (i32.const 1))`));
+    const { reason } = host.run(mainOf(`${kill(SELF)} (call $test::i32 (i32.const 1))`));
     expect(reason).to.deep.equal({ kind: "killed", by: 1 });
     expect(host.notes).to.deep.equal([]);
   },

@@ -78,7 +78,7 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
     ["process_id: pid"],
     {
       fuel: SIGNAL_FUEL,
-      doc: "Ends a process, if it exists. One that kills itself may go on to the end of its slice.",
+      doc: "Ends a process, if it exists. One that kills itself does not go on.",
     },
     ({ process }, pid) => process.killProcess(pid),
   ),
