@@ -9,6 +9,7 @@ import { ARRAY_HEADER_WORDS } from "../../vm/layouts.ts";
 import { isExtern, isI31, isObject, NULL } from "../../vm/runtime/reference.ts";
 import { frameTypesAt } from "../../vm/snapshot/frame-types.ts";
 import { type Place, PlaceKind, placesOf } from "../../vm/snapshot/places.ts";
+import { atOnce } from "../../vm/snapshot/testing.ts";
 import { moduleHash } from "../../vm/index.ts";
 import { Heap, heapOf, isRefType } from "../../vm/types.ts";
 
@@ -101,7 +102,7 @@ export class Census {
     if (found === null) return;
     const { instance, funcIndex, isExact, codePosition, isRunning } = found;
     const { machine, isInside, next } = invocation.record!;
-    const places = placesOf(instance.module, funcIndex, isExact);
+    const places = atOnce(placesOf(instance.module, funcIndex, isExact));
     const place = isRunning
       ? (places.safePointAt(codePosition, isInside, machine.position) ?? places.boundaryAt(codePosition))
       : places.returnAt(codePosition);
@@ -147,8 +148,8 @@ function nameOf(module: CompiledModule): string {
 function references(invocation: Invocation, { instance, funcIndex, fp, isRunning }: Standing, place: Place): number {
   const { store } = invocation;
   const { words } = invocation.record!.machine;
-  const layout = placesOf(instance.module, funcIndex, false).frame;
-  const { locals, operands } = frameTypesAt(instance.module, funcIndex, place, layout);
+  const layout = atOnce(placesOf(instance.module, funcIndex, false)).frame;
+  const { locals, operands } = atOnce(frameTypesAt(instance.module, funcIndex, place, layout));
   const own = isRunning ? operands : operands.slice(0, operands.length - place.results);
   let mask = 0;
   for (const { type, at } of [...locals, ...own]) {

@@ -14,6 +14,7 @@ import { MemoryImages } from "./memory-image.ts";
 import type { Place } from "./places.ts";
 import { Restoration } from "./restore.ts";
 import { Saving } from "./save.ts";
+import { atOnce } from "./testing.ts";
 
 const LIMIT_BYTES = 16_777_216;
 const forever: HostDefinition = {
@@ -159,24 +160,43 @@ describe("bounds of snapshots", () => {
   it("each function of an operation is lowered once, and its places are validated together", () => {
     const module = circle(100, 12);
     const maps = new FrameMaps();
-    const first = Array.from({ length: 100 }, (_, i) => maps.placesOf(module, i + 1, false));
+    const first = Array.from({ length: 100 }, (_, i) => atOnce(maps.placesOf(module, i + 1, false)));
     first.forEach((places, i) => {
-      expect(maps.placesOf(module, i + 1, false)).to.equal(places);
+      expect(atOnce(maps.placesOf(module, i + 1, false))).to.equal(places);
     });
     const { places, frame } = first[7]!;
-    const at = (place: Place) => maps.typesAt(module, 8, false, place, frame);
+    const at = (place: Place) =>
+      maps.knownTypes(module, 8, false, place) ?? atOnce(maps.typesAt(module, 8, false, place));
     const types = places.map(at);
     expect(places.length).to.be.greaterThan(12);
     expect(types.map((each) => each.operands.length)).to.include.members([0, 1]);
     expect(types.map((each) => each.locals[1]!.mayBeNull)).to.include.members([false, true]);
     places.forEach((place, i) => {
-      expect(types[i]).to.deep.equal(frameTypesAt(module, 8, place, frame));
+      expect(types[i]).to.deep.equal(atOnce(frameTypesAt(module, 8, place, frame)));
       expect(at(place)).to.equal(types[i]);
     });
     const positions = places.map((place) => textPosition(module, 8, place)).sort((a, b) => a - b);
     const { maps: few, typeCount } = stackMapsAt(module.context, 8, positions, 10);
     expect(few.size).to.be.within(1, 9);
     expect(typeCount).to.be.within(10, 15);
+  });
+
+  it("a large function is lowered and validated in several steps, for saving and restoring", () => {
+    const module = compileSync(wat`(module (import "h" "s" (func $s)) (func (export "f") (param i32)
+      (if (local.get 0) (then ${"(drop (i32.add (local.get 0) (i32.const 3)))".repeat(12_000)})) (call $s)))`);
+    const store = new Store();
+    const invocation = store.instantiateSync(module, imports).invoke("f", [0]);
+    while (invocation.run().kind !== "waiting");
+    const saving = new Saving(store, [invocation], { withoutHash: true });
+    let steps = 0;
+    while (!saving.step()) steps++;
+    // 48,000 instructions by 5,000, of 84 KB by 16.
+    expect(steps).to.be.within(14, 24);
+    // Another module has neither its code nor its maps.
+    const restoration = new Restoration(saving.bytes, { withoutHash: true });
+    restoration.begin({ modules: [compileSync(module.data.bytes)], imports });
+    for (steps = 0; !restoration.step(); ) steps++;
+    expect(steps).to.be.within(23, 34);
   });
 
   it("many frames are saved and restored in several steps", () => {

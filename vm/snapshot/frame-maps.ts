@@ -6,10 +6,10 @@
 
 import type { CompiledModule } from "../compiled-module.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
-import { type StackMap, stackMapsAt } from "../validate/stack-map.ts";
+import { type StackMap, stackMapsInSteps } from "../validate/stack-map.ts";
 import { type FrameTypes, frameTypesAt, frameTypesOf, textPosition } from "./frame-types.ts";
 import { Pace, PART_BYTES } from "./pace.ts";
-import { type FrameLayout, type Place, type PlaceMap, placesOf } from "./places.ts";
+import { type Place, type PlaceMap, placesOf } from "./places.ts";
 
 /** Places of a function that are looked at one by one before all of them are at once. */
 const FEW_PLACES = 8;
@@ -18,6 +18,7 @@ const MAX_TYPES_AHEAD = 4_194_304;
 /** Lowering or validating a byte of code takes as long as copying so many. */
 const BYTES_PER_CODE_BYTE = 128;
 const BYTES_PER_SLOT = 16;
+const PLACES_PER_STEP = 2_000;
 
 interface FunctionMaps {
   readonly places: PlaceMap;
@@ -26,58 +27,89 @@ interface FunctionMaps {
   ahead: ReadonlyMap<number, StackMap> | null;
 }
 
+function keyOf(funcIndex: number, isExact: boolean): number {
+  return funcIndex * 2 + (isExact ? 1 : 0);
+}
+
 export class FrameMaps {
   /** Of the whole operation: {@link placesOf} and {@link typesAt} add to it what they take. */
   readonly pace = new Pace();
   readonly #modules = new Map<CompiledModule, Map<number, FunctionMaps>>();
   #typesLeft = MAX_TYPES_AHEAD;
 
-  placesOf(module: CompiledModule, funcIndex: number, isExact: boolean): PlaceMap {
-    return this.#function(module, funcIndex, isExact).places;
+  /** What {@link placesOf} has given, if it was asked before: most frames are of few functions. */
+  knownPlaces(module: CompiledModule, funcIndex: number, isExact: boolean): PlaceMap | undefined {
+    return this.#known(module, funcIndex, isExact)?.places;
   }
 
-  /** At a place of `placesOf` of the same arguments. */
-  typesAt(module: CompiledModule, funcIndex: number, isExact: boolean, place: Place, layout: FrameLayout): FrameTypes {
-    const maps = this.#function(module, funcIndex, isExact);
-    let types = maps.types.get(place);
-    if (types === undefined) {
-      types = this.#find(module, funcIndex, maps, place, layout);
-      maps.types.set(place, types);
-    }
-    this.pace.add(PART_BYTES + BYTES_PER_SLOT * (types.locals.length + types.operands.length));
+  *placesOf(module: CompiledModule, funcIndex: number, isExact: boolean): Generator<void, PlaceMap> {
+    return (yield* this.#function(module, funcIndex, isExact)).places;
+  }
+
+  /** What {@link typesAt} has given, if it was asked before. */
+  knownTypes(module: CompiledModule, funcIndex: number, isExact: boolean, place: Place): FrameTypes | undefined {
+    const types = this.#known(module, funcIndex, isExact)?.types.get(place);
+    if (types !== undefined) this.#addTypes(types);
     return types;
   }
 
-  #function(module: CompiledModule, funcIndex: number, isExact: boolean): FunctionMaps {
+  /** At a place of `placesOf` of the same arguments. */
+  *typesAt(module: CompiledModule, funcIndex: number, isExact: boolean, place: Place): Generator<void, FrameTypes> {
+    const maps = yield* this.#function(module, funcIndex, isExact);
+    const types = yield* this.#find(module, funcIndex, maps, place);
+    maps.types.set(place, types);
+    this.#addTypes(types);
+    return types;
+  }
+
+  #addTypes({ locals, operands }: FrameTypes): void {
+    this.pace.add(PART_BYTES + BYTES_PER_SLOT * (locals.length + operands.length));
+  }
+
+  #known(module: CompiledModule, funcIndex: number, isExact: boolean): FunctionMaps | undefined {
+    return this.#modules.get(module)?.get(keyOf(funcIndex, isExact));
+  }
+
+  *#function(module: CompiledModule, funcIndex: number, isExact: boolean): Generator<void, FunctionMaps> {
     let functions = this.#modules.get(module);
     if (functions === undefined) {
       functions = new Map();
       this.#modules.set(module, functions);
     }
-    const key = funcIndex * 2 + (isExact ? 1 : 0);
+    const key = keyOf(funcIndex, isExact);
     let maps = functions.get(key);
     if (maps === undefined) {
-      maps = { places: placesOf(module, funcIndex, isExact), types: new Map(), ahead: null };
+      maps = { places: yield* placesOf(module, funcIndex, isExact), types: new Map(), ahead: null };
       functions.set(key, maps);
       this.#addPass(module, funcIndex);
     }
     return maps;
   }
 
-  #find(module: CompiledModule, funcIndex: number, maps: FunctionMaps, place: Place, layout: FrameLayout): FrameTypes {
+  *#find(module: CompiledModule, funcIndex: number, maps: FunctionMaps, place: Place): Generator<void, FrameTypes> {
+    const { frame } = maps.places;
     if (funcIndex !== instantiationIndex(module.data) && maps.types.size >= FEW_PLACES) {
-      maps.ahead ??= this.#lookAhead(module, funcIndex, maps.places);
+      maps.ahead ??= yield* this.#lookAhead(module, funcIndex, maps.places);
       const map = maps.ahead.get(textPosition(module, funcIndex, place));
-      if (map !== undefined) return frameTypesOf(map, funcIndex, place, layout);
+      if (map !== undefined) return frameTypesOf(map, funcIndex, place, frame);
     }
     this.#addPass(module, funcIndex);
-    return frameTypesAt(module, funcIndex, place, layout);
+    return yield* frameTypesAt(module, funcIndex, place, frame);
   }
 
-  #lookAhead(module: CompiledModule, funcIndex: number, { places }: PlaceMap): ReadonlyMap<number, StackMap> {
+  *#lookAhead(
+    module: CompiledModule,
+    funcIndex: number,
+    { places }: PlaceMap,
+  ): Generator<void, ReadonlyMap<number, StackMap>> {
     this.#addPass(module, funcIndex);
-    const positions = places.map((place) => textPosition(module, funcIndex, place)).sort((a, b) => a - b);
-    const { maps, typeCount } = stackMapsAt(module.context, funcIndex, positions, this.#typesLeft);
+    const positions: number[] = [];
+    for (const place of places) {
+      positions.push(textPosition(module, funcIndex, place));
+      if (positions.length % PLACES_PER_STEP === 0) yield;
+    }
+    positions.sort((a, b) => a - b);
+    const { maps, typeCount } = yield* stackMapsInSteps(module.context, funcIndex, positions, this.#typesLeft);
     this.#typesLeft -= typeCount;
     return maps;
   }

@@ -14,7 +14,7 @@ import type { Expr } from "../module.ts";
 import { slotCount, slotsOf } from "../runtime/values.ts";
 import { isRefType, Num, type ValType } from "../types.ts";
 import { FunctionValidator } from "../validate/function.ts";
-import { type StackMap, stackMapAt } from "../validate/stack-map.ts";
+import { type StackMap, stackMapsInSteps } from "../validate/stack-map.ts";
 import { operandsAt, type FrameLayout, type Place, PlaceKind } from "./places.ts";
 
 export interface Slot {
@@ -37,7 +37,12 @@ const NO_TYPES: readonly ValType[] = [];
 const kept = new WeakMap<CompiledModule, Map<string, FrameTypes>>();
 const MAX_KEPT = 1_024;
 
-export function frameTypesAt(module: CompiledModule, funcIndex: number, place: Place, layout: FrameLayout): FrameTypes {
+export function* frameTypesAt(
+  module: CompiledModule,
+  funcIndex: number,
+  place: Place,
+  layout: FrameLayout,
+): Generator<void, FrameTypes> {
   let known = kept.get(module);
   if (known === undefined) {
     known = new Map();
@@ -46,19 +51,26 @@ export function frameTypesAt(module: CompiledModule, funcIndex: number, place: P
   const key = `${funcIndex} ${place.kind} ${place.byteOffset} ${place.number}`;
   let types = known.get(key);
   if (types === undefined) {
-    types = make(module, funcIndex, place, layout);
+    types = yield* make(module, funcIndex, place, layout);
     if (known.size >= MAX_KEPT) known.delete(known.keys().next().value ?? key);
     known.set(key, types);
   }
   return types;
 }
 
-function make(module: CompiledModule, funcIndex: number, place: Place, layout: FrameLayout): FrameTypes {
-  const isSynthetic = funcIndex === instantiationIndex(module.data);
-  const map = isSynthetic
-    ? { operands: instantiationOperands(module, place), locals: [] }
-    : stackMapAt(module.context, funcIndex, textPosition(module, funcIndex, place));
-  if (map === null) throw new InternalError(`no instruction at ${place.byteOffset} of function ${funcIndex}`);
+function* make(
+  module: CompiledModule,
+  funcIndex: number,
+  place: Place,
+  layout: FrameLayout,
+): Generator<void, FrameTypes> {
+  if (funcIndex === instantiationIndex(module.data)) {
+    return frameTypesOf({ operands: instantiationOperands(module, place), locals: [] }, funcIndex, place, layout);
+  }
+  const position = textPosition(module, funcIndex, place);
+  const { maps } = yield* stackMapsInSteps(module.context, funcIndex, [position], Number.POSITIVE_INFINITY);
+  const map = maps.get(position);
+  if (map === undefined) throw new InternalError(`no instruction at ${place.byteOffset} of function ${funcIndex}`);
   return frameTypesOf(map, funcIndex, place, layout);
 }
 

@@ -6,6 +6,7 @@
 
 import type { CompiledModule } from "../compiled-module.ts";
 import { InternalError } from "../errors.ts";
+import { LOWERING_STEP_INSTRUCTIONS } from "../limits.ts";
 import { Head, Link, ModuleCode, Reg } from "../lower/code.ts";
 import { InstantiationLowering, instantiationIndex } from "../lower/instantiation.ts";
 import { Lowering } from "../lower/lower.ts";
@@ -63,26 +64,42 @@ export class PlaceMap implements PositionSink {
   #call = { codePosition: -1, height: 0 };
   #inside = { codePosition: -1, height: 0, top: 0 };
   #last: Place | null = null;
+  #frame: FrameLayout = { link: 0, words: 0 };
+  readonly #isExact: boolean;
 
-  constructor(module: CompiledModule, funcIndex: number, isExact: boolean) {
-    this.#bytes = module.data.bytes;
-    const scratch = new ModuleCode(0);
-    const lowering =
-      funcIndex === instantiationIndex(module.data)
-        ? new InstantiationLowering(module, scratch, isExact, this)
-        : new Lowering(module, scratch, funcIndex, isExact, this);
-    if (!lowering.step(Number.POSITIVE_INFINITY)) throw new InternalError(`lowering of ${funcIndex} did not end`);
-    this.#scratch = scratch;
-    for (const place of this.places) {
-      place.reg = scratch.words[1 + place.codePosition]!;
-      if (place.kind === PlaceKind.Inside) place.fuel = insideFuel(scratch.words, 1 + place.codePosition);
-    }
-    this.frame = { link: scratch.words[1 + Head.Link]!, words: scratch.words[1 + Head.FrameWords]! };
+  private constructor(bytes: Uint8Array, isExact: boolean) {
+    this.#bytes = bytes;
     this.#isExact = isExact;
   }
 
-  readonly frame: FrameLayout;
-  readonly #isExact: boolean;
+  /** Made in steps. */
+  static *of(module: CompiledModule, funcIndex: number, isExact: boolean): Generator<void, PlaceMap> {
+    const map = new PlaceMap(module.data.bytes, isExact);
+    const scratch = new ModuleCode(0);
+    const lowering =
+      funcIndex === instantiationIndex(module.data)
+        ? new InstantiationLowering(module, scratch, isExact, map)
+        : new Lowering(module, scratch, funcIndex, isExact, map);
+    while (!lowering.step(LOWERING_STEP_INSTRUCTIONS)) yield;
+    yield* map.#finish(scratch);
+    return map;
+  }
+
+  *#finish(scratch: ModuleCode): Generator<void> {
+    const { words } = scratch;
+    this.#scratch = scratch;
+    for (let i = 0; i < this.places.length; i++) {
+      const place = this.places[i]!;
+      place.reg = words[1 + place.codePosition]!;
+      if (place.kind === PlaceKind.Inside) place.fuel = insideFuel(words, 1 + place.codePosition);
+      if (i % LOWERING_STEP_INSTRUCTIONS === LOWERING_STEP_INSTRUCTIONS - 1) yield;
+    }
+    this.#frame = { link: words[1 + Head.Link]!, words: words[1 + Head.FrameWords]! };
+  }
+
+  get frame(): FrameLayout {
+    return this.#frame;
+  }
 
   add(codePosition: number, byteOffset: number): void {
     this.#codePositions.push(codePosition);
@@ -241,7 +258,7 @@ function insideFuel(words: Int32Array, pc: number): number {
 const MAX_KEPT = 64;
 const kept = new WeakMap<CompiledModule, Map<number, PlaceMap>>();
 
-export function placesOf(module: CompiledModule, funcIndex: number, isExact: boolean): PlaceMap {
+export function* placesOf(module: CompiledModule, funcIndex: number, isExact: boolean): Generator<void, PlaceMap> {
   let maps = kept.get(module);
   if (maps === undefined) {
     maps = new Map();
@@ -250,7 +267,7 @@ export function placesOf(module: CompiledModule, funcIndex: number, isExact: boo
   const key = funcIndex * 2 + (isExact ? 1 : 0);
   let map = maps.get(key);
   if (map === undefined) {
-    map = new PlaceMap(module, funcIndex, isExact);
+    map = yield* PlaceMap.of(module, funcIndex, isExact);
     if (maps.size >= MAX_KEPT) maps.delete(maps.keys().next().value ?? key);
     maps.set(key, map);
   }

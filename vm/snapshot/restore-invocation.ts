@@ -9,7 +9,7 @@ import { HOST_FRAME_WORDS } from "../execute/host-calls.ts";
 import { Invocation } from "../execute/invocation.ts";
 import { type Activation, Machine } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
-import { INITIAL_FRAME_SLOTS } from "../limits.ts";
+import { INITIAL_FRAME_SLOTS, LOWERING_STEP_INSTRUCTIONS } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import { continuationsOf, type FrameState, type GuestOutcome, type HostFunc } from "../runtime/func.ts";
@@ -334,7 +334,16 @@ class OneInvocation {
     for (; left > 0; left--) {
       const isLast = left === 1;
       const fp = this.#base;
-      const { funcIndex, isExact, place, places, pc } = this.#position(instance, isMachine && isLast, segment === null);
+      const isRunning = isMachine && isLast;
+      const { module, code } = instance;
+      const { funcIndex, kind, byteOffset, isExact } = this.#frameHead(instance, segment === null);
+      const places =
+        this.#maps.knownPlaces(module, funcIndex, isExact) ?? (yield* this.#maps.placesOf(module, funcIndex, isExact));
+      const place = this.#place(places, kind, byteOffset, isRunning);
+      if (place === null) throw input.invalid(`function ${funcIndex} cannot stand at ${byteOffset}`);
+      while (!module.lower(funcIndex, isExact, LOWERING_STEP_INSTRUCTIONS)) yield;
+      const entry = (isExact ? code.exactEntries : code.entries)[funcIndex]!;
+      const pc = entry - Head.Length + place.codePosition;
       if (this.#isInstantiation(instance.funcsAt + funcIndex)) this.#checkResults([]);
       else this.#checkResults(instance.module.funcType(funcIndex).results);
       const head = pc - place.codePosition;
@@ -342,13 +351,9 @@ class OneInvocation {
       const top = fp + instance.code.words[head + Head.FrameWords]!;
       if (top > this.#maxWords) throw input.invalid("more frames than are allowed");
       this.#reserve(top);
-      const { locals, operands, callTop } = this.#maps.typesAt(
-        instance.module,
-        funcIndex,
-        isExact,
-        place,
-        places.frame,
-      );
+      const { locals, operands, callTop } =
+        this.#maps.knownTypes(module, funcIndex, isExact, place) ??
+        (yield* this.#maps.typesAt(module, funcIndex, isExact, place));
       const results = operands.slice(operands.length - place.results);
       const isComplete = isLast && (isMachine || hasReturned);
       const live = isComplete ? operands : operands.slice(0, operands.length - place.results);
@@ -372,20 +377,13 @@ class OneInvocation {
     for (const { type, at, mayBeNull } of slots) references.read(input, type, this.#machine.words, fp + at, mayBeNull);
   }
 
-  /** Reads where a frame stands. */
-  #position(
+  /** Reads which function a frame is of, and which instruction it stands at. */
+  #frameHead(
     instance: Instance,
-    isRunning: boolean,
     isFirst: boolean,
-  ): {
-    readonly funcIndex: number;
-    readonly isExact: boolean;
-    readonly place: Place;
-    readonly places: PlaceMap;
-    readonly pc: number;
-  } {
+  ): { readonly funcIndex: number; readonly kind: FrameKind; readonly byteOffset: number; readonly isExact: boolean } {
     const { input } = this.#reader;
-    const { module, code, funcsAt } = instance;
+    const { module, funcsAt } = instance;
     const funcIndex = input.count();
     const isInstantiation = funcIndex === instantiationIndex(module.data);
     const isOutermost = isFirst && this.#activations.length === 1;
@@ -395,17 +393,16 @@ class OneInvocation {
     if (!isHere) throw input.invalid(`a frame of function ${funcIndex}`);
     const kind = input.u8();
     const byteOffset = input.count();
-    const isExact = kind === FrameKind.Boundary || this.#machine.isExact;
-    const places = this.#maps.placesOf(module, funcIndex, isExact);
+    return { funcIndex, kind, byteOffset, isExact: kind === FrameKind.Boundary || this.#machine.isExact };
+  }
+
+  /** Reads the rest of where a frame stands; null if none of its function may stand there. */
+  #place(places: PlaceMap, kind: FrameKind, byteOffset: number, isRunning: boolean): Place | null {
     let place: Place | null | undefined;
-    if (kind === FrameKind.SafePoint) place = places.places[input.count()];
+    if (kind === FrameKind.SafePoint) place = places.places[this.#reader.input.count()];
     else if (kind === FrameKind.Boundary && isRunning) place = places.boundaryBefore(byteOffset);
-    if (!place || place.byteOffset !== byteOffset || (!isRunning && place.kind !== PlaceKind.AfterCall)) {
-      throw input.invalid(`function ${funcIndex} cannot stand at ${byteOffset}`);
-    }
-    module.lower(funcIndex, isExact);
-    const entry = (isExact ? code.exactEntries : code.entries)[funcIndex]!;
-    return { funcIndex, isExact, place, places, pc: entry - Head.Length + place.codePosition };
+    if (!place || place.byteOffset !== byteOffset) return null;
+    return isRunning || place.kind === PlaceKind.AfterCall ? place : null;
   }
 
   *#machineFrames(next: Next): Generator<void> {

@@ -157,7 +157,9 @@ export class InvocationWriter {
     const frames: Frame[] = [];
     while (pc !== 0) {
       const { start, funcIndex, isExact } = code.rangeAt(pc);
-      const place = this.#maps.placesOf(module, funcIndex, isExact).returnAt(pc - start);
+      const places =
+        this.#maps.knownPlaces(module, funcIndex, isExact) ?? (yield* this.#maps.placesOf(module, funcIndex, isExact));
+      const place = places.returnAt(pc - start);
       if (place === null) throw new InternalError(`no call before ${pc - start} of function ${funcIndex}`);
       frames.push({ funcIndex, fp, isExact, place });
       if (this.#maps.pace.isOver(PART_BYTES)) yield;
@@ -172,7 +174,7 @@ export class InvocationWriter {
     const { machine: x, isInside } = record;
     const instance = x.instance!;
     const { start, funcIndex, isExact } = instance.code.rangeAt(x.pc);
-    const places = this.#maps.placesOf(instance.module, funcIndex, isExact);
+    const places = yield* this.#maps.placesOf(instance.module, funcIndex, isExact);
     const place = places.safePointAt(x.pc - start, isInside, x.position) ?? places.boundaryAt(x.pc - start);
     if (place === null) throw new InternalError(`no place to pause at ${x.pc - start} of function ${funcIndex}`);
     const link = x.fp + instance.code.words[start + Head.Link]!;
@@ -215,8 +217,10 @@ export class InvocationWriter {
     out.count(frames.length);
     for (let i = frames.length - 1; i >= 0; i--) {
       const { funcIndex, fp, isExact, place } = frames[i]!;
-      const { frame } = this.#maps.placesOf(instance.module, funcIndex, isExact);
-      const { locals, operands } = this.#maps.typesAt(instance.module, funcIndex, isExact, place, frame);
+      const { module } = instance;
+      const { locals, operands } =
+        this.#maps.knownTypes(module, funcIndex, isExact, place) ??
+        (yield* this.#maps.typesAt(module, funcIndex, isExact, place));
       out.count(funcIndex);
       out.u8(place.number < 0 ? FrameKind.Boundary : FrameKind.SafePoint);
       out.count(place.byteOffset);

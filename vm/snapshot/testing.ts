@@ -80,3 +80,11 @@ export function expectSameRun(scenario: Scenario): number {
   expect(saved).to.deep.equal(alone);
   return alone.pauses.length;
 }
+
+/** What a generator returns, without the pauses between its steps. */
+export function atOnce<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}

@@ -27,16 +27,34 @@ export function stackMapAt(context: ModuleContext, funcIndex: number, position: 
   return stackMapsAt(context, funcIndex, [position], Number.POSITIVE_INFINITY).maps.get(position) ?? null;
 }
 
+export interface StackMaps {
+  readonly maps: ReadonlyMap<number, StackMap>;
+  /** How many types they hold. */
+  readonly typeCount: number;
+}
+
+/** Bytes validated and types copied in one step. */
+const STEP = 16_384;
+
+/** {@link stackMapsInSteps} at once. */
+export function stackMapsAt(...of: Parameters<typeof stackMapsInSteps>): StackMaps {
+  const steps = stackMapsInSteps(...of);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
 /**
  * As {@link stackMapAt}, of several positions in ascending order, in one pass. It ends early when the maps hold about
- * `maxTypes` types, which they may have in common; `typeCount` says how many they hold.
+ * `maxTypes` types, which they may have in common.
  */
-export function stackMapsAt(
+export function* stackMapsInSteps(
   context: ModuleContext,
   funcIndex: number,
   positions: readonly number[],
   maxTypes: number,
-): { readonly maps: ReadonlyMap<number, StackMap>; readonly typeCount: number } {
+): Generator<void, StackMaps> {
   const { module } = context;
   const body = funcIndex - module.importedFuncs;
   const start = module.bodyStarts[body];
@@ -47,12 +65,17 @@ export function stackMapsAt(
   const validator = new FunctionValidator(context);
   validator.beginBody(funcIndex);
   let locals: StackMap["locals"] | null = null;
+  let pauseAt = start + STEP;
   for (const position of positions) {
     if (position < start || position >= end || maps.has(position)) continue;
     if (typeCount >= maxTypes) break;
     let isEnd = false;
     while (!isEnd && validator.reader.position < position) {
-      isEnd = validator.step(position - validator.reader.position);
+      const { reader } = validator;
+      isEnd = validator.step(Math.max(1, Math.min(position, pauseAt) - reader.position));
+      if (reader.position + typeCount < pauseAt) continue;
+      yield;
+      pauseAt = reader.position + typeCount + STEP;
     }
     if (isEnd || validator.depth === 0) break;
     if (validator.reader.position !== position) continue;
