@@ -79,6 +79,12 @@ export const REENTRY_SLOTS = 8_192;
 export const MAX_REENTRIES = 128;
 /** Fuel of such a call, besides what the guest uses. */
 export const REENTRY_FUEL = 100;
+/** Activations of host functions and other instances that an invocation may have inside each other before they count as memory. */
+export const FREE_ACTIVATIONS = 32;
+/** How many more are paid for together. */
+export const ACTIVATIONS_STEP = 64;
+/** What one takes of V8's heap, with its place in the list. */
+export const ACTIVATION_BYTES = 96;
 /** Fuel of each request of a frame function: it ends even if no guest instruction runs between. */
 export const FRAME_STEP_FUEL = 10;
 /** Fuel of going on in a frame function whose call has ended: a nest of thousands goes up without a guest instruction in between. */

@@ -153,7 +153,7 @@ function leaveCode(run: RunState): void {
   // A tail call from an entry frame: whoever called this instance gets the results directly.
   const isTail = x.pc === 0 && x.fp === x.argsAt;
   if (!isTail) {
-    run.activations.push({ kind: "call", instance: x.instance!, pc: x.pc, fp: x.fp, position: x.position });
+    run.push({ kind: "call", instance: x.instance!, pc: x.pc, fp: x.fp, position: x.position });
   }
   run.next = Next.Call;
 }

@@ -126,7 +126,7 @@ export function receive(run: RunState, answer: Answer): void {
 function pushHostFrame(run: RunState, host: HostFunc, argsAt: number, request: FrameRequest): void {
   const { func, args, continuation, state } = request;
   const called = func?.type ?? null;
-  run.activations.push({ kind: "host", host, caller: run.callerInstance, argsAt, continuation, state, called });
+  run.push({ kind: "host", host, caller: run.callerInstance, argsAt, continuation, state, called });
   run.charge(FRAME_STEP_FUEL);
   if (func === null || called === null) {
     run.next = Next.Continue;

@@ -5,7 +5,13 @@
 
 import { DOUBLE_ZERO } from "../doubles.ts";
 import { Termination } from "../errors.ts";
-import { COLLECTION_STEP_WORDS, INITIAL_FRAME_SLOTS } from "../limits.ts";
+import {
+  ACTIVATION_BYTES,
+  ACTIVATIONS_STEP,
+  COLLECTION_STEP_WORDS,
+  FREE_ACTIVATIONS,
+  INITIAL_FRAME_SLOTS,
+} from "../limits.ts";
 import { valueText } from "../options.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
@@ -48,6 +54,8 @@ export class RunState implements InvocationRecord {
   readonly bits: boolean;
   /** Where control goes when callees return, outermost first. */
   activations = firstActivations();
+  /** So many of them may there be before more memory is asked for. */
+  #paidActivations = FREE_ACTIVATIONS;
   next: Next = Next.Call;
   /** The host function that has been called and not answered; its results go to `argsAt`. */
   pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
@@ -110,6 +118,7 @@ export class RunState implements InvocationRecord {
   restore(record: InvocationRecord): void {
     const added = record.machine.words.byteLength - this.machine.words.byteLength;
     if (added > 0) this.store.reserve("frames", added);
+    this.#payActivations(record.activations.length);
     this.machine.retire();
     this.machine = record.machine;
     this.machine.run = this;
@@ -195,6 +204,31 @@ export class RunState implements InvocationRecord {
       this.store.accountant.release("frames", added);
       throw new Termination("host out of memory", `${slots} slots of frames`);
     }
+  }
+
+  /** Adds where control goes when the callee that is entered next returns. Throws `Termination`. */
+  push(activation: Activation): void {
+    if (this.activations.length >= this.#paidActivations) this.#payActivations(this.activations.length + 1);
+    this.activations.push(activation);
+  }
+
+  /** They lie in V8's heap, and a guest can have tens of thousands. As with frames, the most that there were count until the end. */
+  #payActivations(count: number): void {
+    if (count <= this.#paidActivations) return;
+    const added = Math.ceil((count - this.#paidActivations) / ACTIVATIONS_STEP) * ACTIVATIONS_STEP;
+    this.store.reserve("activations", added * ACTIVATION_BYTES);
+    this.#paidActivations += added;
+  }
+
+  /** Gives back what it has taken. It has ended. */
+  retire(): void {
+    const { accountant } = this.store;
+    accountant.release("frames", this.machine.words.byteLength);
+    const paid = this.#paidActivations - FREE_ACTIVATIONS;
+    if (paid > 0) accountant.release("activations", paid * ACTIVATION_BYTES);
+    this.#paidActivations = FREE_ACTIVATIONS;
+    this.activations = [];
+    this.machine.retire();
   }
 
   encode(types: readonly ValType[], values: readonly Value[], at: number, bits: boolean): void {

@@ -107,8 +107,7 @@ export function end(run: RunState, error: unknown): void {
   run.machine.waiter?.end(WaitResult.TimedOut);
   run.error = error ?? new InternalError("a host function threw nothing");
   run.store.removeInvocation(run.invocation);
-  run.store.accountant.release("frames", run.machine.words.byteLength);
-  run.machine.retire();
+  run.retire();
 }
 
 /** How it ended. */
@@ -138,8 +137,7 @@ function returnTo(run: RunState, argsAt: number): void {
       run.values = run.decode(run.type.results, argsAt, run.bits);
       run.next = Next.Done;
       run.store.removeInvocation(run.invocation);
-      run.store.accountant.release("frames", x.words.byteLength);
-      x.retire();
+      run.retire();
       return;
     case "call":
       run.activations.pop();

@@ -8,7 +8,9 @@ import { Termination } from "../errors.ts";
 import { LinkPlan } from "../execute/link-plan.ts";
 import { instanceOf, runToEnd, wat } from "../testing.ts";
 import type { DirectCaller } from "../execute/caller.ts";
-import { callGuest, type Func } from "./func.ts";
+import type { Invocation } from "../execute/invocation.ts";
+import { ACTIVATION_BYTES } from "../limits.ts";
+import { callGuest, type Func, type HostDefinition } from "./func.ts";
 import type { Global } from "./global.ts";
 import type { Extern } from "./instance.ts";
 import { Memory } from "./memory.ts";
@@ -202,6 +204,39 @@ describe("the accountant", () => {
     ending = store.invoke(end);
     expect(() => ending!.run()).to.throw(Termination);
     expect(ledger.of("frames")).to.equal(0);
+  });
+
+  it("is asked for activations that nest, in the heap of JavaScript, and gets them back at the end", () => {
+    const nest: HostDefinition = {
+      kind: "frame",
+      name: "nest",
+      params: ["i32"],
+      results: [],
+      call: (caller, left: number) => (left === 0 ? [] : callGuest(caller.func, [left - 1], "end")),
+      continuations: { end: () => [] },
+    };
+    const nesting = (accountant: Accountant): Invocation => {
+      const store = new Store({ accountant });
+      return store.invoke(store.hostFunc(nest), [5_000]);
+    };
+    const ledger = new Ledger();
+    const invocation = nesting(ledger);
+    while (ledger.of("activations") < 2_000 * ACTIVATION_BYTES) {
+      expect(invocation.run({ fuel: 1_000 }).kind).to.equal("yielded");
+    }
+    const bytes = invocation.store.snapshot([invocation]);
+    expect(runToEnd(invocation).values).to.deep.equal([]);
+    expect(ledger.of("activations")).to.equal(0);
+
+    const other = new Ledger();
+    const restored = Store.restore(bytes, { modules: [], hostFunc: () => nest, accountant: other }).invocations[0]!;
+    expect(other.of("activations")).to.be.within(2_000 * ACTIVATION_BYTES, 2_500 * ACTIVATION_BYTES);
+    restored.terminate(new Termination("killed"));
+    expect(other.total).to.equal(other.of("functions"));
+
+    const refusing = new Ledger(["activations"], 1_000 * ACTIVATION_BYTES);
+    expect(() => nesting(refusing).run()).to.throw(Termination, "memory limit");
+    expect(refusing.of("activations")).to.equal(0);
   });
 
   it("with a limit over all kinds grants up to it", () => {

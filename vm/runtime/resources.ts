@@ -7,6 +7,7 @@ import { amountFrom, check } from "../options.ts";
 
 /** What is going to take memory. */
 export type ResourceKind =
+  | "activations"
   | "code"
   | "externs"
   | "frames"
