@@ -6,8 +6,8 @@
  *     initialising   ready                  running (visible to others)
  *     initialising   failed, killed         closing
  *     running        ended by any cause     closing (invisible to others; drops what it has, some at a time)
- *     closing        everything is closed   telling (links, then monitors, some at a time)
- *     telling        all are told           exited, once its memory is clean
+ *     closing        all closed and clean   telling (links, then monitors, some at a time)
+ *     telling        all are told           exited
  */
 
 import { Termination } from "../vm/index.ts";
@@ -335,8 +335,8 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
   protected abstract dropHeld(limit: number): number;
 
   /**
-   * Called when all are told, until it returns true: cleans a part of its memory for others. Its group has the bytes only after
-   * that, so nobody dirties faster than is cleaned.
+   * Called when everything is closed, until it returns true: cleans a part of its memory for others. Its group has the bytes only
+   * after that, so nobody dirties faster than is cleaned; and nobody hears of the end before, who would want to use them again.
    */
   protected clean(): boolean {
     return true;
@@ -368,6 +368,7 @@ export abstract class BasicProcess extends Task implements MailboxOwner {
       left -= this.#drop(DROPPED_PER_TURN) * (TOLD_PER_TURN / DROPPED_PER_TURN);
       if (left <= 0) return TurnEnd.Ending;
       if (this.#closing > 0) return TurnEnd.Waiting;
+      if (!this.clean()) return TurnEnd.Ending;
       this.phase = Phase.Telling;
     }
     const told = this.#relations?.tellSome(left, this.exitReason!) ?? 0;

@@ -236,8 +236,8 @@ class Setting {
   }
 
   /** Lets a guest grow and wait. */
-  grown(step: number, pages: number): ProcessHandle {
-    const handle = this.runtime.spawn(compileGuest(growing(step, pages)), { entry: "main" });
+  grown(step: number, pages: number, group = this.runtime.group): ProcessHandle {
+    const handle = this.runtime.spawn(compileGuest(growing(step, pages)), { entry: "main", group });
     while (handle.stats.state !== "waiting") this.executor.runUntilIdle(1);
     return handle;
   }
@@ -312,6 +312,19 @@ describe("a large memory of a process", () => {
     }
     expect(turns).to.equal(Math.ceil((129 * PAGE) / 524_288));
     expect([host.used, regions.dirtyBytes, regions.count]).to.deep.equal([used, 0, 1]);
+  });
+
+  it("is free again when anybody hears of its process's end: there is room for another in its place", () => {
+    const host = new Setting();
+    const group = host.runtime.createGroup({ maxMemory: 12 * MIB });
+    const first = host.grown(150, 150, group);
+    const other = host.grown(1, 2).process;
+    first.process.relations.link(other, 1n);
+    first.kill();
+    let turns = 0;
+    for (; !other.isRunnable && !other.hasEnded; turns++) host.executor.runUntilIdle(1);
+    expect(turns).to.be.greaterThan(10);
+    expect(host.grown(150, 150, group).stats.state).to.equal("waiting");
   });
 
   it("has nothing of somebody else's, also when that one is killed and not cleaned yet", () => {
