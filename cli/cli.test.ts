@@ -428,6 +428,14 @@ describe("perilune", function () {
       [file("component.wasm", component), /component/],
       [file("invalid.wat", "(module\n  (func (result i32)))"), /^invalid: type mismatch.*\(line 2, column 21\)$/m],
       [file("link.wat", '(module (import "env" "f\\1b[2J" (func)))'), /unknown import/],
+      [
+        file("start.wat", '(module (func (export "_start") (param i32)))'),
+        /^'_start' has 1 parameter \(i32\), .*--invoke _start$/m,
+      ],
+      [
+        file("initialize.wat", '(module (func (export "_initialize") (param i64 f32)))'),
+        /has 2 parameters \(i64 f32\)/,
+      ],
       [join(folder, "missing.wasm"), /no such file/],
     ];
     const calls = files.map(([path, message]): [string, string, RegExp] => ["run", path, message]);
@@ -461,6 +469,12 @@ describe("perilune", function () {
       [["run", "--bogus", path], "unknown option '--bogus' (perilune run --help tells more)"],
       [["run", "--fule", "5", path], "unknown option '--fule': did you mean --fuel? (perilune run --help tells more)"],
       [["top", "--interval", "x", path], "--interval needs a duration such as 500ms, 2s or 5m, not 'x'"],
+      [["top", "--stats", path], "unknown option '--stats' (perilune top --help tells more)"],
+      [
+        ["inspect", "--json", "--wat", path],
+        "--wat and --json are two forms of output: leave one of them out (perilune inspect --help tells more)",
+      ],
+      [["run", "--fuel", "1e99", path], "--fuel is at most 9007199254740991, less than '1e99'"],
       [["validate"], "missing required argument 'files' (perilune validate --help tells more)"],
       [["wast", missing], `${missing}: no such file or folder`],
       [["wast", empty], `${empty}: there is no script (.wast) in this folder`],

@@ -11,7 +11,7 @@ import {
   Trap,
 } from "../vm/index.ts";
 import { EXIT_FAILURE, EXIT_LIMIT, EXIT_TRAP, EXIT_USAGE, exitCodeOf, Interrupted, UsageError } from "./exit.ts";
-import { errorLine, field } from "./report.ts";
+import { counted, errorLine, field } from "./report.ts";
 
 export interface End {
   readonly exitCode: number;
@@ -46,6 +46,14 @@ function failureOf(error: unknown): End {
     return { exitCode: EXIT_USAGE, reason: "usage" };
   }
   return { exitCode: EXIT_FAILURE, reason: "error" };
+}
+
+/** What a program runs has neither parameters nor a need for any: throws for others, by the export's name. */
+export function checkEntry(module: CompiledModule, entry: string): void {
+  const type = module.exports.find(({ name }) => name === entry)?.type;
+  if (type?.kind !== "func" || type.params.length === 0) return;
+  const params = `${counted(type.params.length, "parameter")} (${type.params.join(" ")})`;
+  throw new UsageError(`'${entry}' has ${params}, a program's has none: call it with perilune run --invoke ${entry}`);
 }
 
 /** For a module that is no program. */

@@ -4,7 +4,7 @@ export const EXIT_FAILURE = 1;
 /** Wrong usage, and files that are no valid modules or cannot be linked. */
 export const EXIT_USAGE = 2;
 export const EXIT_TIMEOUT = 124;
-/** Ended by the timeout, and what was to be saved then is lost. */
+/** Returned, or ended by the timeout, and what was to be saved is lost. */
 export const EXIT_UNSAVED = 125;
 export const EXIT_TRAP = 134;
 /** Ended by a limit: fuel or memory. */

@@ -43,7 +43,7 @@ function addRun(root: Command): void {
     .description(
       "Runs a WASI program, binary or text; '-' is standard input. It sees its arguments, the standard streams, " +
         "clocks and randomness, and nothing else unless an option gives it. Its exit code is ours; a trap is 134, " +
-        "a limit 137, a timeout 124 (125 if it was to be saved then, and was not), wrong usage or a bad file 2.",
+        "a limit 137, a timeout 124, 125 if it was to be saved and was not, wrong usage or a bad file 2.",
     )
     .argument("<file>", "the module")
     .argument("[args...]", "its arguments; options after FILE are the program's")
@@ -271,7 +271,8 @@ function withStatsFormat(root: Command, args: readonly string[]): readonly strin
   const command = root.commands.find((candidate) => candidate.name() === args[0]);
   for (let i = 1; command !== undefined && i < args.length; i++) {
     const arg = args[i] ?? "";
-    if (arg === "--stats") return [...args.slice(0, i), "--stats=text", ...args.slice(i + 1)];
+    const isStats = arg === "--stats" && command.options.some((option) => option.long === arg);
+    if (isStats) return [...args.slice(0, i), "--stats=text", ...args.slice(i + 1)];
     if (!arg.startsWith("-") || arg === "-" || arg === "--") break;
     if (command.options.some((option) => option.required && option.long === arg)) i++;
   }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { CompileError, Termination, Trap } from "../vm/index.ts";
-import { errorLine, errorReport, field } from "./report.ts";
+import { counted, errorLine, errorReport, field } from "./report.ts";
 
 const frame = (funcIndex: number, funcName: string | null) => ({
   funcIndex,
@@ -19,6 +19,15 @@ describe("reports of errors", () => {
       ["\u0085\u2028\ud800", "\\u{85}\\u{2028}\\u{d800}"],
     ];
     for (const [text, shown] of cases) expect(field(text)).to.equal(shown);
+  });
+
+  it("have numbers before their words", () => {
+    expect([0, 1, 2_000].map((count) => counted(count, "process", "processes"))).to.deep.equal([
+      "0 processes",
+      "1 process",
+      "2,000 processes",
+    ]);
+    expect(counted(1, "message")).to.equal("1 message");
   });
 
   it("bound every field and the whole", () => {

@@ -27,6 +27,11 @@ export function field(text: string, maxBytes = MAX_FIELD_BYTES): string {
   return shown;
 }
 
+/** "1 process", "1,000 processes". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
 function frameLine(frame: BacktraceFrame): string {
   const name = frame.funcName === null ? `function ${frame.funcIndex}` : field(frame.funcName);
   const number = frame.funcName === null ? "" : `function ${frame.funcIndex}, `;

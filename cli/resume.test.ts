@@ -126,7 +126,7 @@ describe("perilune resume", function () {
       .filter(({ stderr }) => stderr !== "");
     expect(refused).to.not.deep.equal([]);
     for (const { code, stdout, stderr } of refused) {
-      expect([code, stdout]).to.deep.equal([0, "a text\n"]);
+      expect([code, stdout]).to.deep.equal([125, "a text\n"]);
       expect(stderr).to.match(/no snapshot can be taken: descriptor 4 is an open file/);
     }
   });
@@ -152,14 +152,17 @@ describe("perilune resume", function () {
     }
   });
 
-  it("ends with 125 where the timeout could save nothing, and says why; a place to save that is missed ends nothing", () => {
+  it("ends with 125 where the timeout could save nothing, and says why; a place to save that is missed ends nothing, and is told by the code", () => {
     const spin = join(GUESTS, "wasi/spin.wasm");
     const file = join(folder, "none/run");
     const reason = `perilune: ${file}: cannot be written: no such directory\n`;
     const lost = perilune(["run", "--timeout", "100ms", "--snapshot-on-timeout", file, spin]);
     expect(lost).to.deep.equal({ code: 125, stdout: "", stderr: `${reason}perilune: ${spin}: ended after 100 ms\n` });
     const missed = perilune(["run", "--snapshot-at", `100:${file}`, join(GUESTS, "wasi/hello.wasm")]);
-    expect([missed.code, missed.stderr]).to.deep.equal([0, reason]);
+    expect(missed).to.deep.equal({ code: 125, stdout: "Hello from WebAssembly!\n", stderr: reason });
+    // What fails says so itself.
+    const failed = perilune(["run", "--snapshot-at", `100:${file}`, "--fuel", "1e6", spin]);
+    expect(failed.code).to.equal(137);
   });
 
   it("reads when and where to save", () => {

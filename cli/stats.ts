@@ -3,6 +3,7 @@
 import { LimitAccountant, type ResourceKind } from "../vm/index.ts";
 import type { End } from "./end.ts";
 import { OptionError } from "./exit.ts";
+import { counted } from "./report.ts";
 import { say } from "./streams.ts";
 
 /** What a run reports itself. The reason says what the exit code alone does not: a guest may exit with any code. */
@@ -59,10 +60,10 @@ export function statsText(stats: Stats, format: StatsFormat): string {
   const { waits, memoryBytes, processes } = stats;
   return [
     `ended    ${stats.reason}, exit code ${stats.exitCode}`,
-    `fuel     ${grouped(stats.fuel)} in ${grouped(stats.slices)} slices, ${nsPerFuel.toFixed(2)} ns each`,
+    `fuel     ${grouped(stats.fuel)} in ${counted(stats.slices, "slice")}, ${nsPerFuel.toFixed(2)} ns each`,
     ...(waits === undefined ? [] : [`waits    ${grouped(waits)}`]),
     ...(memoryBytes === undefined ? [] : [`memory   ${grouped(memoryBytes)} bytes`]),
-    ...(processes === undefined ? [] : [`number   ${grouped(processes)} processes`]),
+    ...(processes === undefined ? [] : [`number   ${counted(processes, "process", "processes")}`]),
     `time     ${stats.compileMs.toFixed(1)} ms to compile, ${stats.runMs.toFixed(1)} ms to run`,
   ].join("\n");
 }

@@ -5,7 +5,7 @@ import { EffectHash } from "./functions/effect-hash.ts";
 import { tracesItself } from "./functions/traced.ts";
 import { type Process, processOf } from "./process.ts";
 import type { Errno } from "./wasi/abi.ts";
-import { callWasi, complete } from "./wasi/call.ts";
+import { callWasi, complete, memoryOf } from "./wasi/call.ts";
 import type { Guest, GuestMemory, WasiFunction } from "./wasi/define.ts";
 import { REISSUED_FUNCTIONS, WASI_FUNCTIONS, WASI_MODULE } from "./wasi/functions.ts";
 
@@ -37,16 +37,20 @@ function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
     call(caller, ...args: (number | bigint)[]) {
       const process = processOf(caller);
       if (process.runtime.trace !== null) return tracedCall(process, caller, fullName, fn, args);
-      const memory = caller.memory();
-      const answer = callWasi(process.wasi.state, fn, guestOf(process, caller, memory), args);
-      return answer instanceof Promise ? complete(memory, answer) : answer;
+      const guest = guestOf(process, caller, () => memoryOf(caller, fullName));
+      const answer = callWasi(process.wasi.state, fn, guest, args);
+      return answer instanceof Promise ? complete(guest, answer) : answer;
     },
   };
 }
 
-function guestOf(process: Process, caller: Caller, memory: GuestMemory): Guest {
+/** `findMemory` is called once, if the function needs any. */
+function guestOf(process: Process, caller: Caller, findMemory: () => GuestMemory): Guest {
+  let memory: GuestMemory | null = null;
   return {
-    memory,
+    get memory() {
+      return (memory ??= findMemory());
+    },
     charge: (fuel: number) => caller.chargeFuel(fuel),
     chargeLate: (fuel: number) => {
       caller.chargeFuel(fuel);
@@ -64,25 +68,27 @@ function tracedCall(
   fn: WasiFunction,
   args: readonly (number | bigint)[],
 ): Errno | Promise<Errno> {
-  const memory = new TracedMemory(caller.memory());
+  const effects = new EffectHash();
   const report = (errno: Errno): Errno => {
     // A late answer reaches nobody.
     if (process.hasEnded) return errno;
-    memory.effects.result(errno);
-    process.hostCall.trace(name, memory.effects);
+    effects.result(errno);
+    process.hostCall.trace(name, effects);
     return errno;
   };
-  const answer = callWasi(process.wasi.state, fn, guestOf(process, caller, memory), args);
-  return answer instanceof Promise ? complete(memory, answer).then(report) : report(answer);
+  const guest = guestOf(process, caller, () => new TracedMemory(memoryOf(caller, name), effects));
+  const answer = callWasi(process.wasi.state, fn, guest, args);
+  return answer instanceof Promise ? complete(guest, answer).then(report) : report(answer);
 }
 
 /** Guest memory that remembers what was written to it. */
 class TracedMemory implements GuestMemory {
-  readonly effects = new EffectHash();
+  readonly effects: EffectHash;
   readonly #memory: GuestMemory;
 
-  constructor(memory: GuestMemory) {
+  constructor(memory: GuestMemory, effects: EffectHash) {
     this.#memory = memory;
+    this.effects = effects;
   }
 
   get byteLength(): number {

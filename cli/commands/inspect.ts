@@ -1,7 +1,7 @@
 /** `perilune inspect`: what is in a module, as tables, as JSON, or as text. */
 
 import type { CompiledModule } from "../../vm/index.ts";
-import { EXIT_USAGE } from "../exit.ts";
+import { EXIT_USAGE, OptionError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { engineWith } from "../options.ts";
 import { errorReport, field } from "../report.ts";
@@ -16,6 +16,9 @@ export interface InspectOptions {
 }
 
 export async function inspectCommand(file: string, options: InspectOptions): Promise<number> {
+  if (options.wat === true && options.json === true) {
+    throw new OptionError("--wat and --json are two forms of output: leave one of them out", "inspect");
+  }
   guardOutput();
   const name = displayName(file);
   try {

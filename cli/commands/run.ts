@@ -20,8 +20,8 @@ import { NODE_EVENT_LOOP, NodeClock, NodeRandom } from "../../host/node/clock.ts
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import type { CompiledModule, Instance, Invocation, SnapshotOptions, Value } from "../../vm/index.ts";
 import { Func, SnapshotError, Store } from "../../vm/index.ts";
-import { type End, endOf, noStart } from "../end.ts";
-import { EXIT_UNSAVED, Interrupted, OptionError, UsageError } from "../exit.ts";
+import { checkEntry, type End, endOf, noStart } from "../end.ts";
+import { EXIT_TIMEOUT, EXIT_UNSAVED, Interrupted, OptionError, UsageError } from "../exit.ts";
 import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import {
@@ -33,7 +33,7 @@ import {
   parseDirectory,
   parseDuration,
 } from "../options.ts";
-import { errorReport } from "../report.ts";
+import { counted, errorReport } from "../report.ts";
 import { leave, print, say } from "../streams.ts";
 import { parseSnapshotAt, type Phase, type SavedRun, writeRun } from "../saved-run.ts";
 import { PeakAccountant, printStats, type RunStats, type StatsFormat, statsFormat } from "../stats.ts";
@@ -235,7 +235,7 @@ class LoneRun {
   /** What the present drive is for. */
   #phase: Phase = "instantiation";
   #invocation: Invocation | null = null;
-  /** What the timeout was to leave behind is not there. */
+  /** What was to be saved is not there. */
   #isLost = false;
   /** If the program may start any. */
   #threads: WasiThreads | null = null;
@@ -275,7 +275,6 @@ class LoneRun {
     } catch (error) {
       end = endOf(error);
       if (end.reason === "usage") throw error;
-      if (this.#isLost) end = { ...end, exitCode: EXIT_UNSAVED };
       if (end.reason !== "exit" && end.reason !== "closed") {
         say(errorReport(this.#name, error));
       }
@@ -285,6 +284,8 @@ class LoneRun {
       this.#threads?.end();
       await wasi.dispose();
     }
+    // A failure of the program's own says more.
+    if (this.#isLost && [0, EXIT_TIMEOUT].includes(end.exitCode)) end = { ...end, exitCode: EXIT_UNSAVED };
     return { ...end, ...this.#progress, memoryBytes: this.#accountant.peakBytes };
   }
 
@@ -333,6 +334,7 @@ class LoneRun {
     const { invoke } = this.#asked;
     const isFunction = (name: string) => instance.export(name) instanceof Func;
     const run = async (phase: Phase, name: string) => {
+      checkEntry(this.#module, name);
       this.#phase = phase;
       await this.#drive(instance.invoke(name, []));
     };
@@ -354,7 +356,9 @@ class LoneRun {
     if (type?.kind !== "func") throw new UsageError(`it exports no function '${name}'`);
     if (args.length !== type.params.length) {
       const wanted =
-        type.params.length === 0 ? "no arguments" : `${type.params.length} arguments (${type.params.join(" ")})`;
+        type.params.length === 0
+          ? "no arguments"
+          : `${counted(type.params.length, "argument")} (${type.params.join(" ")})`;
       throw new UsageError(`'${name}' takes ${wanted}, not ${args.length}`);
     }
     const values = args.map((arg, i) => parseValue(arg, type.params[i] ?? ""));
@@ -369,8 +373,8 @@ class LoneRun {
     if (lines.length > 0) await print(lines.join(""));
   }
 
-  /** Writes the run to a file, and the run goes on. Reports what stands in the way; false then. */
-  async #save(path: string, invocation: Invocation): Promise<boolean> {
+  /** Writes the run to a file, and the run goes on. Reports what stands in the way. */
+  async #save(path: string, invocation: Invocation): Promise<void> {
     try {
       const clock = this.#clock;
       const snapshot = await settledSnapshot(invocation, () => ({
@@ -382,10 +386,9 @@ class LoneRun {
       const { fuel } = this.#progress;
       const input = standardInput().unread;
       await writeRun(path, { ...this.#asked, phase: this.#phase, fuel, preopens, module: data.bytes, snapshot, input });
-      return true;
     } catch (error) {
       say(errorReport(path, error));
-      return false;
+      this.#isLost = true;
     }
   }
 
@@ -405,14 +408,14 @@ class LoneRun {
         : {
             checkpoint: {
               fuel: snapshotAt.fuel,
-              reached: async (invocation) => void (await this.#save(snapshotAt.path, invocation)),
+              reached: (invocation) => this.#save(snapshotAt.path, invocation),
             },
           }),
       ...(snapshotOnTimeout === undefined
         ? {}
         : {
             beforeEnd: async (invocation, reason) => {
-              if (isTimeout(reason)) this.#isLost = !(await this.#save(snapshotOnTimeout, invocation));
+              if (isTimeout(reason)) await this.#save(snapshotOnTimeout, invocation);
             },
           }),
       clock: this.#clock,

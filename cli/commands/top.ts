@@ -10,9 +10,10 @@ import { compileModule, displayName, readModule } from "../input.ts";
 import { Interruptions } from "../interruptions.ts";
 import { maxBytesOf, parseDuration } from "../options.ts";
 import { askedGrants, type GrantOptions, lunaticGrants } from "../processes/grants.ts";
+import { LateReports } from "../processes/late-reports.ts";
 import { runMain } from "../processes/main.ts";
 import { type ProcessRow, TopTable } from "../processes/top-table.ts";
-import { errorReport, field } from "../report.ts";
+import { counted, errorReport, field } from "../report.ts";
 import { leave, say } from "../streams.ts";
 import { callEvery } from "../timers.ts";
 
@@ -55,6 +56,7 @@ class LastLines implements OutputStream {
 export async function topCommand(file: string, args: readonly string[], options: TopOptions): Promise<number> {
   const name = displayName(file);
   const interruptions = new Interruptions();
+  const reports = new LateReports();
   let exitCode: number;
   try {
     const intervalMs = parseDuration("--interval", options.interval ?? DEFAULT_INTERVAL);
@@ -67,6 +69,7 @@ export async function topCommand(file: string, args: readonly string[], options:
       });
       const grants = await (options.lunatic === true ? lunaticGrants : askedGrants)([file, ...args], options);
       const output = new LastLines();
+      const isLive = process.stdout.isTTY === true;
       const stats = await runMain({
         name,
         module,
@@ -74,11 +77,14 @@ export async function topCommand(file: string, args: readonly string[], options:
         interruptions,
         waitForever: options.waitForever ?? false,
         services: { stdout: output, stderr: output },
-        observe: (runtime) => show(runtime, output, intervalMs),
+        // On another screen, or in a file, no table is in their way.
+        ...(isLive && process.stderr.isTTY === true ? { report: (text: string) => reports.add(text) } : {}),
+        observe: (runtime) => show(runtime, output, reports, intervalMs, isLive),
       });
       exitCode = stats.exitCode;
     } finally {
       release();
+      reports.flush(say);
     }
   } catch (error) {
     say(errorReport(name, error));
@@ -88,21 +94,28 @@ export async function topCommand(file: string, args: readonly string[], options:
 }
 
 /** Shows the table again and again, and once more when the returned function is called. */
-function show(runtime: Runtime, output: LastLines, intervalMs: number): () => void {
-  const isLive = process.stdout.isTTY === true;
-  const table = new TopTable(isLive ? Math.max(3, (process.stdout.rows ?? 24) - OUTPUT_LINES - 4) : PIPED_ROWS);
+function show(
+  runtime: Runtime,
+  output: LastLines,
+  reports: LateReports,
+  intervalMs: number,
+  isLive: boolean,
+): () => void {
+  const table = new TopTable(isLive ? Math.max(3, (process.stdout.rows ?? 24) - OUTPUT_LINES - 6) : PIPED_ROWS);
   const started = performance.now();
-  const draw = (): void => {
+  const draw = (latest: string): void => {
     const rows = runtime.processes.map((stats) => rowOf(runtime, stats));
     const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-    const lines = [`${seconds} s, ${rows.length} processes`, ...table.lines(rows)];
+    const lines = [`${seconds} s, ${counted(rows.length, "process", "processes")}`, ...table.lines(rows)];
     if (output.lines.length > 0) lines.push("", ...output.lines.map((line) => `| ${line}`));
+    if (latest !== "") lines.push("", latest);
     process.stdout.write(`${isLive ? HOME : ""}${lines.join("\n")}\n${isLive ? "" : "\n"}`);
   };
-  const stop = callEvery(intervalMs, draw);
+  const stop = callEvery(intervalMs, () => draw(reports.latest));
   return () => {
     stop();
-    draw();
+    // All of them follow.
+    draw("");
   };
 }
 

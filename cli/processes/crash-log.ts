@@ -6,7 +6,7 @@
 
 import { type BasicProcess, type ExitReason, type Group, reasonText } from "../../host/index.ts";
 import { Termination, Trap } from "../../vm/index.ts";
-import { backtraceLines, bounded, field } from "../report.ts";
+import { backtraceLines, bounded, counted, field } from "../report.ts";
 
 /** Of one group, and of all. */
 const REPORTS_PER_GROUP = 10;
@@ -63,7 +63,7 @@ export class CrashLog {
   /** Says how many reports were left out since the last that was written. */
   flush(): void {
     if (this.#suppressed === 0) return;
-    this.#write(`perilune: ${this.#suppressed} more reports suppressed`);
+    this.#write(`perilune: ${counted(this.#suppressed, "more report")} suppressed`);
     this.#suppressed = 0;
   }
 

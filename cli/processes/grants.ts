@@ -13,6 +13,7 @@ import {
   lunaticFunctions,
   namesImport,
 } from "../../host/index.ts";
+import { Termination } from "../../vm/index.ts";
 import { OptionError } from "../exit.ts";
 import {
   directoryError,
@@ -22,6 +23,7 @@ import {
   parseCount,
   parseDirectory,
 } from "../options.ts";
+import { field } from "../report.ts";
 
 /** As commander gives them. */
 export interface GrantOptions {
@@ -140,4 +142,25 @@ export function patterns(option: string, texts: readonly string[] = []): string[
       throw new OptionError(`${option} '${text}' names no import that there is, as 'lunatic::process::*' does`);
     return meant;
   });
+}
+
+/** For the end of a process that called what it may not: which option would let it, or does not. "" for other ends. */
+export function deniedHint(error: unknown, { config: { imports = {} } }: Grants): string {
+  if (!(error instanceof Termination) || error.reason !== "import denied") return "";
+  const name = /^import denied: (\S+) is not permitted$/.exec(error.message)?.[1] ?? "";
+  const denying = imports.deny?.find((pattern) => matches(pattern, name));
+  if (denying !== undefined) return `\n    (--deny '${field(denying)}' forbids it)`;
+  const namespace = field(name.split("::")[0] ?? "");
+  const all = `--allow '${namespace}::*'`;
+  const hint =
+    namespace === "lunatic"
+      ? `${all} permits what programs for Lunatic import, 'perilune lunatic run' grants what Lunatic does`
+      : `${all} permits all that begins so, --allow '${field(name)}' this alone`;
+  return `\n    (${hint})`;
+}
+
+/** As the host matches them: "*" stands for any text. */
+function matches(pattern: string, name: string): boolean {
+  const parts = pattern.split("*").map((part) => part.replace(/\W/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`).test(name);
 }

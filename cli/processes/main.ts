@@ -5,9 +5,11 @@
 
 import {
   type BasicProcess,
+  type Cancel,
   Executor,
   ExecutorClock,
   type ExitReason,
+  reasonText,
   Runtime,
   type RuntimeOptions,
   type Services,
@@ -15,16 +17,16 @@ import {
 import { NodeClock, NodeRandom } from "../../host/node/clock.ts";
 import { standardError, standardInput, standardOutput } from "../../host/node/stdio.ts";
 import { type CompiledModule, Termination } from "../../vm/index.ts";
-import { type End, endOf, noStart } from "../end.ts";
+import { checkEntry, type End, endOf, noStart } from "../end.ts";
 import { EXIT_LIMIT, exitCodeOf, Interrupted } from "../exit.ts";
 import type { Interruptions } from "../interruptions.ts";
 import { parseCount } from "../options.ts";
-import { errorLine, errorReport } from "../report.ts";
+import { errorReport, field } from "../report.ts";
 import { say } from "../streams.ts";
 import { keepAlive } from "../timers.ts";
 import type { RunStats } from "../stats.ts";
 import { CrashLog } from "./crash-log.ts";
-import type { Grants } from "./grants.ts";
+import { deniedHint, type Grants } from "./grants.ts";
 import { waitingLines } from "./waiting.ts";
 
 export interface MainOptions {
@@ -40,24 +42,40 @@ export interface MainOptions {
   readonly services?: Partial<Services>;
   /** Called when the main process has been made. Returns what is called at the end. */
   readonly observe?: (runtime: Runtime) => () => void;
+  /** Where reports go. Default: standard error. */
+  readonly report?: (text: string) => void;
 }
 
 /** How long the processes may take to end after the main one. */
 const END_GRACE_MS = 2_000;
 
-/** A runtime that tells of every end. */
+/** A runtime that tells of every end, but for those of processes that had no room to start: their makers know. */
 export class ReportingRuntime extends Runtime {
   readonly #onEnd: (process: BasicProcess, reason: ExitReason) => void;
+  readonly #told = new WeakSet<Termination>();
 
   constructor(options: RuntimeOptions, onEnd: (process: BasicProcess, reason: ExitReason) => void) {
     super(options);
     this.#onEnd = onEnd;
   }
 
+  override startProcess(...[request, creator, done]: Parameters<Runtime["startProcess"]>): Cancel {
+    return super.startProcess(request, creator, (result) => {
+      if (result.kind === "failed" && isWantOfMemory(result.error)) this.#told.add(result.error);
+      done(result);
+    });
+  }
+
   override exited(process: BasicProcess, reason: ExitReason): void {
-    this.#onEnd(process, reason);
+    if (!("error" in reason && isWantOfMemory(reason.error) && this.#told.has(reason.error))) {
+      this.#onEnd(process, reason);
+    }
     super.exited(process, reason);
   }
+}
+
+function isWantOfMemory(error: unknown): error is Termination {
+  return error instanceof Termination && error.reason === "memory limit";
 }
 
 export function nodeServices(executor: Executor): Services {
@@ -72,9 +90,10 @@ export function nodeServices(executor: Executor): Services {
 
 /** Reports how the main process ended. Throws for what is wrong before it starts: no program, imports. */
 export async function runMain(options: MainOptions): Promise<RunStats> {
-  const { name, module, grants, interruptions, slice, services, observe } = options;
+  const { name, module, grants, interruptions, slice, services, observe, report = say } = options;
   if (!module.exports.some((each) => each.name === "_start" && each.type.kind === "func")) throw noStart(module);
-  const log = new CrashLog(say);
+  checkEntry(module, "_start");
+  const log = new CrashLog(report);
   const executor = new Executor(slice === undefined ? {} : { sliceFuel: parseCount("--slice", slice) });
   const runtime = new ReportingRuntime(
     { ...grants.limits, executor, services: { ...nodeServices(executor), ...services }, functions: [grants.functions] },
@@ -88,12 +107,12 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
   let end: End;
   try {
     const reason = await Promise.race([main.exited, aborted(interruptions.signal)]);
-    end = mainEnd(name, reason);
+    end = mainEnd(name, reason, grants, report);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     end = endOf(error);
-    if (end.reason !== "closed") say(errorReport(name, error));
-    if (end.reason === "deadlock") say(waitingLines(runtime.processes, executor.nowMs()));
+    if (end.reason !== "closed") report(errorReport(name, error));
+    if (end.reason === "deadlock") report(waitingLines(runtime.processes, executor.nowMs()));
   } finally {
     stopWatching();
     stopObserving?.();
@@ -110,7 +129,7 @@ export async function runMain(options: MainOptions): Promise<RunStats> {
 }
 
 /** What the end of the main process means for the run; says why if it failed. */
-function mainEnd(name: string, reason: ExitReason): End {
+function mainEnd(name: string, reason: ExitReason, grants: Grants, report: (text: string) => void): End {
   switch (reason.kind) {
     case "normal":
       return { exitCode: 0, reason: "returned" };
@@ -121,25 +140,15 @@ function mainEnd(name: string, reason: ExitReason): End {
     case "error": {
       const end = endOf(reason.error);
       if (end.reason === "usage") throw reason.error;
-      say(`${errorReport(name, reason.error)}${hint(reason.error)}`);
+      report(`${errorReport(name, reason.error)}${deniedHint(reason.error, grants)}`);
       return end;
     }
     default: {
-      const error = new Termination("killed", killedBy(reason));
-      say(errorReport(name, error));
-      return { exitCode: EXIT_LIMIT, reason: reason.kind, message: errorLine(error) };
+      const message = field(reasonText(reason));
+      report(`perilune: ${field(name)}: ${message}`);
+      return { exitCode: EXIT_LIMIT, reason: reason.kind, message };
     }
   }
-}
-
-function killedBy(reason: ExitReason): string {
-  if (reason.kind === "killed" && reason.by !== null) return `by process ${reason.by}`;
-  return reason.kind === "link" ? `process ${reason.pid} that it is linked to failed` : "from outside";
-}
-
-function hint(error: unknown): string {
-  if (!(error instanceof Termination) || error.reason !== "import denied") return "";
-  return "\n    (--allow 'lunatic::*' permits what programs for Lunatic import, 'perilune lunatic run' grants what Lunatic does)";
 }
 
 /** Nothing is runnable, and no timer, I/O or native process can wake anyone. */

@@ -28,6 +28,10 @@ describe("top: the table", () => {
     expect(lines.join("\n")).to.include("… and 2 more").and.to.include("\\u{1b}[2J\\u{a}");
   });
 
+  it("has no negative zero, which is the fuel of a process that had no turn", () => {
+    expect(new TopTable(1).lines([row(1, -0)])[1]).to.match(/ 64K +0 +-$/);
+  });
+
   it("writes bytes shortly", () => {
     expect([0, 999, 1_536, 65_536, 5 * 2 ** 20, 2 ** 31].map(bytesText)).to.deep.equal([
       "0B",

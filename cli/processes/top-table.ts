@@ -49,7 +49,8 @@ export class TopTable {
       row.state,
       String(row.mailbox),
       bytesText(row.memoryBytes),
-      row.fuel.toLocaleString("en"),
+      // A process that had no turn has -0.
+      Math.max(0, row.fuel).toLocaleString("en"),
       total === 0 ? "-" : `${((used / total) * 100).toFixed(1)}%`,
     ]);
     const lines = aligned([HEADER, ...cells]);

@@ -1,5 +1,6 @@
 /** One call of a WASI function: arguments as they are meant, failures as an errno. */
 
+import { type Caller, Memory, Trap } from "../../vm/index.ts";
 import { Errno, errnoOf } from "./abi.ts";
 import type { Completion, Guest, GuestMemory, WasiFunction } from "./define.ts";
 import type { WasiState } from "./state.ts";
@@ -34,13 +35,20 @@ export function callWasi(
   }
 }
 
+/** Throws a trap where the caller, which is called by `name`, exports none. Many functions need none. */
+export function memoryOf({ instance }: Caller, name: string): GuestMemory {
+  const memory = instance?.export("memory");
+  if (memory instanceof Memory) return memory;
+  throw new Trap("host function trapped", `${name}: the module exports no memory named \`memory\``);
+}
+
 /** The errno of a call that has waited, after its results are in memory. */
-export async function complete(memory: GuestMemory, waiting: Promise<Completion>): Promise<Errno> {
+export async function complete(guest: Pick<Guest, "memory">, waiting: Promise<Completion>): Promise<Errno> {
   for (;;) {
     const completion = await waiting;
     if (typeof completion === "number") return completion;
     try {
-      const answer = completion(memory);
+      const answer = completion(guest.memory);
       if (typeof answer === "number") return answer;
       waiting = answer.catch(toErrno);
     } catch (error) {

@@ -108,7 +108,7 @@ export class TestGuest {
     };
     const guest = { memory: this.memory, charge, chargeLate: charge, chargeTime, giveWay };
     const answer = callWasi(this.state, definition, guest, args);
-    return answer instanceof Promise ? complete(this.memory, answer) : answer;
+    return answer instanceof Promise ? complete(this, answer) : answer;
   }
 
   /** Puts text into memory and returns its byte length. */

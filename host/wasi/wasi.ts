@@ -2,8 +2,8 @@
 
 import { type HostDefinition, SnapshotError } from "../../vm/index.ts";
 import { checkWasi } from "../options.ts";
-import { callWasi, complete } from "./call.ts";
-import type { WasiFunction } from "./define.ts";
+import { callWasi, complete, memoryOf } from "./call.ts";
+import type { GuestMemory, WasiFunction } from "./define.ts";
 import { REISSUED_FUNCTIONS, WASI_FUNCTIONS, WASI_MODULE } from "./functions.ts";
 import type { WasiOptions } from "./state.ts";
 import { WasiState } from "./state.ts";
@@ -68,6 +68,7 @@ const STREAMS = ["input", "output", "output"];
 
 function hostFunction(state: WasiState, name: string, definition: WasiFunction): HostDefinition {
   const { params, results } = definition;
+  const fullName = `${WASI_MODULE}::${name}`;
   return {
     kind: "async",
     params,
@@ -75,9 +76,11 @@ function hostFunction(state: WasiState, name: string, definition: WasiFunction):
     name,
     saved: REISSUED_FUNCTIONS.has(name) ? "reissue" : "opaque",
     call(caller, ...args: (number | bigint)[]) {
-      const memory = caller.memory();
+      let memory: GuestMemory | null = null;
       const guest = {
-        memory,
+        get memory() {
+          return (memory ??= memoryOf(caller, fullName));
+        },
         charge: (fuel: number) => caller.chargeFuel(fuel),
         chargeLate: (fuel: number) => caller.chargeFuel(fuel),
         // It shares time with nobody.
@@ -85,7 +88,7 @@ function hostFunction(state: WasiState, name: string, definition: WasiFunction):
         giveWay: () => caller.giveWay(),
       };
       const answer = callWasi(state, definition, guest, args);
-      return answer instanceof Promise ? complete(memory, answer) : answer;
+      return answer instanceof Promise ? complete(guest, answer) : answer;
     },
   };
 }

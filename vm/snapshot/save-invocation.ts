@@ -1,6 +1,7 @@
 /** Writes paused invocations: where each frame stands, in terms of its module's text, and its live slots. */
 
 import { InternalError, SnapshotError } from "../errors.ts";
+import { hostName } from "../execute/host-results.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import type { Activation } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
@@ -118,7 +119,7 @@ export class InvocationWriter {
     // After a continuation of a frame function its arguments are gone.
     const hasArguments = hostParams === type.params;
     if (definition.saved === "reissue" && hasArguments) return Next.Call;
-    throw unsavable(`the call of ${nameOf(pending.host)} waits, and is opaque`);
+    throw unsavable(`the call of ${hostName(pending.host)} waits, and is opaque`);
   }
 
   #instanceNumber(instance: Instance | null): number {
@@ -141,7 +142,7 @@ export class InvocationWriter {
         out.count(activation.host.address);
         out.count(this.#instanceNumber(activation.caller));
         out.text(activation.continuation);
-        writePlain(out, activation.state, `the state of ${nameOf(activation.host)}`);
+        writePlain(out, activation.state, `the state of ${hostName(activation.host)}`);
         out.flag(activation.called !== null);
         if (activation.called !== null) this.#types.writeList(out, activation.called.results);
         return;
@@ -259,7 +260,7 @@ export class InvocationWriter {
     out.count(host.address);
     out.flag(record.answer !== null);
     if (record.answer !== null) this.#answer(out, host, record.answer);
-    else writePlain(out, this.#options.hostState?.(invocation) ?? null, `the state of ${nameOf(host)}`);
+    else writePlain(out, this.#options.hostState?.(invocation) ?? null, `the state of ${hostName(host)}`);
     // They keep objects alive until the answer is received.
     out.flag(record.hostParams.length > 0);
     this.#values(out, record, record.hostParams, record.machine.argsAt);
@@ -279,7 +280,7 @@ export class InvocationWriter {
       });
     } catch (error) {
       if (error instanceof SnapshotError) throw error;
-      throw unsavable(`the answer of ${nameOf(host)}: ${String(error)}`);
+      throw unsavable(`the answer of ${hostName(host)}: ${String(error)}`);
     }
   }
 
@@ -317,8 +318,4 @@ export class InvocationWriter {
   #error(out: Output, error: unknown): void {
     writeError(out, this.#store, error, this.#options.errorState);
   }
-}
-
-function nameOf({ definition }: HostFunc): string {
-  return `host function ${definition.name ?? "without a name"}`;
 }

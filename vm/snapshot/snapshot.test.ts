@@ -517,6 +517,13 @@ describe("snapshot", () => {
     invocation.run();
     const save = { externName: () => "thing" };
     expect(() => invocation.store.snapshot([invocation], save)).to.throw(SnapshotError, /host function sleep waits/);
+    // One without a name of its own has that of the import.
+    const module = compileSync(wat`(module (import "app" "ask" (func $ask)) (func (export "f") (call $ask)))`);
+    const asking = new Store()
+      .instantiateSync(module, { app: { ask: { params: [], results: [], call: () => SUSPEND } } })
+      .invoke("f");
+    asking.run();
+    expect(() => asking.store.snapshot([asking])).to.throw(SnapshotError, /host function app::ask waits/);
   });
 
   it("finds host values by their names", () => {
