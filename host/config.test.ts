@@ -4,7 +4,7 @@ import { Config, ConfigDraft, type OnFullMailbox, type Visibility } from "./conf
 import { grantThrough, GrantError, stepsOf, type DirectoryGrant } from "./directory-grants.ts";
 import { TestHost } from "./functions/testing.ts";
 import { Account } from "./group.ts";
-import { decideImport, type ImportDecision, ImportPolicy, matchesPattern } from "./import-policy.ts";
+import { ImportPolicy, matchesPattern } from "./import-policy.ts";
 import { FakeClock } from "./fakes.ts";
 import { MemoryDirectory } from "./memory-files.ts";
 import type { Directory } from "./system.ts";
@@ -52,7 +52,7 @@ function rightsOf(config: Config): readonly number[] {
     ["end", "pause"].indexOf(config.onFuelExhausted),
     ["reject", "terminate"].indexOf(config.denied),
     ...PATHS.map((path) => reach(config, path)),
-    ...NAMES.map((name) => Number(decideImport(config.policies, name) === "granted")),
+    ...NAMES.map((name) => Number((config.policy?.decide(name) ?? "granted") === "granted")),
   ];
 }
 
@@ -206,7 +206,7 @@ describe("Config", () => {
     draft.set("maxMemory", 1n);
     expect(config.meet(draft).maxMemory).to.equal(1);
     draft.add("deny", "z");
-    expect(config.meet(draft).policies).to.have.length(1);
+    expect(config.meet(draft).rules).to.deep.equal([{ deny: ["z"] }]);
     expect(new Config({ maxMemory: 0 }).meet(draft).maxMemory).to.equal(0);
   });
 
@@ -366,17 +366,11 @@ describe("import patterns", () => {
   });
 
   it("cost little for long names, which are denied unseen", () => {
-    const asked: number[] = [];
-    class Asked extends ImportPolicy {
-      override decide(name: string): ImportDecision {
-        asked.push(name.length);
-        return super.decide(name);
-      }
-    }
-    const policies = [new Asked({ deny: new Array<string>(256).fill(`*${"a".repeat(510)}b`) })];
-    expect(decideImport(policies, "a".repeat(100_000))).to.equal("denied");
-    expect(decideImport(policies, "a".repeat(512))).to.equal("granted");
-    expect(asked).to.deep.equal([512]);
+    const policy = new ImportPolicy({ deny: new Array<string>(256).fill(`*${"a".repeat(510)}b`) });
+    const long = "a".repeat(100_000);
+    expect([policy.decide(long), policy.knows(long)]).to.deep.equal(["denied", false]);
+    const short = long.slice(0, 512);
+    expect([policy.knows(short), policy.decide(short), policy.knows(short)]).to.deep.equal([false, "granted", true]);
   });
 
   it("are counted over the generations", () => {
@@ -385,7 +379,7 @@ describe("import patterns", () => {
     for (let i = 0; i < 200; i++) draft.add("deny", "*x");
     config = config.meet(draft);
     expect(() => config.meet(draft)).to.throw(GrantError, /patterns/);
-    expect(config.meet(new ConfigDraft()).policies).to.equal(config.policies);
+    expect(config.meet(new ConfigDraft()).policy).to.equal(config.policy);
   });
 });
 
@@ -393,8 +387,29 @@ describe("import policies", () => {
   it("an outer redirection hides no denial inside, and stands before an inner one", () => {
     const one = { params: [], results: [], call: () => [] };
     const other = { ...one };
-    const redirect = (definition: typeof one) => new ImportPolicy({ redirect: { "a::x": definition } });
-    expect(decideImport([redirect(one), new ImportPolicy({ deny: ["a::*"] })], "a::x")).to.equal("denied");
-    expect(decideImport([redirect(one), redirect(other)], "a::x")).to.equal(one);
+    const redirect = (definition: typeof one, outer?: ImportPolicy) =>
+      new ImportPolicy({ redirect: { "a::x": definition } }, outer);
+    expect(new ImportPolicy({ deny: ["a::*"] }, redirect(one)).decide("a::x")).to.equal("denied");
+    expect(redirect(other, redirect(one)).decide("a::x")).to.equal(one);
+    const restored = new ImportPolicy({ allow: ["b::*"], redirected: ["a::*"] }, redirect(one));
+    expect(["a::x", "a::y", "b::y"].map((name) => restored.decide(name))).to.deep.equal([one, "denied", "granted"]);
+    expect([restored.redirects, new ImportPolicy({ redirect: {} }).redirects]).to.deep.equal([true, false]);
+  });
+
+  it("ask each of thousands that lie in each other once, whoever is asked first", () => {
+    let policy = new ImportPolicy({ deny: ["a::0"] });
+    for (let i = 1; i < 20_000; i++) policy = new ImportPolicy({ deny: [`a::${i}`] }, policy);
+    expect(policy.patternCount).to.equal(20_000);
+    expect(["a::0", "a::19999", "a::20000"].map((name) => policy.decide(name))).to.deep.equal([
+      "denied",
+      "denied",
+      "granted",
+    ]);
+    const inner = new ImportPolicy({ deny: ["b::*"] }, policy);
+    expect([inner.knows("a::20000"), inner.decide("a::20000"), inner.knows("a::20000")]).to.deep.equal([
+      false,
+      "granted",
+      true,
+    ]);
   });
 });

@@ -104,8 +104,8 @@ export class Config {
   readonly env: readonly string[];
   readonly preopens: readonly DirectoryGrant[];
   readonly network: NetworkGrants;
-  /** The outermost first; all apply. */
-  readonly policies: readonly ImportPolicy[];
+  /** Its own and its creators'; null when nothing is narrowed. */
+  readonly policy: ImportPolicy | null;
   readonly hibernateAfterMs: number;
   readonly denied: "terminate" | "reject";
   readonly visibility: Visibility;
@@ -115,7 +115,7 @@ export class Config {
    * Embedders give options alone: what comes from a creator is checked already, or a guest's. Throws `TypeError` or
    * `RangeError` for an option that is not what it has to be.
    */
-  constructor(options: ConfigOptions = {}, policies: readonly ImportPolicy[] = [], creator: Config | null = null) {
+  constructor(options: ConfigOptions = {}, policy: ImportPolicy | null = null, creator: Config | null = null) {
     if (creator === null) checkConfig(options);
     this.#interned = creator === null ? new Interned() : creator.#interned;
     this.maxMemory = options.maxMemory ?? NO_LIMIT;
@@ -131,7 +131,7 @@ export class Config {
     this.env = options.env ?? [];
     this.preopens = options.preopens ?? [];
     this.network = networkGrants(options.network);
-    this.policies = options.imports === undefined ? policies : [...policies, new ImportPolicy(options.imports)];
+    this.policy = options.imports === undefined ? policy : new ImportPolicy(options.imports, policy);
     this.hibernateAfterMs = options.hibernateAfterMs ?? NO_LIMIT;
     this.denied = options.denied ?? "terminate";
     this.visibility = options.visibility ?? "descendants";
@@ -144,13 +144,20 @@ export class Config {
     this.#textBytes ??=
       [...this.args, ...this.env].reduce((sum, text) => sum + BYTES_PER_TEXT + text.length * 5, 0) +
       this.preopens.reduce((sum, { name }) => sum + BYTES_PER_TEXT + name.length * 5, 0) +
-      this.policies.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      (this.policy?.byteLength ?? 0);
     return this.#textBytes;
+  }
+
+  /** What it and its creators may import, the outermost first. */
+  get rules(): SavedRules[] {
+    const rules: SavedRules[] = [];
+    for (let { policy } = this; policy !== null; policy = policy.outer) rules.push(policy.rules);
+    return rules.reverse();
   }
 
   /** Identifies the link plans that it leads to. */
   get policyKey(): string {
-    return `${this.denied} ${this.policies.map(({ id }) => id).join(" ")}`;
+    return `${this.denied} ${this.policy?.id ?? ""}`;
   }
 
   /**
@@ -248,18 +255,20 @@ export class Config {
     );
   }
 
-  /** All policies of a child. Throws `GrantError` when they have too many patterns together. */
-  #narrowed(rules: readonly SavedRules[]): readonly ImportPolicy[] {
-    if (rules.length === 0) return this.policies;
-    const policies = [...this.policies, ...rules.map((each) => new ImportPolicy(each))];
-    if (policies.reduce((sum, { patternCount }) => sum + patternCount, 0) > MAX_INHERITED_PATTERNS) {
-      throw new GrantError(`more than ${MAX_INHERITED_PATTERNS} patterns of imports, those of all creators included`);
+  /** A child's policy. Throws `GrantError` when it has too many patterns, those of all creators included. */
+  #narrowed(rules: readonly SavedRules[]): ImportPolicy | null {
+    let { policy } = this;
+    for (const each of rules) {
+      policy = new ImportPolicy(each, policy);
+      if (policy.patternCount > MAX_INHERITED_PATTERNS) {
+        throw new GrantError(`more than ${MAX_INHERITED_PATTERNS} patterns of imports, those of all creators included`);
+      }
     }
-    return policies;
+    return policy;
   }
 }
 
-/** All of a configuration but its policies. */
+/** All of a configuration but its policy. */
 type Limits = Pick<
   Config,
   | "maxMemory"

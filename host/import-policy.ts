@@ -33,12 +33,17 @@ let policies = 0;
 /** Decisions that a policy remembers: more names than there are functions. */
 const MAX_REMEMBERED = 1_024;
 
+/** What one configuration says, inside of what its creators have said: each may deny, the outermost redirection counts. */
 export class ImportPolicy {
   /** Tells policies apart where configurations are compared. */
   readonly id: number = ++policies;
-  /** Bytes that its patterns take. */
-  readonly byteLength: number;
+  readonly rules: SavedRules;
+  /** The creator's. */
+  readonly outer: ImportPolicy | null;
+  // Of this one and all around it: patterns, bytes that they take, and whether any may grant what nobody else provides.
   readonly patternCount: number;
+  readonly byteLength: number;
+  readonly redirects: boolean;
   readonly #redirect: readonly (readonly [pattern: Pattern, definition: HostDefinition])[];
   /** Made when it is first asked: many are never. */
   #allow: readonly Pattern[] | null = null;
@@ -46,37 +51,55 @@ export class ImportPolicy {
   #redirected: readonly Pattern[] | null = null;
   readonly #decisions = new Map<string, ImportDecision>();
 
-  readonly rules: SavedRules;
-
-  constructor(rules: SavedRules) {
+  constructor(rules: SavedRules, outer: ImportPolicy | null = null) {
     const { allow = [], deny = [], redirected = [] } = rules;
     this.rules = rules;
+    this.outer = outer;
     this.#redirect = redirections(rules).map(([pattern, definition]) => [new Pattern(pattern), definition]);
-    this.patternCount = allow.length + deny.length + this.#redirect.length + redirected.length;
-    this.byteLength = 64;
+    const own = allow.length + deny.length + this.#redirect.length + redirected.length;
+    this.patternCount = (outer?.patternCount ?? 0) + own;
+    this.byteLength = (outer?.byteLength ?? 0) + 64;
     for (const patterns of [allow, deny, redirected]) {
       for (const { length } of patterns) this.byteLength += 160 + length * 4;
     }
+    this.redirects = this.#redirect.length > 0 || outer?.redirects === true;
   }
 
-  /** Whether it may grant what nobody else provides. */
-  get redirects(): boolean {
-    return this.#redirect.length > 0;
+  /** Whether it remembers what it has decided of a name. */
+  knows(name: string): boolean {
+    return this.#decisions.has(name);
+  }
+
+  /** Names that are too long are denied unseen. */
+  decide(name: string): ImportDecision {
+    if (name.length > MAX_NAME_LENGTH) return "denied";
+    const known = this.#decisions.get(name);
+    if (known !== undefined) return known;
+    // Those around it have mostly been asked before. Guests make thousands that lie in each other: no recursion.
+    const inside: ImportPolicy[] = [];
+    let decision: ImportDecision | undefined;
+    for (let policy: ImportPolicy | null = this; policy !== null && decision === undefined; policy = policy.outer) {
+      decision = policy.#decisions.get(name);
+      if (decision === undefined) inside.push(policy);
+    }
+    decision ??= "granted";
+    for (let i = inside.length - 1; i >= 0; i--) decision = inside[i]!.#narrow(decision, name);
+    if (this.#decisions.size < MAX_REMEMBERED) this.#decisions.set(name, decision);
+    return decision;
+  }
+
+  /** What is left of a decision of those around it. */
+  #narrow(outer: ImportDecision, name: string): ImportDecision {
+    if (outer === "denied") return outer;
+    const own = this.#decide(name);
+    if (outer === "granted") return own;
+    return own === "denied" && !this.#leaves(name) ? own : outer;
   }
 
   /** Whether it leaves a name to an outer policy that redirects it. */
-  leaves(name: string): boolean {
+  #leaves(name: string): boolean {
     this.#redirected ??= patternsOf(this.rules.redirected);
     return matchesAny(this.#redirected, name);
-  }
-
-  decide(name: string): ImportDecision {
-    let decision = this.#decisions.get(name);
-    if (decision === undefined) {
-      decision = this.#decide(name);
-      if (this.#decisions.size < MAX_REMEMBERED) this.#decisions.set(name, decision);
-    }
-    return decision;
   }
 
   #decide(name: string): ImportDecision {
@@ -101,21 +124,7 @@ export function redirectedPatterns(rules: SavedRules): string[] {
   return [...redirections(rules).map(([pattern]) => pattern), ...(rules.redirected ?? [])];
 }
 
-/**
- * What several policies say together, the outermost first: each may deny, the first redirection
- * counts. Names that are too long are denied unseen.
- */
-export function decideImport(all: readonly ImportPolicy[], name: string): ImportDecision {
-  if (all.length > 0 && name.length > MAX_NAME_LENGTH) return "denied";
-  let redirection: HostDefinition | null = null;
-  for (const policy of all) {
-    const decision = policy.decide(name);
-    if (decision === "denied" && !(redirection !== null && policy.leaves(name))) return "denied";
-    if (typeof decision !== "string") redirection ??= decision;
-  }
-  return redirection ?? "granted";
-}
-
+const STAR = 0x2a;
 const NOTHING_BETWEEN: readonly string[] = [];
 
 function patternsOf(texts: readonly string[] = []): readonly Pattern[] {
@@ -144,9 +153,12 @@ class Pattern {
     let between: string[] | null = null;
     let at = first + 1;
     if (first >= 0) {
-      // Stars that follow each other are one: a text of nothing else makes no list of empty parts.
-      for (let star = text.indexOf("*", at); star >= 0; star = text.indexOf("*", at)) {
-        if (star > at) (between ??= []).push(text.slice(at, star));
+      for (;;) {
+        // Stars that follow each other are one: a text of nothing else makes no list of empty parts.
+        while (text.charCodeAt(at) === STAR) at++;
+        const star = text.indexOf("*", at);
+        if (star < 0) break;
+        (between ??= []).push(text.slice(at, star));
         length += star - at;
         at = star + 1;
       }

@@ -81,7 +81,7 @@ describe("options", () => {
     refuses("Config", { mailbox: { maxMessage: 5 } }, TypeError, 'Config.mailbox has no option "maxMessage"');
     refuses("Config", { imports: { allowed: [] } }, TypeError, 'Config.imports has no option "allowed"');
     refuses("Config", { network: { conect: true } }, TypeError, 'Config.network has no option "conect"');
-    expect(() => new Config({ ...new Config() })).to.throw(TypeError, 'Config has no option "policies"');
+    expect(() => new Config({ ...new Config() })).to.throw(TypeError, 'Config has no option "policy"');
   });
 
   it("of Config with words, flags and lists are these", () => {

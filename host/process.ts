@@ -221,7 +221,10 @@ export class Process extends BasicProcess {
       if (end !== null) return end;
     }
     const { hostCall } = this;
-    if (hostCall.invocation === null && !this.#instantiate()) return TurnEnd.Waiting;
+    if (hostCall.invocation === null) {
+      const end = this.#instantiate();
+      if (end !== null) return end;
+    }
     for (;;) {
       const left = this.#leftFuel;
       if (left < 1) return this.#exhausted();
@@ -272,12 +275,13 @@ export class Process extends BasicProcess {
 
   // The start.
 
-  /** Begins to instantiate; false while directories are being opened. */
-  #instantiate(): boolean {
-    if (!this.#hasDirectories()) return false;
-    this.#holdings = payForStart(this, this.memory);
+  /** Begins to instantiate; how the turn ends while directories are being opened, or names compared with patterns. */
+  #instantiate(): TurnEnd | null {
+    if (!this.#hasDirectories()) return TurnEnd.Waiting;
     const { config, module, runtime } = this;
-    const plan = runtime.planOf(module, config);
+    if (this.#holdings.length === 0) this.#holdings = payForStart(this, this.memory);
+    const plan = runtime.planStep(module, config);
+    if (plan === null) return TurnEnd.Runnable;
     this.#store = new Store({
       engine: module.engine,
       accountant: this.memory,
@@ -288,7 +292,7 @@ export class Process extends BasicProcess {
     const { instance, invocation } = this.#store.instantiation(module, plan);
     this.#instance = instance;
     this.hostCall.invocation = invocation;
-    return true;
+    return null;
   }
 
   /** Opens what it was given, if it was given any; false while that goes on. */

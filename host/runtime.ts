@@ -348,6 +348,11 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return this.#plans.of(module, config);
   }
 
+  planStep(module: CompiledModule, config: Config): LinkPlan | null {
+    // How long it takes depends on what others have run: that must not be seen.
+    return this.executor.isDeterministic ? this.#plans.of(module, config) : this.#plans.step(module, config);
+  }
+
   find(module: string, name: string, type: ExternDescriptor): HostDefinition | undefined {
     return this.#plans.find(module, name, type);
   }

@@ -17,7 +17,7 @@ export function configState(config: Config): FrameState {
     mailbox: { maxMessages: mailbox.maxMessages, maxBytes: mailbox.maxBytes },
     network: { ...network },
     preopens: config.preopens.map(({ name, readOnly }) => ({ name, readOnly })),
-    rules: config.policies.map(({ rules }) => ({ ...rulesState(rules), redirected: redirectedPatterns(rules) })),
+    rules: config.rules.map((rules) => ({ ...rulesState(rules), redirected: redirectedPatterns(rules) })),
   };
 }
 

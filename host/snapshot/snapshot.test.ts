@@ -12,7 +12,7 @@ import { Executor } from "../executor.ts";
 import { FakeClock } from "../fakes.ts";
 import { compileGuest, type Note, TestHost } from "../functions/testing.ts";
 import { Account } from "../group.ts";
-import { decideImport, type ImportRules } from "../import-policy.ts";
+import type { ImportRules } from "../import-policy.ts";
 import { MemoryDirectory } from "../memory-files.ts";
 import type { ProcessHandle } from "../process-handle.ts";
 import { type RestoreProcessOptions, Runtime } from "../runtime.ts";
@@ -333,7 +333,7 @@ describe("what a saved process takes along", () => {
       ...new Config(),
       rules: [{ deny: ["test::*"], redirected: ["test::i64"] }],
     });
-    expect(decideImport(child.policies, "test::i32")).to.equal("denied");
+    expect(child.policy?.decide("test::i32")).to.equal("denied");
   });
 
   it("the time that is left, and no more", async () => {

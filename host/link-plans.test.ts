@@ -1,0 +1,61 @@
+import { expect } from "chai";
+import { compileSync, type HostDefinition } from "../vm/index.ts";
+import { textToBinary } from "../vm/text/index.ts";
+import { Config } from "./config.ts";
+import { LinkPlans } from "./link-plans.ts";
+
+const COUNT = 40;
+const module = compileSync(
+  textToBinary(`(module ${Array.from({ length: COUNT }, (_, i) => `(import "m" "f${i}" (func))`).join(" ")})`),
+);
+const DEFINITION: HostDefinition = { params: [], results: [], call() {} };
+
+/** How often the functions are asked for is counted. */
+function plansFor(): { readonly plans: LinkPlans; readonly asked: () => number } {
+  let asked = 0;
+  const find = (): HostDefinition => {
+    asked++;
+    return DEFINITION;
+  };
+  return { plans: new LinkPlans([find], { isDeterministic: false, isTraced: false }), asked: () => asked };
+}
+
+const denying = (count: number, last: string): Config =>
+  new Config({ imports: { deny: [...Array.from({ length: count - 1 }, (_, i) => `m::g${i}`), last] } });
+
+describe("link plans", () => {
+  it("of narrowed imports are made of the module's, which are looked for once", () => {
+    const { plans, asked } = plansFor();
+    const whole = plans.of(module, new Config());
+    const narrowed = plans.of(module, denying(1, "m::f3"));
+    plans.of(module, denying(1, "m::f4"));
+    expect(asked()).to.equal(COUNT);
+    const same = narrowed.hosts.map((host, i) => host === whole.hosts[i]);
+    expect(same).to.deep.equal(Array.from({ length: COUNT }, (_, i) => i !== 3));
+    expect(() => (narrowed.hosts[3]!.definition.call as () => void)()).to.throw("m::f3 is not permitted");
+  });
+
+  it("are made in steps where many patterns are compared, and no step is repeated for another process", () => {
+    const { plans } = plansFor();
+    const config = denying(250, "m::f39");
+    let steps = 1;
+    while (plans.step(module, config) === null) steps++;
+    // 2,000 comparisons are 8 names.
+    expect(steps).to.equal(COUNT / 8);
+    expect(plans.step(module, config)).to.equal(plans.of(module, config));
+    const child = new Config({ imports: { deny: ["m::f2"] } }, config.policy);
+    expect(plans.of(module, child).hosts.filter(({ definition }) => definition !== DEFINITION)).to.have.length(2);
+  });
+
+  it("that nobody waits for any more are begun anew", () => {
+    const { plans } = plansFor();
+    const configs = Array.from({ length: 100 }, (_, i) => denying(250, `m::f${i % COUNT}`));
+    for (const config of configs) expect(plans.step(module, config)).to.equal(null);
+    for (const [i, config] of configs.entries()) {
+      let steps = 1;
+      while (plans.step(module, config) === null) steps++;
+      expect(steps, `${i}`).to.be.at.most(COUNT / 8);
+      expect(plans.of(module, config).hosts[i % COUNT]!.definition).to.not.equal(DEFINITION);
+    }
+  });
+});
