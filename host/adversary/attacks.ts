@@ -437,6 +437,13 @@ export const ATTACKS = {
     ),
     limits: { maxMemory: 8 * MIB },
   },
+  "16 large memories that come and go": {
+    guest: attacker(
+      forEver(`${note(spawn(0, 4))} (call $process::sleep_ms (i64.const 0))`),
+      `${data(0, "kept")} (func (export "kept"))`,
+      400,
+    ),
+  },
   "17 nine hundred links": {
     guest: attacker(
       `(local $n i32) ${times(900, `(drop ${spawn(0, 4, 1)})`)} (call $note (i64.const 1)) unreachable`,

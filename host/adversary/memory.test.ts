@@ -104,4 +104,12 @@ describe("the adversary set: memory", () => {
     expect(outcome.end).to.equal("normal");
     expect(outcome.bytes).to.be.at.most(8 * MIB);
   });
+
+  it("16 large memories that come and go: each in its turn, two at a time fit", async () => {
+    const outcome = await new Arena(ATTACKS["16 large memories that come and go"]).run();
+    expectUnharmed(outcome);
+    expect(new Set(outcome.notes)).to.deep.equal(new Set([0]));
+    expect(outcome.notes.length).to.be.at.least(2);
+    expect(outcome.bytes).to.be.within(25 * MIB, 64 * MIB);
+  });
 });
