@@ -29,6 +29,8 @@ const MAX_CLASS = 20;
 /** Chunks up to this class are pieces. */
 const MAX_PIECE_CLASS = 12;
 const CUT_BYTES = 65_536;
+/** What a piece takes of V8's heap besides its bytes. */
+const PIECE_BYTES = 64;
 
 /** Chunks with buffers of their own. */
 class WholeChunks {
@@ -54,10 +56,11 @@ class Pieces {
   /** Those of which somebody may have a piece, and some are free. */
   readonly #open = new MemberList<Cut>();
   /** Those of which nobody has one. */
-  readonly #whole = new Stock<Cut>(CUT_BYTES);
+  readonly #whole: Stock<Cut>;
 
   constructor(size: number) {
     this.#byteLength = 1 << size;
+    this.#whole = new Stock(CUT_BYTES + (CUT_BYTES >> size) * PIECE_BYTES);
   }
 
   take(): Chunk {
