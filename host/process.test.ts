@@ -511,6 +511,23 @@ describe("a guest process", () => {
     expect(endOf(paused)).to.deep.equal({ kind: "killed", by: null });
   });
 
+  it("says where it stood when its fuel was gone, its own or its group's", () => {
+    const { start, executor, runtime } = testRuntime();
+    const loop = `(func $loop (loop $again (br $again))) (func (export "a") (param i64) (call $loop))`;
+    const group = runtime.createGroup({ maxFuel: 500_000 });
+    const waiter = `(func (export "a") (param i64) (drop (call $receive (i64.const 0) (i64.const -1))))`;
+    const ended = [start(loop, { config: { maxFuel: 1_000_000 } }), start(loop, { group }), start(waiter, { group })];
+    executor.runUntilIdle();
+    // It would go on, and its group has nothing left.
+    void ended[2]!.send(new Uint8Array(1));
+    executor.runUntilIdle();
+    const frames = ended.map((handle) => {
+      const reason = endOf(handle);
+      return reason?.kind === "limit" ? reason.error.backtrace.length : reason;
+    });
+    expect(frames).to.deep.equal([2, 2, 1]);
+  });
+
   it("stops where a limit of fuel has a fraction, which is rounded down", () => {
     const loop = `(func (export "a") (param i64) (loop $again (br $again)))`;
     const { start, executor, runtime } = testRuntime();

@@ -334,10 +334,10 @@ export class Process extends BasicProcess {
 
   #exhausted(): TurnEnd {
     if (this.config.onFuelExhausted === "end") {
-      if (this.#maxFuel - this.fuelUsed < 1) throw new FuelExhausted(this.fuelUsed, this.#maxFuel);
-      const group = this.group.scarcest(Account.Fuel);
-      const name = group.name === "" ? "its group" : `group ${valueText(group.name)}`;
-      throw new FuelExhausted(group.used(Account.Fuel), group.limit(Account.Fuel), ` by ${name}`);
+      const error = this.#exhaustion();
+      // It stands between two turns: nobody else would say where.
+      this.hostCall.invocation?.terminate(error);
+      throw error;
     }
     // Whoever is to end at its next turn has that turn.
     if (this.killReason !== null) return TurnEnd.Runnable;
@@ -345,6 +345,14 @@ export class Process extends BasicProcess {
     this.group.starved.add(this);
     if (!this.isStopped) this.#standStill();
     return TurnEnd.Runnable;
+  }
+
+  /** Whose fuel is gone. */
+  #exhaustion(): FuelExhausted {
+    if (this.#maxFuel - this.fuelUsed < 1) return new FuelExhausted(this.fuelUsed, this.#maxFuel);
+    const group = this.group.scarcest(Account.Fuel);
+    const name = group.name === "" ? "its group" : `group ${valueText(group.name)}`;
+    return new FuelExhausted(group.used(Account.Fuel), group.limit(Account.Fuel), ` by ${name}`);
   }
 
   override get isPaused(): boolean {
