@@ -14,7 +14,6 @@ import {
 } from "../vm/index.ts";
 import { Config } from "./config.ts";
 import { traced } from "./functions/traced.ts";
-import type { ImportPolicy } from "./import-policy.ts";
 import { checkShape, maxPlansOf } from "./module-shape.ts";
 import { requireScriptedFunction } from "./scripted.ts";
 import { wasiImport } from "./wasi-imports.ts";
@@ -22,19 +21,37 @@ import { wasiImport } from "./wasi-imports.ts";
 /** The functions of one or several namespaces; undefined for imports that are none of them. */
 export type FunctionProvider = (module: string, name: string, type: ExternDescriptor) => HostDefinition | undefined;
 
-/** Comparisons of names with patterns in one step. */
-const COMPARED_AT_ONCE = 2_000;
-
-/** Plans of a module that are being decided on. */
-const MAX_UNDECIDED = 64;
+/** What is done in one step: imports looked at, each of which counts as so many comparisons of a name with a pattern. */
+const COMPARED_AT_ONCE = 4_000;
+const COMPARISONS_PER_IMPORT = 16;
+/** There are not so many functions to import: a name is compared once. */
+export const MAX_COMPARED_IMPORTS = 256;
+/** Plans of a module that are being made. */
+const MAX_UNFINISHED = 64;
 
 interface Plans {
   /** Without any policy. Null where that cannot be: a function is not scripted, or only a redirection provides it. */
-  readonly whole: LinkPlan | null;
+  whole: LinkPlan | null | undefined;
+  /** Why not. */
+  failure: unknown;
   readonly byPolicy: Map<string, LinkPlan>;
-  /** How many imports have been decided for plans that are not made yet, by the policy. */
-  readonly decided: Map<number, number>;
+  /** The functions of plans that are not complete. */
+  readonly unfinished: Map<string, HostFunc[]>;
 }
+
+/** How many steps making a plan may take, whatever has been done of it before. */
+export function linkSteps({ data }: CompiledModule, { policy }: Config): number {
+  const { length } = data.imports;
+  const comparisons = Math.min(length, MAX_COMPARED_IMPORTS) * (policy?.patternCount ?? 0);
+  return 1 + Math.ceil((2 * length * COMPARISONS_PER_IMPORT + comparisons) / COMPARED_AT_ONCE);
+}
+
+/** What a step may still do. */
+interface Budget {
+  left: number;
+}
+
+type HostFunc = LinkPlan["hosts"][number];
 
 const UNNARROWED = new Config();
 
@@ -64,13 +81,19 @@ export class LinkPlans {
   /** As {@link of}, in steps: null when the next call goes on. */
   step(module: CompiledModule, config: Config): LinkPlan | null {
     const plans = this.#plansOf(module);
+    const budget: Budget = { left: COMPARED_AT_ONCE };
+    if (plans.whole === undefined) plans.whole = this.#wholeOf(module, plans, budget);
     const { whole, byPolicy } = plans;
-    if (whole !== null && config.policy === null) return whole;
+    if (whole === undefined) return null;
+    if (config.policy === null) {
+      if (whole === null) throw plans.failure;
+      return whole;
+    }
     const key = config.policyKey;
     const known = byPolicy.get(key);
     if (known !== undefined) return known;
-    if (whole !== null && config.policy !== null && !decideSome(module, config.policy, plans.decided)) return null;
-    const plan = this.#make(module, config, whole);
+    const plan = this.#advance(module, config, plans, budget);
+    if (plan === null) return null;
     if (byPolicy.size >= maxPlansOf(module)) byPolicy.delete(byPolicy.keys().next().value!);
     byPolicy.set(key, plan);
     return plan;
@@ -80,30 +103,53 @@ export class LinkPlans {
     let plans = this.#plans.get(module);
     if (plans === undefined) {
       checkShape(module.data);
-      plans = { whole: this.#whole(module), byPolicy: new Map(), decided: new Map() };
+      plans = { whole: undefined, failure: null, byPolicy: new Map(), unfinished: new Map() };
       this.#plans.set(module, plans);
     }
     return plans;
   }
 
-  #whole(module: CompiledModule): LinkPlan | null {
+  /** Undefined when the next step goes on. */
+  #wholeOf(module: CompiledModule, plans: Plans, budget: Budget): LinkPlan | null | undefined {
     try {
-      return this.#make(module, UNNARROWED, null);
-    } catch {
-      // Whoever needs it is told what stands in the way.
+      return this.#advance(module, UNNARROWED, plans, budget) ?? undefined;
+    } catch (error) {
+      plans.failure = error;
       return null;
     }
   }
 
-  /** Guests narrow what they may import as often as they like: of a plan that is there only what is denied is looked at. */
-  #make(module: CompiledModule, config: Config, whole: LinkPlan | null): LinkPlan {
-    const { policy } = config;
-    if (whole === null || policy?.redirects !== false) {
-      return new LinkPlan(module, (from, name, type) => this.#resolve(config, from, name, type));
+  /** Null when the next step goes on. */
+  #advance(module: CompiledModule, config: Config, { whole, unfinished }: Plans, budget: Budget): LinkPlan | null {
+    const key = config.policyKey;
+    const hosts = unfinished.get(key) ?? [];
+    unfinished.delete(key);
+    const { imports } = module.data;
+    while (hosts.length < imports.length) {
+      if (budget.left <= 0) {
+        unfinished.set(key, hosts);
+        // Of processes that were killed meanwhile. Whoever is forgotten begins anew, with what the policy remembers.
+        if (unfinished.size > MAX_UNFINISHED) unfinished.delete(unfinished.keys().next().value!);
+        return null;
+      }
+      hosts.push(this.#hostOf(module, hosts.length, config, whole ?? null, budget));
     }
-    return whole.replacing((from, name, definition) =>
-      policy.decide(`${from}::${name}`) === "granted" ? null : denied(config, from, name, definition),
-    );
+    return new LinkPlan(module, hosts);
+  }
+
+  /** Guests narrow what they may import as often as they like: what is granted they have from the plan that is there. */
+  #hostOf(module: CompiledModule, index: number, config: Config, whole: LinkPlan | null, budget: Budget): HostFunc {
+    const { module: from, name, type } = module.data.imports[index]!;
+    const { policy } = config;
+    const fullName = `${from}::${name}`;
+    budget.left -= COMPARISONS_PER_IMPORT;
+    if (policy !== null && !policy.knows(fullName)) budget.left -= policy.patternCount;
+    if (whole === null || policy === null || policy.redirects) {
+      return LinkPlan.hostOf(module, index, this.#resolve(config, from, name, module.describe(type)));
+    }
+    const host = whole.hosts[index]!;
+    if (policy.decide(fullName) === "granted") return host;
+    return LinkPlan.hostOf(module, index, denied(config, from, name, host.definition));
   }
 
   /** What an import is without any policy; undefined when nobody provides it. */
@@ -131,26 +177,6 @@ export class LinkPlans {
     }
     return definition === undefined ? undefined : denied(config, module, name, definition);
   }
-}
-
-/** Compares some names with patterns, of imports that all exist. True when the policy has decided on all of them. */
-function decideSome({ data }: CompiledModule, policy: ImportPolicy, decided: Map<number, number>): boolean {
-  let compared = 0;
-  for (let i = decided.get(policy.id) ?? 0; i < data.imports.length; i++) {
-    const { module, name } = data.imports[i]!;
-    const fullName = `${module}::${name}`;
-    if (policy.knows(fullName)) continue;
-    if (compared >= COMPARED_AT_ONCE) {
-      decided.set(policy.id, i);
-      // Of processes that were killed meanwhile. Whoever is forgotten begins anew, with what the policy remembers.
-      if (decided.size > MAX_UNDECIDED) decided.delete(decided.keys().next().value!);
-      return false;
-    }
-    policy.decide(fullName);
-    compared += policy.patternCount;
-  }
-  decided.delete(policy.id);
-  return true;
 }
 
 /** In place of a function that is not permitted: nothing contains the end it causes. Throws `LinkError` where that is asked for. */

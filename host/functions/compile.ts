@@ -8,6 +8,7 @@ import {
   continueWith,
   type Memory,
 } from "../../vm/index.ts";
+import { linkSteps } from "../link-plans.ts";
 import { borrowBuffer, MAX_LENT_BYTES, MIN_LENT_BYTES, newBuffer, returnBuffer } from "../lent-buffers.ts";
 import { checkCount } from "../module-shape.ts";
 import { ModuleHandle } from "../modules.ts";
@@ -32,7 +33,10 @@ const BUFFER_NS_PER_BYTE = 20;
 
 /** A module that is being compiled for a process, which pays for its bytes and all that is made of them. */
 class Compiling {
-  readonly startedMs: number;
+  /** When it is compiled. */
+  module: CompiledModule | null = null;
+  #linkSteps = 0;
+  readonly #startedMs: number;
   readonly #process: Process;
   /** Where the module lies in the guest's memory. */
   readonly #address: number;
@@ -43,7 +47,7 @@ class Compiling {
   #compilation: Compilation | null = null;
 
   private constructor(process: Process, address: number, byteLength: number, buffer: BufferViews) {
-    this.startedMs = process.runtime.executor.nowMs();
+    this.#startedMs = process.runtime.executor.nowMs();
     this.#process = process;
     this.#address = address;
     this.#byteLength = byteLength;
@@ -62,13 +66,17 @@ class Compiling {
     return new Compiling(process, address, byteLength, buffer);
   }
 
-  /** The module when it is compiled. Throws `CompileError`. */
-  step(memory: Memory): CompiledModule | null {
+  /** Throws `CompileError`. */
+  step(memory: Memory): void {
     const byteLength = this.#byteLength;
     if (this.#compilation !== null) {
-      if (!this.#compilation.step()) return null;
+      if (!this.#compilation.step()) return;
       if (isLent(byteLength)) this.#process.chargeTime(byteLength * BUFFER_NS_PER_BYTE);
-      return this.#compilation.module;
+      this.module = this.#compilation.module;
+      this.#linkSteps = linkSteps(this.module, this.#process.config);
+      const { counts, executor } = this.#process.runtime;
+      counts.compiled(executor.nowMs() - this.#startedMs);
+      return;
     }
     const count = Math.min(COPY_BYTES, byteLength - this.#copied);
     memory.readInto(this.#address + this.#copied, this.#buffer, this.#copied, count);
@@ -79,7 +87,21 @@ class Compiling {
       const bytes = this.#buffer.bytes.subarray(0, byteLength);
       this.#compilation = new Compilation(bytes, { engine, accountant, checkCount, isLent: isLent(byteLength) });
     }
-    return null;
+  }
+
+  /**
+   * Looks for some of its imports; true when that is done. There are as many steps whether somebody has looked for them before or
+   * not: fuel does not depend on it.
+   */
+  link(module: CompiledModule): boolean {
+    if (this.#linkSteps === 0) return true;
+    this.#linkSteps--;
+    try {
+      this.#process.runtime.planStep(module, this.#process.config);
+    } catch {
+      // Told when the plan is used.
+    }
+    return false;
   }
 
   /** Gives back what it has; the module, if there is one, is to be paid for by whoever keeps it. */
@@ -140,18 +162,21 @@ function step(guest: Guest, idAddress: number): Result {
   const { process, memory } = guest;
   const work = process.unfinished;
   if (!(work instanceof Compiling)) throw guest.trap("nothing is being compiled");
-  guest.charge(STEP_FUEL);
-  let module: CompiledModule | null;
-  try {
-    module = work.step(memory);
-  } catch (error) {
+  const { module } = work;
+  if (module !== null && work.link(module)) {
     endWork(process);
-    return guest.fail(idAddress, error);
+    return finish(guest, module, idAddress);
   }
-  if (module === null) return continueWith("step", idAddress);
-  endWork(process);
-  process.runtime.counts.compiled(process.runtime.executor.nowMs() - work.startedMs);
-  return finish(guest, module, idAddress);
+  if (module === null) {
+    guest.charge(STEP_FUEL);
+    try {
+      work.step(memory);
+    } catch (error) {
+      endWork(process);
+      return guest.fail(idAddress, error);
+    }
+  }
+  return continueWith("step", idAddress);
 }
 
 function endWork(process: Process): void {

@@ -4,6 +4,7 @@ import type { CompiledModule, Value } from "../../vm/index.ts";
 import { Phase } from "../basic-process.ts";
 import type { Config, ConfigDraft } from "../config.ts";
 import { Account } from "../group.ts";
+import { MAX_COMPARED_IMPORTS } from "../link-plans.ts";
 import type { Process } from "../process.ts";
 import type { SpawnRequest, SpawnResult } from "../process-start.ts";
 import type { Registered, Reservation } from "../registry.ts";
@@ -26,8 +27,6 @@ const CONFIG_FUEL_PER_BYTE = 1;
 const PATTERN_FUEL = 1_000;
 const PATTERN_FUEL_PER_IMPORT = 50;
 const IMPORT_FUEL = 100;
-/** There are not so many functions to import: names are compared once. */
-const MAX_COMPARED_IMPORTS = 256;
 
 /** Processes that wait for the same name, and are woken in one step. */
 const WOKEN_AT_ONCE = 64;

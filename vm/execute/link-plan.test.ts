@@ -17,18 +17,16 @@ describe("LinkPlan", () => {
     return instance.callSync("sum");
   };
 
-  it("is made of another one, with other functions where it is asked for them and the same in all other places", () => {
-    const seen: string[] = [];
-    const other = plan.replacing((from, name, { results }) => {
-      seen.push(`${from}::${name} ${results}`);
-      return name === "two" ? constant(7) : null;
-    });
-    expect(seen).to.deep.equal(["m::one i32", "m::two i32"]);
+  it("is made of functions for each import, which may be those of another plan", () => {
+    const other = new LinkPlan(module, [plan.hosts[0]!, LinkPlan.hostOf(module, 1, constant(7))]);
     expect([sumOf(plan), sumOf(other)]).to.deep.equal([[12], [17]]);
-    expect(other.hosts[0]).to.equal(plan.hosts[0]);
   });
 
-  it("refuses functions of another type in its place", () => {
-    expect(() => plan.replacing(() => ({ params: [], results: [], call() {} }))).to.throw(LinkError, "another type");
+  it("has no function for an import that does not exist, nor one of another type", () => {
+    expect(() => LinkPlan.hostOf(module, 0, undefined)).to.throw(LinkError, "unknown import");
+    const another: HostDefinition = { params: [], results: [], call() {} };
+    expect(() => LinkPlan.hostOf(module, 0, another)).to.throw(LinkError, "another type");
+    const needsMemory = compileSync(wat`(module (import "m" "one" (memory 1)))`);
+    expect(() => LinkPlan.hostOf(needsMemory, 0, constant(1))).to.throw(LinkError, "expected a memory");
   });
 });

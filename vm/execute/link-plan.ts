@@ -18,7 +18,7 @@ export class LinkPlan {
   readonly addresses: Int32Array;
 
   /**
-   * From whoever is asked for each import, or functions that fit. Throws `LinkError` for an import that is no function, unknown,
+   * From whoever is asked for each import, or of what {@link hostOf} gives for all of them. Throws `LinkError` for an import that is no function, unknown,
    * or of another type.
    */
   constructor(module: CompiledModule, imports: HostResolver | readonly HostFunc[]) {
@@ -27,38 +27,24 @@ export class LinkPlan {
     this.addresses = Int32Array.from(this.hosts, ({ address }) => address);
   }
 
-  /**
-   * The plan with other functions where `replace` gives one, in a fraction of the time that a new one takes. Throws `LinkError`
-   * for one of another type.
-   */
-  replacing(replace: (module: string, name: string, definition: HostDefinition) => HostDefinition | null): LinkPlan {
-    const { module, hosts } = this;
-    const others = module.data.imports.map(({ module: from, name }, i) => {
-      const definition = replace(from, name, hosts[i]!.definition);
-      return definition === null ? hosts[i]! : hostOf(module, i, definition);
-    });
-    return new LinkPlan(module, others);
-  }
-}
-
-function resolved(module: CompiledModule, resolve: HostResolver): readonly HostFunc[] {
-  return module.data.imports.map(({ module: from, name, type }, i) => {
-    const definition = resolve(from, name, module.describe(type));
+  /** The host function that the import with this index is. Throws `LinkError` when there is none, or it does not fit. */
+  static hostOf(module: CompiledModule, index: number, definition: HostDefinition | undefined): HostFunc {
+    const { engine, data } = module;
+    const { module: from, name, type } = data.imports[index]!;
     if (definition === undefined) throw new LinkError("unknown import", from, name);
     if (type.kind !== "func") {
       throw new LinkError("incompatible import type", from, name, `expected a ${type.kind}, got a func`);
     }
-    return hostOf(module, i, definition);
-  });
+    const host = hostFuncAt(index + 1, engine, definition, `${from}::${name}`);
+    if (!engine.types.isSubtype(host.typeId, module.typeIds[type.typeIndex]!)) {
+      throw new LinkError("incompatible import type", from, name, "another type");
+    }
+    return host;
+  }
 }
 
-/** The function that is the import with this index. */
-function hostOf(module: CompiledModule, index: number, definition: HostDefinition): HostFunc {
-  const { engine, data } = module;
-  const { module: from, name, type } = data.imports[index]!;
-  const host = hostFuncAt(index + 1, engine, definition, `${from}::${name}`);
-  if (type.kind !== "func" || !engine.types.isSubtype(host.typeId, module.typeIds[type.typeIndex]!)) {
-    throw new LinkError("incompatible import type", from, name, "another type");
-  }
-  return host;
+function resolved(module: CompiledModule, resolve: HostResolver): readonly HostFunc[] {
+  return module.data.imports.map(({ module: from, name, type }, i) =>
+    LinkPlan.hostOf(module, i, resolve(from, name, module.describe(type))),
+  );
 }
