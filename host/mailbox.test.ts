@@ -144,7 +144,7 @@ describe("Mailbox", () => {
     expect(mailbox.hasRoom(1_000)).to.equal(true);
     mailbox.push(data(0n, "x".repeat(10)));
     expect(mailbox.byteLength).to.equal(10 + MESSAGE_OVERHEAD);
-    for (let i = 0; i < 100; i++) mailbox.push(i % 2 === 0 ? new LinkDied(1n) : new ProcessDied(i));
+    for (let i = 0; i < 100; i++) mailbox.push(i % 2 === 0 ? new LinkDied(1n) : new ProcessDied(BigInt(i)));
     expect(mailbox.hasRoom(126)).to.equal(true);
     expect(mailbox.hasRoom(127)).to.equal(false);
   });

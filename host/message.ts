@@ -327,10 +327,16 @@ export class LinkDied extends Message {
 /** A monitored process ended. It has no tag. */
 export class ProcessDied extends Message {
   readonly kind = MessageKind.ProcessDied;
-  readonly pid: number;
+  /** The number that was monitored: of 64 bits, unsigned, whether a process ever had it or not. */
+  readonly id: bigint;
 
-  constructor(pid: number) {
+  constructor(id: bigint) {
     super(0n);
-    this.pid = pid;
+    this.id = id;
+  }
+
+  /** The same; rounded from 2^53 on, which no process has. */
+  get pid(): number {
+    return Number(this.id);
   }
 }

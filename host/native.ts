@@ -405,7 +405,7 @@ export class NativeProcess extends BasicProcess {
         const other = livingFor("unlink", pid).visible(pid);
         if (other !== null) this.relations.unlink(other);
       },
-      monitor: (pid) => void livingFor("monitor", pid).relations.monitorPid(pid),
+      monitor: (pid) => void livingFor("monitor", pid).relations.monitorPid(BigInt(pid)),
       stopMonitoring: (pid) => {
         const other = livingFor("monitor no more", pid).visible(pid);
         if (other !== null) this.relations.stopMonitoring(other);

@@ -130,7 +130,7 @@ export class ProcessRelations {
   monitor(other: BasicProcess): boolean {
     const process = this.#process;
     if (process.hasEnded) return true;
-    if (other.hasEnded) return this.#monitorNobody(other.pid);
+    if (other.hasEnded) return this.#monitorNobody(BigInt(other.pid));
     this.#watching ??= new NumberTable();
     if (this.#watching.get(other.pid) !== undefined) return true;
     process.runtime.counts.signals++;
@@ -144,9 +144,9 @@ export class ProcessRelations {
   }
 
   /** As {@link monitor}; one that does not exist has ended already. False when the group refuses to pay. */
-  monitorPid(pid: Pid): boolean {
-    const other = this.#process.visible(pid);
-    return other === null ? this.#monitorNobody(pid) : this.monitor(other);
+  monitorPid(id: bigint): boolean {
+    const other = this.#process.visible(Number(id));
+    return other === null ? this.#monitorNobody(id) : this.monitor(other);
   }
 
   stopMonitoring(other: BasicProcess): void {
@@ -156,17 +156,17 @@ export class ProcessRelations {
     if (runtime.trace !== null) other.traceSignal(pid, { kind: "stop-monitoring" });
   }
 
-  #monitorNobody(pid: Pid): boolean {
+  #monitorNobody(id: bigint): boolean {
     if (!this.#pay()) return false;
-    this.#hearOfEnd(pid);
+    this.#hearOfEnd(id);
     return true;
   }
 
   /** A monitored process has ended. */
-  #hearOfEnd(pid: Pid): void {
-    this.#process.traceSignal(pid, { kind: "process-died" });
+  #hearOfEnd(id: bigint): void {
+    this.#process.traceSignal(Number(id), { kind: "process-died" });
     this.#process.runtime.counts.signals++;
-    this.#notice(new ProcessDied(pid));
+    this.#notice(new ProcessDied(id));
   }
 
   #unwatch(other: BasicProcess): boolean {
@@ -218,7 +218,7 @@ export class ProcessRelations {
       const { number, value: watcher } = entry;
       this.#watchers!.delete(number);
       watcher.relations.#watching?.delete(pid);
-      watcher.relations.#hearOfEnd(pid);
+      watcher.relations.#hearOfEnd(BigInt(pid));
       told++;
     }
     return told;

@@ -88,7 +88,7 @@ export function testFunctions(notes: Notes): Readonly<Record<string, HostDefinit
       process.relations.linkTo(Number(pid), tag);
     }),
     monitor: define(["i64"], [], (process, _caller, pid: bigint) => {
-      process.relations.monitorPid(Number(pid));
+      process.relations.monitorPid(pid);
     }),
     kill: define(["i64"], [], (process, _caller, pid: bigint) => process.killProcess(Number(pid))),
     trapLinks: define(["i32"], [], (process, _caller, flag: number) => {

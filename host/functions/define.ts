@@ -23,6 +23,7 @@ import type { Guest } from "./guest.ts";
  * | `u64` | i64 | unsigned bigint |
  * | `size` | i64 | number, rounded from 2^53 on |
  * | `pid` | i64 | number; from 2^53 on rounded, which no process ever has |
+ * | `exact-pid` | i64 | unsigned bigint, also of what no process ever has |
  * | `resource` | i64 | number of an entry of a table of this process; `UNKNOWN_ID` from 2^53 on |
  * | `resource-or-own` | i64 | as `resource`; -1 means the caller's own |
  * | `millis` | i64 | number; `Infinity` for 2^64 - 1 and all that no clock reaches |
@@ -31,6 +32,7 @@ import type { Guest } from "./guest.ts";
 export type Meaning =
   | "bytes"
   | "count"
+  | "exact-pid"
   | "f64"
   | "flag"
   | "length"
@@ -55,6 +57,7 @@ export const OWN_ID = -1;
 const TYPES: Readonly<Record<Meaning, WasmType>> = {
   bytes: "i32",
   count: "i32",
+  "exact-pid": "i64",
   f64: "f64",
   flag: "i32",
   length: "i32",
@@ -74,7 +77,7 @@ const TYPES: Readonly<Record<Meaning, WasmType>> = {
 export type Parameter = `${string}: ${Meaning}`;
 
 type MeaningOf<P extends Parameter> = P extends `${string}: ${infer M}` ? M : never;
-type ArgOf<M> = M extends "tag" | "u64" ? bigint : M extends "flag" ? boolean : number;
+type ArgOf<M> = M extends "exact-pid" | "tag" | "u64" ? bigint : M extends "flag" ? boolean : number;
 type Args<Params extends readonly Parameter[]> = { -readonly [K in keyof Params]: ArgOf<MeaningOf<Params[K]>> };
 
 /** A result code and when it is returned. */
@@ -197,6 +200,7 @@ export function argOf(meaning: Meaning, args: Arguments, index: number): Arg {
       return args.i32(index) !== 0;
     case "tag":
       return args.i64(index);
+    case "exact-pid":
     case "u64":
       return BigInt.asUintN(64, args.i64(index));
     case "pid":
@@ -231,7 +235,7 @@ export function isAddress(meaning: Meaning): boolean {
 
 /** Parameters that name something which may not exist. */
 export function isId(meaning: Meaning): boolean {
-  return meaning === "pid" || meaning === "resource" || meaning === "resource-or-own";
+  return meaning === "pid" || meaning === "exact-pid" || meaning === "resource" || meaning === "resource-or-own";
 }
 
 /** "(i64 process_id, i32 id_ptr) -> i32", as the documentation writes types. */

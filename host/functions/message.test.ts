@@ -231,6 +231,11 @@ cells("message::get_process_id", {
   "success: whom a process-died message tells of, 0 for other messages": () => {
     const id = `(call $test::i64 (call $message::get_process_id))`;
     expect(notesOf(`${PROCESS_DIED} ${id} ${HELLO} ${id} ${LINK_DIED} ${id}`)).to.deep.equal([888n, 0n, 0n]);
+    // Of what no process ever has, too, exactly.
+    for (const other of [2n ** 53n + 1n, -1n, -(2n ** 63n)]) {
+      const monitor = `(call $process::monitor (i64.const ${other})) (drop ${RECEIVE})`;
+      expect(notesOf(`${monitor} ${id}`).map((each) => BigInt.asIntN(64, each as bigint))).to.deep.equal([other]);
+    }
   },
   "trap: the slot is empty": () => {
     expectTrap(EMPTY, `(drop (call $message::get_process_id))`);

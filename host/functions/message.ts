@@ -119,7 +119,7 @@ const DATA_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest) => {
       const message = messageOf(guest);
-      return message instanceof ProcessDied ? message.pid : 0;
+      return message instanceof ProcessDied ? message.id : 0;
     },
   ),
   define(

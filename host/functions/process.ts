@@ -54,14 +54,14 @@ export const PROCESS_FUNCTIONS: readonly HostFunction[] = [
   ),
   define(
     "monitor",
-    ["process_id: pid"],
+    ["process_id: exact-pid"],
     {
       fuel: SIGNAL_FUEL,
       traps: [NO_MEMORY],
       doc: "When that process ends for any reason, the caller gets a process-died message; at once if it does not exist.",
     },
-    (guest, pid) => {
-      if (!guest.process.relations.monitorPid(pid)) throw noMemory(guest, "monitor");
+    (guest, id) => {
+      if (!guest.process.relations.monitorPid(id)) throw noMemory(guest, "monitor");
     },
   ),
   define(

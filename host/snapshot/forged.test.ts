@@ -78,7 +78,7 @@ function forged(state: FrameState, random: () => number): FrameState {
 describe("forged snapshots of processes", () => {
   it("pay for the notices in a mailbox", () => {
     const { group } = new TestHost({ maxMemory: 600 }).runtime;
-    const restore = (kind: number) => restoreMessage({ kind, tag: 1n, pid: 3 }, new Modules([]), group);
+    const restore = (kind: number) => restoreMessage({ kind, tag: 1n, id: 3n }, new Modules([]), group);
     const notices = [restore(1), restore(2)];
     expect(group.used(Account.Memory)).to.equal(512);
     expect(() => restore(1)).to.throw(Termination, /a notice/);

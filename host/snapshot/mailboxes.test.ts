@@ -26,7 +26,7 @@ const groupOf = (maxMemory = Number.POSITIVE_INFINITY): Group => new Group(new S
 /** What can be seen of a message. */
 function look(message: Message): unknown {
   const { kind, tag } = message;
-  if (!(message instanceof DataMessage)) return [kind, tag, message instanceof ProcessDied ? message.pid : 0];
+  if (!(message instanceof DataMessage)) return [kind, tag, message instanceof ProcessDied ? message.id : 0n];
   const resources = Array.from({ length: message.resourceCount }, (_, i) => {
     const resource = message.resource(i);
     return resource instanceof ModuleHandle ? hashText(resource.module) : resource;
@@ -81,7 +81,13 @@ describe("the mailbox of a snapshot", () => {
       Uint8Array.from({ length: MIB + 77_777 }, (_, i) => (i * 31) ^ (i >>> 12)),
       -(2n ** 63n),
     );
-    for (const message of [modules, new LinkDied(2n ** 63n - 1n), new ProcessDied(2 ** 52), large, new LinkDied(0n)]) {
+    for (const message of [
+      modules,
+      new LinkDied(2n ** 63n - 1n),
+      new ProcessDied(2n ** 64n - 1n),
+      large,
+      new LinkDied(0n),
+    ]) {
       mailbox.push(message);
     }
     expect(mailbox.take(new TagSet([-99n]), 1_700)).to.equal(null);
@@ -122,7 +128,7 @@ describe("the mailbox of a snapshot", () => {
       const large = DataMessage.of(new Uint8Array(2 * MIB).fill(9), 88_888n);
       mailbox.push(large, sender);
       const { pieces, steps } = written(mailbox, (step) => {
-        if (step === when) mailbox.push(new ProcessDied(when));
+        if (step === when) mailbox.push(new ProcessDied(BigInt(when)));
         if (step === when && when > 1) mailbox.withdraw(dead);
       });
       expect(steps).to.be.above(when);

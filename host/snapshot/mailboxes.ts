@@ -11,11 +11,11 @@
 import { moduleHash, SNAPSHOT_STEP_BYTES } from "../../vm/index.ts";
 import type { Group } from "../group.ts";
 import type { Mailbox } from "../mailbox.ts";
-import { DataMessage, MAX_MESSAGE_RESOURCES, type Message, MessageKind, ProcessDied } from "../message.ts";
+import { DataMessage, MAX_MESSAGE_RESOURCES, type Message, MessageKind } from "../message.ts";
 import { ModuleHandle } from "../modules.ts";
 import { ByteSink, ByteSource } from "./byte-stream.ts";
 import { invalid } from "./fields.ts";
-import { hexOf, type Modules, moduleOf, notice, pushResource } from "./messages.ts";
+import { hexOf, idOf, type Modules, moduleOf, notice, pushResource } from "./messages.ts";
 
 /** What a message and a resource cost of a step, besides bytes: about as many are looked at as a slice has time for. */
 const MESSAGE_COST = 1_024;
@@ -86,7 +86,7 @@ export class MailboxWriter {
     sink.u8(message.kind);
     sink.i64(message.tag);
     if (!(message instanceof DataMessage)) {
-      sink.f64(message instanceof ProcessDied ? message.pid : 0);
+      sink.i64(BigInt.asIntN(64, idOf(message)));
       return;
     }
     sink.f64(message.cursor);
@@ -177,7 +177,7 @@ export class MailboxReader {
     const source = this.#source;
     const kind = source.u8() as MessageKind;
     const tag = source.i64();
-    if (kind !== MessageKind.Data) return notice(kind, tag, source.count(), group);
+    if (kind !== MessageKind.Data) return notice(kind, tag, source.i64(), group);
     const cursor = source.count();
     this.#missing = source.u32();
     const resources = source.u32();

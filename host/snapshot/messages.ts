@@ -55,7 +55,7 @@ export function messageState(message: Message, what: string): FrameState {
     );
     return { kind, tag, bytes: message.bytes, cursor: message.cursor, resources };
   }
-  return { kind, tag, pid: message instanceof ProcessDied ? message.pid : 0 };
+  return { kind, tag, id: BigInt.asIntN(64, idOf(message)) };
 }
 
 function resourceState(resource: Resource | null, what: () => string): FrameState {
@@ -77,16 +77,21 @@ export function restoreMessage(state: FrameState, modules: Modules, group: Group
   const kind = fields.count("kind") as MessageKind;
   return kind === MessageKind.Data
     ? restoreData(fields, tag, modules, group)
-    : notice(kind, tag, fields.count("pid"), group);
+    : notice(kind, tag, fields.i64("id"), group);
+}
+
+/** Whose end a message tells of; 0 for none. */
+export function idOf(message: Message): bigint {
+  return message instanceof ProcessDied ? message.id : 0n;
 }
 
 /** A notice that the group pays for. Throws as {@link restoreMessage}. */
-export function notice(kind: MessageKind, tag: bigint, pid: number, group: Group): Message {
+export function notice(kind: MessageKind, tag: bigint, id: bigint, group: Group): Message {
   switch (kind) {
     case MessageKind.LinkDied:
       return paid(new LinkDied(tag), group);
     case MessageKind.ProcessDied:
-      return paid(new ProcessDied(pid), group);
+      return paid(new ProcessDied(BigInt.asUintN(64, id)), group);
     default:
       throw invalid("a message of no kind");
   }
