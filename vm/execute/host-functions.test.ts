@@ -133,6 +133,12 @@ describe("host functions", () => {
     }
   });
 
+  it("and guests' are called with as many arguments as they have parameters", () => {
+    const instance = instanceOf(wat`(module (func (export "f") (param i32)) (func (export "g")))`);
+    expect(() => instance.callSync("f")).to.throw(TypeError, "expected 1 argument, got 0");
+    expect(() => instance.callSync("g", [1, 2])).to.throw(TypeError, "expected 0 arguments, got 2");
+  });
+
   it("say clearly that the caller has no memory of a name", () => {
     const call = (caller: Caller): void => void caller.memory("other");
     const instance = instanceOf(

@@ -27,7 +27,10 @@ export class Invocation {
   /** Use `Store.invoke`, `Instance.invoke` or `Store.instantiation`. Throws `TypeError` for wrong arguments. */
   constructor(store: Store, entry: Entry, args: readonly Value[], options: InvocationOptions = {}) {
     const { params, results } = entry.type;
-    if (args.length !== params.length) throw new TypeError(`expected ${params.length} arguments, got ${args.length}`);
+    if (args.length !== params.length) {
+      const wanted = `${params.length} ${params.length === 1 ? "argument" : "arguments"}`;
+      throw new TypeError(`expected ${wanted}, got ${args.length}`);
+    }
     this.store = store;
     const run = new RunState(this, store, entry, options.bits ?? false);
     this.#run = run;

@@ -69,19 +69,19 @@ export class Memory {
     this.pageBytes = pageBytesOf(type);
     const mostPages = Math.floor((MAX_MEMORY_PAGES * PAGE_BYTES) / this.pageBytes);
     if (min > BigInt(mostPages)) {
-      throw new Termination("memory limit", `a memory of ${min} pages, at most ${mostPages}`);
+      throw new Termination("memory limit", `a memory of ${pagesText(min)}, at most ${mostPages}`);
     }
     // A size has to fit in an address, with all bits set for failure.
     const addressed = type.address === Num.I32 && this.pageBytes === 1 ? mostPages - 1 : mostPages;
     this.#maxPages = max === null ? addressed : Math.min(Number(max), addressed);
     const byteLength = Number(min) * this.pageBytes;
     if (!store.accountant.reserve("memory", byteLength)) {
-      throw new Termination("memory limit", `a memory of ${min} pages`);
+      throw new Termination("memory limit", `a memory of ${pagesText(min)}`);
     }
     const block = store.allocator.allocate(byteLength);
     if (block === null) {
       store.accountant.release("memory", byteLength);
-      throw new Termination("host out of memory", `a memory of ${min} pages`);
+      throw new Termination("host out of memory", `a memory of ${pagesText(min)}`);
     }
     this.#block = block;
     this.view = block.view ?? new DataView(block.buffer);
@@ -371,6 +371,10 @@ export class Memory {
   writeU64(address: number, value: bigint): void {
     this.view.setBigUint64(this.#at(address, 8), value, true);
   }
+}
+
+function pagesText(count: bigint): string {
+  return `${count} ${count === 1n ? "page" : "pages"}`;
 }
 
 function outOfBounds(address: number, length: number): Trap {
