@@ -119,13 +119,17 @@ class Holds {
 
 class NodeFile implements OpenFile {
   readonly kind = "file";
-  readonly #handle: FileHandle;
+  #handle: FileHandle;
+  /** Whether it is open for reading, for writing, or both. */
+  readonly #access: number;
+  /** Whether every write goes to the end: only the system knows where that is when others write too. */
+  #appends = false;
+  #switching: Promise<void> | null = null;
   readonly #holds = new Holds();
-  /** The same file, open for appending: only the system knows where the end is when others write too. */
-  #appender: Promise<FileHandle> | null = null;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, access: number) {
     this.#handle = handle;
+    this.#access = access;
   }
 
   read(bytes: Uint8Array, position: bigint): Promise<number> {
@@ -137,6 +141,7 @@ class NodeFile implements OpenFile {
   write(bytes: Uint8Array, position: bigint | null): Promise<number> {
     return this.#holds.during(async () => {
       if (position === null) return this.#append(bytes);
+      await this.#switchTo(false);
       return (await this.#handle.write(bytes, 0, bytes.length, asNumber(position))).bytesWritten;
     });
   }
@@ -146,12 +151,29 @@ class NodeFile implements OpenFile {
       const { size } = await this.#handle.stat({ bigint: true });
       return (await this.#handle.write(bytes, 0, bytes.length, asNumber(size))).bytesWritten;
     }
-    this.#appender ??= open(`/proc/self/fd/${this.#handle.fd}`, constants.O_WRONLY | constants.O_APPEND);
-    const appender = await this.#appender.catch((error: unknown) => {
-      this.#appender = null;
-      throw error;
-    });
-    return (await appender.write(bytes, 0, bytes.length, null)).bytesWritten;
+    await this.#switchTo(true);
+    return (await this.#handle.write(bytes, 0, bytes.length, null)).bytesWritten;
+  }
+
+  /** Opens the file anew in place of itself: the guest has paid for one descriptor. */
+  async #switchTo(appends: boolean): Promise<void> {
+    while (this.#appends !== appends) {
+      this.#switching ??= this.#reopen(appends);
+      await this.#switching;
+    }
+  }
+
+  async #reopen(appends: boolean): Promise<void> {
+    try {
+      const flags = this.#access | (appends ? constants.O_APPEND : 0);
+      const former = this.#handle;
+      this.#handle = await open(`/proc/self/fd/${former.fd}`, flags);
+      this.#appends = appends;
+      // After what others still do with it.
+      await former.close();
+    } finally {
+      this.#switching = null;
+    }
   }
 
   stat(): Promise<FileStat> {
@@ -173,10 +195,7 @@ class NodeFile implements OpenFile {
   }
 
   close(): Promise<void> {
-    return this.#holds.close(async () => {
-      await (await this.#appender)?.close();
-      await this.#handle.close();
-    });
+    return this.#holds.close(() => this.#handle.close());
   }
 }
 
@@ -219,15 +238,15 @@ class NodeDirectory implements Directory {
   async #open(name: string, options: OpenOptions): Promise<OpenFile | Directory> {
     const path = this.#entry(name);
     if (options.directory === true) return this.#openDirectory(path);
-    let flags = ALWAYS;
-    flags |= options.write ? (options.read ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
+    const access = options.write ? (options.read ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
+    let flags = ALWAYS | access;
     if (options.create === true) flags |= constants.O_CREAT;
     if (options.exclusive === true) flags |= constants.O_EXCL;
     if (options.truncate === true) flags |= constants.O_TRUNC;
     const handle = await open(path, flags, 0o666);
     try {
       const kind = kindOf(await handle.stat({ bigint: true }));
-      if (kind === "file") return new NodeFile(handle);
+      if (kind === "file") return new NodeFile(handle, access);
       // Pipes, sockets and devices would need waiting of their own kind.
       if (kind !== "directory") throw new SystemError("ENOTSUP");
     } catch (error) {
