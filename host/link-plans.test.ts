@@ -2,7 +2,10 @@ import { expect } from "chai";
 import { compileSync, type HostDefinition } from "../vm/index.ts";
 import { textToBinary } from "../vm/text/index.ts";
 import { Config } from "./config.ts";
+import { compileGuest, TestHost } from "./functions/testing.ts";
+import { Account } from "./group.ts";
 import { LinkPlans } from "./link-plans.ts";
+import { reasonText } from "./signal.ts";
 
 const COUNT = 40;
 const module = compileSync(
@@ -74,5 +77,56 @@ describe("link plans", () => {
       expect(steps, `${i}`).to.be.at.most(COUNT / 16 + 1);
       expect(plans.of(module, config).hosts[i % COUNT]!.definition).to.not.equal(DEFINITION);
     }
+  });
+});
+
+const IMPORTS = 1_000;
+const MODULE = compileGuest(`${`(import "lunatic::process" "kill" (func (param i64)))`.repeat(IMPORTS)}
+  (memory (export "memory") 0) (func (export "main") (call $process::sleep_ms (i64.const -1)))`);
+
+describe("what link plans take", () => {
+  const deny = (name: string) => ({ imports: { deny: [`lunatic::process::${name}`] } });
+
+  it("are paid for once by a group, as long as somebody runs under the policies", () => {
+    const host = new TestHost();
+    const { runtime, executor } = host;
+    const group = runtime.createGroup();
+    const bytesOf = (config: object): number => {
+      const before = group.used(Account.Memory);
+      runtime.spawn(MODULE, { entry: "main", group, config });
+      executor.runUntilIdle();
+      return group.used(Account.Memory) - before;
+    };
+    bytesOf({});
+    const usual = bytesOf({});
+    const narrowed = bytesOf(deny("kill"));
+    expect(narrowed - usual).to.be.within(IMPORTS * 8, IMPORTS * 8 + 1_000);
+    runtime.endGroup(group);
+    executor.runUntilIdle();
+    expect(group.used(Account.Memory)).to.equal(0);
+  });
+
+  it("share what they deny, and are made once for processes of one configuration", () => {
+    const { runtime } = new TestHost();
+    const [a, b, c] = [deny("kill"), deny("kill"), deny("link")].map((options) => new Config(options));
+    const [first, second, third] = [a!, b!, c!].map((config) => runtime.planOf(MODULE, config));
+    expect(runtime.planOf(MODULE, a!)).to.equal(first);
+    expect(second).not.to.equal(first);
+    expect(second!.hosts).to.deep.equal(first!.hosts);
+    expect(second!.hosts.every((host, i) => host === first!.hosts[i])).to.equal(true);
+    expect(first!.hosts.filter((host, i) => host !== third!.hosts[i])).to.have.length(IMPORTS);
+    const usual = runtime.planOf(MODULE, new Config());
+    expect([usual, first!].map((plan) => runtime.ownBytesOf(plan) > IMPORTS * 8)).to.deep.equal([false, true]);
+  });
+
+  it("are a limit of memory for a process whose group cannot pay", async () => {
+    const host = new TestHost();
+    const group = host.runtime.createGroup();
+    host.runtime.spawn(MODULE, { entry: "main", group });
+    host.executor.runUntilIdle();
+    group.setLimit(Account.Memory, group.used(Account.Memory) + 8_000);
+    const handle = host.runtime.spawn(MODULE, { entry: "main", group, config: deny("kill") });
+    host.executor.runUntilIdle();
+    expect(reasonText(await handle.exited)).to.include("memory limit");
   });
 });

@@ -14,7 +14,7 @@ import {
 } from "../vm/index.ts";
 import { Config } from "./config.ts";
 import { traced } from "./functions/traced.ts";
-import { checkShape, maxPlansOf } from "./module-shape.ts";
+import { checkShape } from "./module-shape.ts";
 import { requireScriptedFunction } from "./scripted.ts";
 import { wasiImport } from "./wasi-imports.ts";
 
@@ -26,6 +26,8 @@ const COMPARED_AT_ONCE = 4_000;
 const COMPARISONS_PER_IMPORT = 16;
 /** There are not so many functions to import: a name is compared once. */
 export const MAX_COMPARED_IMPORTS = 256;
+/** Plans that a module is remembered to have. */
+const MAX_PLANS = 64;
 /** Plans of a module that are being made. */
 const MAX_UNFINISHED = 64;
 
@@ -34,7 +36,10 @@ interface Plans {
   whole: LinkPlan | null | undefined;
   /** Why not. */
   failure: unknown;
-  readonly byPolicy: Map<string, LinkPlan>;
+  /** Whoever runs under them pays for them: those that nobody has are V8's to take. */
+  readonly byPolicy: Map<string, WeakRef<LinkPlan>>;
+  /** What stands in the place of each import that is denied, once it has been. */
+  readonly denied: (HostFunc | undefined)[];
   /** The functions of plans that are not complete. */
   readonly unfinished: Map<string, HostFunc[]>;
 }
@@ -44,6 +49,11 @@ export function linkSteps({ data }: CompiledModule, { policy }: Config): number 
   const { length } = data.imports;
   const comparisons = Math.min(length, MAX_COMPARED_IMPORTS) * (policy?.patternCount ?? 0);
   return 1 + Math.ceil((2 * length * COMPARISONS_PER_IMPORT + comparisons) / COMPARED_AT_ONCE);
+}
+
+/** Whether a plan has what is granted from the one without any policy. */
+function isShared({ policy }: Config): boolean {
+  return policy !== null && !policy.redirects;
 }
 
 /** What a step may still do. */
@@ -90,20 +100,26 @@ export class LinkPlans {
       return whole;
     }
     const key = config.policyKey;
-    const known = byPolicy.get(key);
+    const known = byPolicy.get(key)?.deref();
     if (known !== undefined) return known;
     const plan = this.#advance(module, config, plans, budget);
     if (plan === null) return null;
-    if (byPolicy.size >= maxPlansOf(module)) byPolicy.delete(byPolicy.keys().next().value!);
-    byPolicy.set(key, plan);
+    byPolicy.delete(key);
+    if (byPolicy.size >= MAX_PLANS) byPolicy.delete(byPolicy.keys().next().value!);
+    byPolicy.set(key, new WeakRef(plan));
     return plan;
+  }
+
+  /** What a plan takes besides what its module counts: that without any policy nothing. */
+  ownBytesOf(plan: LinkPlan): number {
+    return this.#plans.get(plan.module)?.whole === plan ? 0 : plan.byteLength;
   }
 
   #plansOf(module: CompiledModule): Plans {
     let plans = this.#plans.get(module);
     if (plans === undefined) {
       checkShape(module.data);
-      plans = { whole: undefined, failure: null, byPolicy: new Map(), unfinished: new Map() };
+      plans = { whole: undefined, failure: null, byPolicy: new Map(), denied: [], unfinished: new Map() };
       this.#plans.set(module, plans);
     }
     return plans;
@@ -120,7 +136,9 @@ export class LinkPlans {
   }
 
   /** Null when the next step goes on. */
-  #advance(module: CompiledModule, config: Config, { whole, unfinished }: Plans, budget: Budget): LinkPlan | null {
+  #advance(module: CompiledModule, config: Config, plans: Plans, budget: Budget): LinkPlan | null {
+    const { unfinished } = plans;
+    const whole = isShared(config) ? (plans.whole ?? null) : null;
     const key = config.policyKey;
     const hosts = unfinished.get(key) ?? [];
     unfinished.delete(key);
@@ -132,24 +150,32 @@ export class LinkPlans {
         if (unfinished.size > MAX_UNFINISHED) unfinished.delete(unfinished.keys().next().value!);
         return null;
       }
-      hosts.push(this.#hostOf(module, hosts.length, config, whole ?? null, budget));
+      hosts.push(this.#hostOf(module, hosts.length, config, whole, plans.denied, budget));
     }
-    return new LinkPlan(module, hosts);
+    return new LinkPlan(module, hosts, whole);
   }
 
   /** Guests narrow what they may import as often as they like: what is granted they have from the plan that is there. */
-  #hostOf(module: CompiledModule, index: number, config: Config, whole: LinkPlan | null, budget: Budget): HostFunc {
+  #hostOf(
+    module: CompiledModule,
+    index: number,
+    config: Config,
+    whole: LinkPlan | null,
+    deniedHosts: Plans["denied"],
+    budget: Budget,
+  ): HostFunc {
     const { module: from, name, type } = module.data.imports[index]!;
     const { policy } = config;
     const fullName = `${from}::${name}`;
     budget.left -= COMPARISONS_PER_IMPORT;
     if (policy !== null && !policy.knows(fullName)) budget.left -= policy.patternCount;
-    if (whole === null || policy === null || policy.redirects) {
+    if (whole === null || policy === null) {
       return LinkPlan.hostOf(module, index, this.#resolve(config, from, name, module.describe(type)));
     }
     const host = whole.hosts[index]!;
     if (policy.decide(fullName) === "granted") return host;
-    return LinkPlan.hostOf(module, index, denied(config, from, name, host.definition));
+    requireLenience(config, from, name);
+    return (deniedHosts[index] ??= LinkPlan.hostOf(module, index, denied(from, name, host.definition)));
   }
 
   /** What an import is without any policy; undefined when nobody provides it. */
@@ -175,13 +201,19 @@ export class LinkPlans {
       if (this.#isDeterministic) requireScriptedFunction(fullName, chosen);
       return this.#isTraced ? traced(chosen, fullName) : chosen;
     }
-    return definition === undefined ? undefined : denied(config, module, name, definition);
+    if (definition === undefined) return undefined;
+    requireLenience(config, module, name);
+    return denied(module, name, definition);
   }
 }
 
-/** In place of a function that is not permitted: nothing contains the end it causes. Throws `LinkError` where that is asked for. */
-function denied(config: Config, module: string, name: string, { params, results }: HostDefinition): HostDefinition {
-  if (config.denied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
+/** Throws `LinkError` where what is denied is not to be imported at all. */
+function requireLenience({ denied }: Config, module: string, name: string): void {
+  if (denied === "reject") throw new LinkError("unknown import", module, name, "not permitted");
+}
+
+/** In place of a function that is not permitted: nothing contains the end it causes. */
+function denied(module: string, name: string, { params, results }: HostDefinition): HostDefinition {
   const fullName = `${module}::${name}`;
   return {
     name: fullName,

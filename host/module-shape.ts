@@ -14,10 +14,6 @@ export const MAX_SHAPE: Readonly<Record<CountedItems, number>> = {
   elements: 65_536,
 };
 
-/** Link plans of one module that are kept, one for each import policy: as many as hold about so many imports. */
-const MAX_PLANS = 256;
-const MAX_PLANNED_IMPORTS = 8_192;
-
 /** Throws `CompileError` of kind `limit` for so many. */
 export function checkCount(items: CountedItems, count: number): void {
   const limit = MAX_SHAPE[items];
@@ -27,8 +23,4 @@ export function checkCount(items: CountedItems, count: number): void {
 /** Throws `CompileError` of kind `limit` for a module that has too many of anything. */
 export function checkShape(data: CompiledModule["data"]): void {
   for (const items of Object.keys(MAX_SHAPE) as CountedItems[]) checkCount(items, data[items].length);
-}
-
-export function maxPlansOf({ data }: CompiledModule): number {
-  return Math.max(1, Math.min(MAX_PLANS, Math.floor(MAX_PLANNED_IMPORTS / (data.imports.length + 1))));
 }

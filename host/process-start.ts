@@ -3,7 +3,7 @@
  * failed.
  */
 
-import { Termination, type CompiledModule, type Value } from "../vm/index.ts";
+import { Termination, type CompiledModule, type LinkPlan, type Value } from "../vm/index.ts";
 import type { BasicProcess } from "./basic-process.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
@@ -93,4 +93,13 @@ export function payForStart(
   if (heldConfig !== null) return [held, heldConfig];
   held.close();
   throw new Termination("memory limit", "for arguments and variables");
+}
+
+/** Pays for the imports of a module under a policy, until what this returns is closed; null if there is nothing to pay. Throws `Termination`. */
+export function payForPlan({ runtime, group }: Pick<Process, "runtime" | "group">, plan: LinkPlan): Holding | null {
+  const byteLength = runtime.ownBytesOf(plan);
+  if (byteLength === 0) return null;
+  const held = Holding.open(plan, byteLength, group);
+  if (held === null) throw new Termination("memory limit", "for the imports of a module");
+  return held;
 }

@@ -15,6 +15,7 @@ import {
   type CompiledModule,
   type Instance,
   type Invocation,
+  type LinkPlan,
   type Value,
 } from "../vm/index.ts";
 import { BasicProcess, Phase } from "./basic-process.ts";
@@ -28,7 +29,7 @@ import { ProcessMemory } from "./process-memory.ts";
 import { ProcessMessages } from "./process-messages.ts";
 import { waitingOf, type Frozen, type ProcessRun, type Restoring } from "./process-run.ts";
 import { ProcessSaving } from "./process-saving.ts";
-import { payForStart, Starting, type SpawnRequest, type SpawnResult } from "./process-start.ts";
+import { payForPlan, payForStart, Starting, type SpawnRequest, type SpawnResult } from "./process-start.ts";
 import { ProcessWasi } from "./process-wasi.ts";
 import type { Registry } from "./registry.ts";
 import { ProcessResources } from "./resources.ts";
@@ -282,6 +283,7 @@ export class Process extends BasicProcess {
     if (this.#holdings.length === 0) this.#holdings = payForStart(this, this.memory);
     const plan = runtime.planStep(module, config);
     if (plan === null) return TurnEnd.Runnable;
+    this.#payForPlan(plan);
     this.#store = new Store({
       engine: module.engine,
       accountant: this.memory,
@@ -466,11 +468,17 @@ export class Process extends BasicProcess {
   /** Goes on as `run` says, once it has its turn. */
   install({ store, instance, invocation, waiting, fuelUsed, maxFuel }: ProcessRun): void {
     this.#holdings = payForStart(this, this.memory);
+    if (this.config.policy !== null) this.#payForPlan(this.runtime.planOf(this.module, this.config));
     this.thaw(store, instance, invocation);
     this.fuelUsed = fuelUsed;
     this.#maxFuel = maxFuel;
     if (waiting.kind === "message") this.messages.wait(waiting);
     else if (waiting.kind === "sleep") this.hostCall.sleep(waiting.leftMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  #payForPlan(plan: LinkPlan): void {
+    const held = payForPlan(this, plan);
+    if (held !== null) this.#holdings = [...this.#holdings, held];
   }
 
   /** Gives up its store, which is saved, until its next turn. False when that would win nothing. */

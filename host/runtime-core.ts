@@ -67,6 +67,8 @@ export interface RuntimeCore {
   readonly trace: ((event: TraceEvent) => void) | null;
   /** Throws `LinkError` for a module that cannot run under the configuration. */
   planOf(module: CompiledModule, config: Config): LinkPlan;
+  /** What a plan takes besides what its module counts. */
+  ownBytesOf(plan: LinkPlan): number;
   /** As {@link planOf}, in steps: null when the next turn is to go on. */
   planStep(module: CompiledModule, config: Config): LinkPlan | null;
   /** Makes a process; `done` hears of it when it is ready or has failed. Returns how to give it up until then. */

@@ -348,6 +348,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     return this.#plans.of(module, config);
   }
 
+  ownBytesOf(plan: LinkPlan): number {
+    return this.#plans.ownBytesOf(plan);
+  }
+
   planStep(module: CompiledModule, config: Config): LinkPlan | null {
     // How long it takes depends on what others have run: that must not be seen.
     return this.executor.isDeterministic ? this.#plans.of(module, config) : this.#plans.step(module, config);

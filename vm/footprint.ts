@@ -17,8 +17,8 @@ export const ITEM_BYTES = {
   /** A supertype, parameter or result. */
   typeValue: 24,
   field: 100,
-  /** Besides what it imports. */
-  import: 400,
+  /** Besides what it imports: what is found behind it, and what stands in its place for those to whom it is denied. */
+  import: 640,
   /** Its place in the tables by which functions are found. */
   func: 36,
   /** Of an own function, besides. */

@@ -166,7 +166,9 @@ export function hostFuncAt(
   const directFuel = direct?.fuel ?? 0;
   if (!(Number.isSafeInteger(directFuel) && directFuel >= 0))
     throw new RangeError(`fuel ${directFuel} of host function ${name}`);
-  return { name, address, typeId: engine.funcTypeId(type), type, definition, direct, directResult, directFuel };
+  const typeId = engine.funcTypeId(type);
+  // The engine's own object: many imports have few types.
+  return { name, address, typeId, type: engine.types.funcType(typeId), definition, direct, directResult, directFuel };
 }
 
 /** A function of a store: of an instance or of the host. */
