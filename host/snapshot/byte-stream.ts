@@ -12,7 +12,7 @@ export class ByteSink {
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  /** Room for so many bytes side by side: less than a piece has at first. */
+  /** Room for so many bytes side by side, less than a piece has at first, in what is the buffer then. */
   #reserve(count: number): number {
     if (this.#length + count > this.#bytes.length) this.#grow();
     const at = this.#length;
@@ -32,7 +32,8 @@ export class ByteSink {
   }
 
   u8(value: number): void {
-    this.#bytes[this.#reserve(1)] = value;
+    const at = this.#reserve(1);
+    this.#bytes[at] = value;
   }
 
   u32(value: number): void {
@@ -93,14 +94,15 @@ export class ByteSource {
 
   /** Where so many bytes lie side by side: no number lies in two pieces. */
   #take(count: number): number {
-    if (this.isAtEnd || this.#piece.length - this.#at < count) throw invalid("its messages end too early");
+    if (this.isAtEnd || this.#piece.length - this.#at < count) throw invalid("messages that end too early");
     const at = this.#at;
     this.#at += count;
     return at;
   }
 
   u8(): number {
-    return this.#piece[this.#take(1)]!;
+    const at = this.#take(1);
+    return this.#piece[at]!;
   }
 
   u32(): number {
@@ -113,12 +115,27 @@ export class ByteSource {
     return this.#view.getBigInt64(at, true);
   }
 
+  f64(): number {
+    const at = this.#take(8);
+    return this.#view.getFloat64(at, true);
+  }
+
   /** A whole number that is not negative. */
   count(): number {
-    const at = this.#take(8);
-    const value = this.#view.getFloat64(at, true);
+    const value = this.f64();
     if (!Number.isSafeInteger(value) || value < 0) throw invalid("a number in a message");
     return value;
+  }
+
+  /** A copy of the next bytes, a few. */
+  raw(count: number): Uint8Array {
+    const bytes = new Uint8Array(count);
+    for (let done = 0; done < count; ) {
+      const part = this.some(count - done);
+      bytes.set(part, done);
+      done += part.length;
+    }
+    return bytes;
   }
 
   /** Some of the next bytes, `most` at most and not none; valid until more is read. */

@@ -9,8 +9,10 @@ import {
 } from "../../vm/index.ts";
 import { compileGuest, TestHost } from "../functions/testing.ts";
 import { Account } from "../group.ts";
+import { LinkDied, ProcessDied } from "../message.ts";
 import { SpawnError } from "../spawn-error.ts";
-import { Modules, restoreMessage } from "./messages.ts";
+import { ByteSink, ByteSource } from "./byte-stream.ts";
+import { Modules, readMessage, writeMessage } from "./messages.ts";
 
 const COUNT = Number(process.env["FORGED_PROCESSES"] ?? 1_500);
 
@@ -78,7 +80,11 @@ function forged(state: FrameState, random: () => number): FrameState {
 describe("forged snapshots of processes", () => {
   it("pay for the notices in a mailbox", () => {
     const { group } = new TestHost({ maxMemory: 600 }).runtime;
-    const restore = (kind: number) => restoreMessage({ kind, tag: 1n, id: 3n }, new Modules([]), group);
+    const restore = (kind: number) => {
+      const sink = new ByteSink();
+      writeMessage(sink, kind === 1 ? new LinkDied(1n) : new ProcessDied(3n), () => "it");
+      return readMessage(new ByteSource(sink.pieces), new Modules([]), group);
+    };
     const notices = [restore(1), restore(2)];
     expect(group.used(Account.Memory)).to.equal(512);
     expect(() => restore(1)).to.throw(Termination, /a notice/);

@@ -47,26 +47,27 @@ function filled(count: number): Mailbox {
 }
 
 /** All steps, and how many. */
-function written(mailbox: Mailbox, between: (step: number) => void = () => {}) {
-  const writer = new MailboxWriter(mailbox);
+function written(mailbox: Mailbox, between: (step: number) => void = () => {}, scratch: Message | null = null) {
+  const writer = new MailboxWriter(mailbox, scratch);
   let steps = 1;
   for (; !writer.step(); steps++) between(steps);
   return { ...writer.state, steps };
 }
 
-function read(pieces: readonly Uint8Array[], seen = 0, group = groupOf()): { mailbox: Mailbox; steps: number } {
+function read(pieces: readonly Uint8Array[], seen = 0, group = groupOf(), hasScratch = false) {
   const mailbox = new Mailbox(LARGE_LIMITS);
-  const reader = new MailboxReader(pieces, seen, MODULES);
+  const messages: { scratch: Message | null } = { scratch: null };
+  const reader = new MailboxReader(pieces, hasScratch, seen, MODULES);
   let steps = 1;
   try {
-    while (!reader.step(mailbox, group)) steps++;
+    while (!reader.step({ mailbox, group, messages })) steps++;
   } catch (error) {
     reader.discard();
     for (let message = mailbox.shift(); message !== null; message = mailbox.shift()) message.drop();
     expect(group.used(Account.Memory)).to.equal(0);
     throw error;
   }
-  return { mailbox, steps };
+  return { mailbox, scratch: messages.scratch, steps };
 }
 
 describe("the mailbox of a snapshot", () => {
@@ -117,6 +118,18 @@ describe("the mailbox of a snapshot", () => {
     const large = written(mailbox);
     expect(large.steps).to.be.within(12, 16);
     expect(read(large.pieces).steps).to.be.within(12, 16);
+  });
+
+  it("stands behind the message in the slot, if there is one", () => {
+    const scratch = DataMessage.of(new Uint8Array(3 * MIB).fill(4), 6n);
+    for (const each of [scratch, new LinkDied(8n)]) {
+      const { pieces, hasScratch, seen, steps } = written(filled(5), () => {}, each);
+      expect([hasScratch, seen, steps]).to.deep.equal([true, 0, each === scratch ? 4 : 1]);
+      const copy = read(pieces, 0, groupOf(), true);
+      expect(look(copy.scratch!)).to.deep.equal(look(each));
+      expect(copy.mailbox.size).to.equal(5);
+    }
+    expect(() => read([], 0, groupOf(), true)).to.throw(SnapshotError, "no message in the slot");
   });
 
   it("has what comes between its steps, and nothing of what is withdrawn", () => {

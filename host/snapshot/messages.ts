@@ -1,19 +1,21 @@
-/** Messages as data: what they hold of modules is named by hash, other resources are refused by their names. */
+/**
+ * Messages as bytes. What they hold of modules is named by hash, other resources are refused by their names.
+ *
+ *     message    kind (u8), tag (i64), and
+ *     notice     the number whose end it tells of (i64)
+ *     data       the cursor (f64), bytes and resources (u32 each), resources, bytes
+ *     resource   0, or 1 and the SHA-256 of a module
+ */
 
-import { type CompiledModule, type FrameState, moduleHash, Termination } from "../../vm/index.ts";
+import { type CompiledModule, moduleHash, Termination } from "../../vm/index.ts";
 import { WATCH_BYTES } from "../process-relations.ts";
 import { Account, type Group } from "../group.ts";
-import {
-  DataMessage,
-  LinkDied,
-  MAX_MESSAGE_RESOURCES,
-  type Message,
-  MessageKind,
-  ProcessDied,
-  type Resource,
-} from "../message.ts";
+import { DataMessage, LinkDied, MAX_MESSAGE_RESOURCES, type Message, MessageKind, ProcessDied } from "../message.ts";
 import { ModuleHandle } from "../modules.ts";
-import { Fields, invalid, mismatch, unsavable } from "./fields.ts";
+import type { ByteSink, ByteSource } from "./byte-stream.ts";
+import { invalid, mismatch, unsavable } from "./fields.ts";
+
+const HASH_BYTES = 32;
 
 export function hashText(module: CompiledModule): string {
   return hexOf(moduleHash(module));
@@ -46,75 +48,76 @@ export class Modules {
   }
 }
 
-/** `what` names the message in errors. Throws `SnapshotError` for one with a resource that is no module. */
-export function messageState(message: Message, what: string): FrameState {
-  const { kind, tag } = message;
-  if (message instanceof DataMessage) {
-    const resources = Array.from({ length: message.resourceCount }, (_, i) =>
-      resourceState(message.resource(i), () => `resource ${i} of ${what}`),
-    );
-    return { kind, tag, bytes: message.bytes, cursor: message.cursor, resources };
+/** All of a message but its bytes. `what` names it in errors. Throws `SnapshotError` for one with a resource that is no module. */
+export function beginMessage(sink: ByteSink, message: Message, what: () => string): void {
+  sink.u8(message.kind);
+  sink.i64(message.tag);
+  if (!(message instanceof DataMessage)) {
+    sink.i64(BigInt.asIntN(64, message instanceof ProcessDied ? message.id : 0n));
+    return;
   }
-  return { kind, tag, id: BigInt.asIntN(64, idOf(message)) };
-}
-
-function resourceState(resource: Resource | null, what: () => string): FrameState {
-  const module = moduleOf(resource, what);
-  return module === null ? null : hashText(module);
-}
-
-/** Null where a resource was taken. Throws `SnapshotError` for one that is no module. */
-export function moduleOf(resource: Resource | null, what: () => string): CompiledModule | null {
-  if (resource === null) return null;
-  if (resource instanceof ModuleHandle) return resource.module;
-  throw unsavable(`${what()} is a ${resource.kind}`);
-}
-
-/** A message that the group pays for. Throws `SnapshotError`, and `Termination` when it refuses. */
-export function restoreMessage(state: FrameState, modules: Modules, group: Group): Message {
-  const fields = new Fields(state, "a message");
-  const tag = fields.i64("tag");
-  const kind = fields.count("kind") as MessageKind;
-  return kind === MessageKind.Data
-    ? restoreData(fields, tag, modules, group)
-    : notice(kind, tag, fields.i64("id"), group);
-}
-
-/** Whose end a message tells of; 0 for none. */
-export function idOf(message: Message): bigint {
-  return message instanceof ProcessDied ? message.id : 0n;
-}
-
-/** A notice that the group pays for. Throws as {@link restoreMessage}. */
-export function notice(kind: MessageKind, tag: bigint, id: bigint, group: Group): Message {
-  switch (kind) {
-    case MessageKind.LinkDied:
-      return paid(new LinkDied(tag), group);
-    case MessageKind.ProcessDied:
-      return paid(new ProcessDied(BigInt.asUintN(64, id)), group);
-    default:
-      throw invalid("a message of no kind");
+  sink.f64(message.cursor);
+  sink.u32(message.byteLength);
+  sink.u32(message.resourceCount);
+  for (let i = 0; i < message.resourceCount; i++) {
+    const resource = message.resource(i);
+    sink.u8(resource === null ? 0 : 1);
+    if (resource === null) continue;
+    if (!(resource instanceof ModuleHandle)) throw unsavable(`resource ${i} of ${what()} is a ${resource.kind}`);
+    sink.raw(moduleHash(resource.module));
   }
 }
 
-/** The room of a notice, which a link or a monitor would have reserved. */
-function paid(notice: Message, group: Group): Message {
-  if (!group.reserve(Account.Memory, WATCH_BYTES)) throw new Termination("memory limit", "a notice");
-  notice.takeOver(group, WATCH_BYTES);
-  return notice;
+/** All of a message. Throws as {@link beginMessage}. */
+export function writeMessage(sink: ByteSink, message: Message, what: () => string): void {
+  beginMessage(sink, message, what);
+  if (message instanceof DataMessage) message.eachBytes(0, message.byteLength, (bytes) => sink.raw(bytes));
 }
 
-function restoreData(fields: Fields, tag: bigint, modules: Modules, group: Group): DataMessage {
-  const bytes = fields.bytes("bytes");
+/**
+ * What {@link beginMessage} has written, as a message that the group pays for, and how many bytes are to follow. Throws
+ * `SnapshotError`, and `Termination` when the group refuses.
+ */
+export function readBeginning(
+  source: ByteSource,
+  modules: Modules,
+  group: Group,
+): { readonly message: Message; readonly missing: number } {
+  const kind = source.u8() as MessageKind;
+  const tag = source.i64();
+  if (kind !== MessageKind.Data) return { message: readNotice(kind, tag, source.i64(), group), missing: 0 };
+  const cursor = source.count();
+  const missing = source.u32();
+  const resources = source.u32();
+  if (resources > MAX_MESSAGE_RESOURCES) throw invalid(`${resources} resources of a message`);
   const message = new DataMessage(tag, 0, group);
   try {
-    message.append(bytes);
-    message.cursor = fields.count("cursor");
-    const resources = fields.list("resources");
-    if (resources.length > MAX_MESSAGE_RESOURCES) throw invalid(`${resources.length} resources of a message`);
-    for (const resource of resources) {
-      if (resource !== null && typeof resource !== "string") throw invalid("a resource of a message");
-      pushResource(message, resource === null ? null : modules.open(resource, group));
+    message.cursor = cursor;
+    for (let i = 0; i < resources; i++) {
+      const resource = readHandle(source, modules, group) ?? { kind: "nothing", close() {} };
+      try {
+        message.pushResource(resource);
+      } catch (error) {
+        resource.close();
+        throw error;
+      }
+      if (resource.kind === "nothing") message.takeResource(i);
+    }
+  } catch (error) {
+    message.drop();
+    throw error;
+  }
+  return { message, missing };
+}
+
+/** All of a message. Throws as {@link readBeginning}. */
+export function readMessage(source: ByteSource, modules: Modules, group: Group): Message {
+  const { message, missing } = readBeginning(source, modules, group);
+  try {
+    for (let left = missing; left > 0; ) {
+      const bytes = source.some(left);
+      (message as DataMessage).append(bytes);
+      left -= bytes.length;
     }
   } catch (error) {
     message.drop();
@@ -123,8 +126,18 @@ function restoreData(fields: Fields, tag: bigint, modules: Modules, group: Group
   return message;
 }
 
-/** Null for a place whose resource was taken. Throws `Termination` when the group refuses. */
-export function pushResource(message: DataMessage, resource: Resource | null): void {
-  const index = message.pushResource(resource ?? { kind: "nothing", close() {} });
-  if (resource === null) message.takeResource(index);
+/** Its room is what a link or a monitor would have reserved. */
+function readNotice(kind: MessageKind, tag: bigint, id: bigint, group: Group): Message {
+  if (kind !== MessageKind.LinkDied && kind !== MessageKind.ProcessDied) throw invalid("a message of no kind");
+  const notice = kind === MessageKind.LinkDied ? new LinkDied(tag) : new ProcessDied(BigInt.asUintN(64, id));
+  if (!group.reserve(Account.Memory, WATCH_BYTES)) throw new Termination("memory limit", "a notice");
+  notice.takeOver(group, WATCH_BYTES);
+  return notice;
+}
+
+/** Null for a place whose resource was taken. */
+function readHandle(source: ByteSource, modules: Modules, group: Group): ModuleHandle | null {
+  const flag = source.u8();
+  if (flag > 1) throw invalid("a resource of a message");
+  return flag === 0 ? null : modules.open(hexOf(source.raw(HASH_BYTES)), group);
 }

@@ -4,7 +4,7 @@ import type { FrameState } from "../../vm/index.ts";
 import type { BasicProcess } from "../basic-process.ts";
 import type { Environment } from "../environment.ts";
 import type { Process } from "../process.ts";
-import { Fields, mismatch, unsavable } from "./fields.ts";
+import { type Fields, invalid, mismatch, unsavable } from "./fields.ts";
 
 /** What becomes of links and monitors with processes that have no name, or of whose name there is none. */
 export type Relations = "require" | "drop";
@@ -44,27 +44,50 @@ export function relationsState(process: Process, names: Names, relations: Relati
   return { links, monitors, names: [...names.of(process)] };
 }
 
+export const enum TargetKind {
+  /** There is none, or not any more. */
+  None,
+  Self,
+  Named,
+}
+
 /** The process that a timer's message goes to. */
-export function targetState(
+export interface Target {
+  readonly kind: TargetKind;
+  /** Empty unless it is known by that. */
+  readonly name: string;
+}
+
+const NONE: Target = { kind: TargetKind.None, name: "" };
+const SELF: Target = { kind: TargetKind.Self, name: "" };
+
+/** Throws `SnapshotError` for one without a name, unless it may be left out. */
+export function targetOf(
   process: Process,
   target: BasicProcess | null,
   names: Names,
   relations: Relations,
   what: string,
-): FrameState {
-  if (target === null || target.hasEnded) return null;
-  if (target === process) return { self: true };
+): Target {
+  if (target === null || target.hasEnded) return NONE;
+  if (target === process) return SELF;
   const [name] = names.of(target, 1);
-  if (name !== undefined) return { name };
-  if (relations === "drop") return null;
+  if (name !== undefined) return { kind: TargetKind.Named, name };
+  if (relations === "drop") return NONE;
   throw unsavable(`${what} is for process ${target.pid}, which has no registered name`);
 }
 
-export function findTarget(process: Process, state: FrameState, relations: Relations): BasicProcess | null {
-  if (state === null) return null;
-  const fields = new Fields(state, "the target of a timer");
-  if (typeof state === "object" && Object.hasOwn(state, "self")) return process;
-  return find(process, fields.text("name"), relations);
+export function findTarget(process: Process, { kind, name }: Target, relations: Relations): BasicProcess | null {
+  switch (kind) {
+    case TargetKind.None:
+      return null;
+    case TargetKind.Self:
+      return process;
+    case TargetKind.Named:
+      return find(process, name, relations);
+    default:
+      throw invalid("the target of a timer");
+  }
 }
 
 /** The process of a name, if this one may see it. Throws `SnapshotError` when there is none, unless it may be missing. */

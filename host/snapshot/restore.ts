@@ -28,7 +28,7 @@ import type { OpenedDescriptor } from "../wasi/state.ts";
 import { readConfig } from "./configs.ts";
 import { Fields, invalid, mismatch } from "./fields.ts";
 import { MailboxReader } from "./mailboxes.ts";
-import { Modules, restoreMessage } from "./messages.ts";
+import { Modules } from "./messages.ts";
 import { chargeOfStep } from "./price.ts";
 import { findTarget, type Relations, restoreRelations } from "./relations.ts";
 import { PROCESS_VERSION } from "./save.ts";
@@ -112,12 +112,17 @@ class ProcessRestoring implements Restoring {
     this.#modules = modules;
     this.#maxFuel = maxFuel;
     this.#options = options;
-    this.#mailbox = new MailboxReader(fields.allBytes("mailbox"), fields.count("seen"), modules);
+    this.#mailbox = new MailboxReader(
+      fields.allBytes("mailbox"),
+      fields.flag("hasScratch"),
+      fields.count("seen"),
+      modules,
+    );
   }
 
   step(process: Process): boolean {
     if (!this.#hasMailbox) {
-      this.#hasMailbox = this.#mailbox.step(process.mailbox, process.group);
+      this.#hasMailbox = this.#mailbox.step(process);
       if (!this.#hasMailbox) return false;
     }
     if (!this.#hasBegun) {
@@ -156,8 +161,6 @@ class ProcessRestoring implements Restoring {
     const maxFuel = Math.min(fields.amount("maxFuel"), this.#maxFuel);
     process.install({ store, instance, invocation, waiting, fuelUsed: fields.count("fuelUsed"), maxFuel });
     process.diesWithLinks = fields.flag("diesWithLinks");
-    if (fields.has("scratch"))
-      process.messages.scratch = restoreMessage(fields.get("scratch"), this.#modules, process.group);
     if (fields.has("wasi")) installWasi(fields.record("wasi"), process);
     const relations = this.#options.relations ?? "require";
     const isStarting = fields.flag("isStarting");

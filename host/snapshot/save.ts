@@ -18,8 +18,8 @@ import { ProcessExit } from "../wasi/proc.ts";
 import { configState } from "./configs.ts";
 import { unsavable } from "./fields.ts";
 import { MailboxWriter } from "./mailboxes.ts";
-import { hashText, messageState } from "./messages.ts";
-import { Names, type Relations, relationsState, targetState } from "./relations.ts";
+import { hashText } from "./messages.ts";
+import { Names, type Relations, relationsState, targetOf } from "./relations.ts";
 import { tablesState } from "./tables.ts";
 
 export interface ProcessSnapshotOptions extends Pick<SnapshotOptions, "externName" | "hostFuncName"> {
@@ -92,7 +92,7 @@ class Save {
     this.#process = process;
     this.#options = options;
     this.waitsFor = waiting.kind;
-    this.#mailbox = new MailboxWriter(process.mailbox);
+    this.#mailbox = new MailboxWriter(process.mailbox, process.messages.scratch);
   }
 
   /** False when there is more to do. Throws `SnapshotError`. */
@@ -182,13 +182,12 @@ function done(process: Process, { bytes }: Save, { stop = false }: ProcessSnapsh
 
 function processState(process: Process, run: ProcessRun, mailbox: MailboxWriter, relations: Relations): FrameState {
   const { config, environment, makerPid, phase } = process;
-  const { scratch } = process.messages;
   const isStarting = phase === Phase.Initialising;
   if (isStarting && makerPid !== null) throw unsavable(`it is being started by process ${makerPid}`);
   if (isCompiling(process)) throw unsavable("it is compiling a module");
   const names = new Names(environment);
   const { kind, tags, answersZero, leftMs } = run.waiting;
-  const { pieces, seen } = mailbox.state;
+  const { pieces, hasScratch, seen } = mailbox.state;
   return {
     process: PROCESS_VERSION,
     module: hashText(process.module),
@@ -203,10 +202,10 @@ function processState(process: Process, run: ProcessRun, mailbox: MailboxWriter,
     config: configState(config),
     diesWithLinks: process.diesWithLinks,
     waiting: { kind, tags: tags === null ? null : [...tags], answersZero, leftMs },
-    scratch: scratch === null ? null : messageState(scratch, "the message in the slot"),
+    hasScratch,
     mailbox: pieces,
     seen,
-    tables: tablesState(process.resources, (target, what) => targetState(process, target, names, relations, what)),
+    tables: tablesState(process.resources, (target, what) => targetOf(process, target, names, relations, what)),
     relations: relationsState(process, names, relations),
     wasi: wasiState(process),
   };
