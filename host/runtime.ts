@@ -57,7 +57,7 @@ import { bytesOfName } from "./registry.ts";
 import { SlabAllocator, slabsOf } from "./slabs.ts";
 import { type ProcessRestoreOptions, restoreRequest } from "./snapshot/restore.ts";
 import { Sleepers } from "./snapshot/sleepers.ts";
-import { refusal, SpawnError } from "./spawn-error.ts";
+import { refusal, refusalOf, SpawnError } from "./spawn-error.ts";
 import { trimStocksBy } from "./stock.ts";
 import type { Cancel } from "./system.ts";
 
@@ -322,11 +322,12 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   startProcess(request: SpawnRequest, creator: BasicProcess | null, done: (result: SpawnResult) => void): Cancel {
     const limit = creator instanceof Process ? creator.config.maxProcesses : Number.POSITIVE_INFINITY;
     if (creator instanceof Process && creator.children >= limit) {
-      done({ kind: "failed", error: new SpawnError("processes", `at most ${limit} processes may be made`) });
+      done({ kind: "failed", error: `at most ${limit} processes may be made` });
       return () => {};
     }
     if (!enterGroup(request.group)) {
-      done({ kind: "failed", error: refusal(request.group, "process", Account.Processes, PROCESS_BYTES) });
+      const [, error] = refusalOf(request.group, "process", Account.Processes, PROCESS_BYTES);
+      done({ kind: "failed", error });
       return () => {};
     }
     const process = new Process(this, request, creator, done);

@@ -35,6 +35,18 @@ function isText(text: string, codes: readonly number[]): boolean {
   return true;
 }
 
+/** The text of the last error, and its bytes, which nobody changes: who fails again and again fails for the same reason. */
+let lastError = "";
+let lastErrorBytes = encoder.encode("");
+
+function bytesOfError(text: string): Uint8Array {
+  if (text !== lastError) {
+    lastError = text;
+    lastErrorBytes = encoder.encode(text);
+  }
+  return lastErrorBytes;
+}
+
 /** One for each process. Valid while the host function runs, and in the `finish` of one that waits. */
 export class Guest {
   readonly process: Process;
@@ -177,7 +189,7 @@ export class Guest {
   /** Writes the number of a new error resource to `address` and returns code 1. Traps when the table is full. */
   fail(address: number, error: unknown): 1 {
     const text = error instanceof Error ? error.message : String(error);
-    const bytes = encoder.encode(text.slice(0, MAX_ERROR_LENGTH));
+    const bytes = bytesOfError(text.slice(0, MAX_ERROR_LENGTH));
     const id = this.process.resources.errors.add(bytes, bytes.length);
     if (id === null) throw this.trap(`too many errors; the last: ${text.slice(0, 100)}`);
     this.writeU64(address, id);

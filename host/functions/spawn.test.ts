@@ -181,6 +181,16 @@ for (const which of ["spawn", "get_or_spawn"] as const) {
 }
 
 describe("lunatic::process::spawn", () => {
+  it("keeps the text of what fails again and again once", () => {
+    const host = new TestHost();
+    const texts: (Uint8Array | undefined)[] = [];
+    host.prepare = ({ resources }) => texts.push(resources.errors.get(0), resources.errors.get(1));
+    const fails = `(drop ${spawnCall("spawn", {})})`;
+    run(`${fails} ${fails} (call $test::prepare)`, "", "", { config: { maxProcesses: 0 } }, host);
+    expect(new TextDecoder().decode(texts[0])).to.equal("at most 0 processes may be made");
+    expect(texts[1]).to.equal(texts[0]);
+  });
+
   it("costs by the patterns of the configuration and the imports that they are compared with", () => {
     const fuelOf = (patterns: number, imports: number) => {
       const host = new TestHost();
