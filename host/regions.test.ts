@@ -123,7 +123,8 @@ describe("RegionPool", () => {
     expect(places(regions, [take()])).to.deep.equal([-1]);
     for (const region of regions.slice(4)) pool.free(region, 0);
     expect(places(regions, [take(), take(), take()])).to.deep.equal([4, 5, 6]);
-    expect(take()).to.equal(null);
+    // Until V8 has been told.
+    expect([1, 2, 3].map(() => take() === null)).to.deep.equal([true, true, false]);
   });
 
   it("puts few small memories where larger ones have been, whose pages are there still", () => {

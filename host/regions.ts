@@ -15,6 +15,7 @@ import {
   PLENTY_BYTES,
 } from "./address-space.ts";
 import { cleanBytes, SYSTEM_PAGE_BYTES } from "./cleaning.ts";
+import { DroppedBuffers } from "./dropped-buffers.ts";
 
 const MIB = 1_048_576;
 /** Live, free and not yet collected ones: a terabyte of 128 of address space, and few of the 65,530 mappings of a program. */
@@ -25,8 +26,6 @@ const EXTENT_BYTES = 4 * MIB;
 const MAX_FREE_BYTES = 128 * MIB;
 /** Bytes that wait for being cleaned: what is beyond it is dropped. */
 const MAX_DIRTY_BYTES = 256 * MIB;
-/** Resident bytes of dropped ones that V8 has not collected: beyond it new buffers are ordinary ones, which make V8 collect. */
-const MAX_UNCOLLECTED_BYTES = 64 * MIB;
 /** Bytes that may be resident because a memory lies where a larger one has been, above some times its own. */
 const MAX_EXCESS_BYTES = 64 * MIB;
 const FREE_EXCESS = 4;
@@ -43,6 +42,8 @@ export interface RegionOptions {
   /** Address space of one. Larger memories have buffers of their own. */
   readonly reservedBytes?: number;
   readonly maxRegions?: number;
+  /** Where the buffers go that are not needed any more. */
+  readonly dropped?: DroppedBuffers;
   /** Makes an ordinary buffer of so many bytes, or a shared one of none that can grow so far, or null. Default: the platform's. */
   readonly make?: (byteLength: number, isShared: boolean) => ArrayBufferLike | null;
 }
@@ -120,13 +121,11 @@ export class RegionPool {
   #freeBytes = 0;
   #dirtyBytes = 0;
   #excessBytes = 0;
-  #uncollectedBytes = 0;
-  readonly #uncollected = new FinalizationRegistry<number>((byteLength) => {
-    this.#count--;
-    this.#uncollectedBytes -= byteLength;
-  });
+  readonly #dropped: DroppedBuffers;
 
-  constructor({ reservedBytes = PLENTY_BYTES, maxRegions = MAX_REGIONS, make = makeBuffer }: RegionOptions = {}) {
+  constructor(options: RegionOptions = {}) {
+    const { reservedBytes = PLENTY_BYTES, maxRegions = MAX_REGIONS, make = makeBuffer } = options;
+    this.#dropped = options.dropped ?? new DroppedBuffers();
     this.#reservedBytes = reservedBytes;
     this.#maxRegions = maxRegions;
     this.#make = make;
@@ -170,7 +169,7 @@ export class RegionPool {
   }
 
   #add(byteLength: number): Region | null {
-    if (this.#count >= this.#maxRegions || this.#uncollectedBytes > MAX_UNCOLLECTED_BYTES) return null;
+    if (this.#count >= this.#maxRegions || !this.#dropped.mayShare(byteLength)) return null;
     const ordinaryBytes = Math.min(MAPPED_BYTES, this.#reservedBytes);
     const isShared = this.#hasOrdinary || byteLength > ordinaryBytes;
     const reservedBytes = isShared ? this.#reservedBytes : ordinaryBytes;
@@ -255,7 +254,6 @@ export class RegionPool {
     return this.hasFree;
   }
 
-  /** Nothing tells V8 to collect shared buffers, so what they may take is counted until it has. */
   #drop(region: Region): void {
     if (!region.isShared) {
       this.#count--;
@@ -263,8 +261,9 @@ export class RegionPool {
       return;
     }
     const byteLength = Math.min(region.usedBytes, region.residentBytes + region.dirtyEnd - region.dirtyStart);
-    this.#uncollectedBytes += byteLength;
-    this.#uncollected.register(region.buffer, byteLength);
+    this.#dropped.add(region.buffer, byteLength, () => {
+      this.#count--;
+    });
   }
 }
 

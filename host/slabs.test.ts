@@ -7,6 +7,7 @@ import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
 import { SlabAllocator } from "./slabs.ts";
 
 const PAGE = 65_536;
+const MIB = 1_048_576;
 const small = (): SlabAllocator => new SlabAllocator({ slabBytes: [4 * PAGE, 8 * PAGE] });
 
 const SHARED_SLABS = [1_024 * PAGE];
@@ -92,6 +93,16 @@ describe("SlabAllocator", () => {
     for (const block of blocks) allocator.free(block);
     const again = Array.from({ length: perSlab * 2 }, () => allocator.allocate(32 * PAGE)!);
     expect(again.filter(({ buffer }) => buffer instanceof ArrayBuffer).length).to.be.greaterThan(0);
+  });
+
+  it("has one ordinary slab that V8 counts as large, whatever sizes there are", () => {
+    const allocator = new SlabAllocator();
+    const blocks = Array.from({ length: 16 }, (_, i) =>
+      [1, 2, 3].map(() => allocator.allocate((17 + i) * PAGE)!),
+    ).flat();
+    const buffers = [...new Set(blocks.map(({ buffer }) => buffer))].filter(({ byteLength }) => byteLength > 2 * MIB);
+    expect(buffers.length).to.equal(16);
+    expect(buffers.map((buffer) => buffer instanceof ArrayBuffer)).to.deep.equal([true, ...new Array(15).fill(false)]);
   });
 
   it("gives nobody a view: what a host function has kept does not show the slot's next owner", () => {

@@ -7,6 +7,7 @@
 import type { MemoryAllocator, MemoryBlock } from "../vm/index.ts";
 import { ASKED_FROM_BYTES, hasAddressSpace, MAPPED_BYTES } from "./address-space.ts";
 import { cleanBytes } from "./cleaning.ts";
+import { DroppedBuffers } from "./dropped-buffers.ts";
 import type { Executor } from "./executor.ts";
 import { checkSlabs } from "./options.ts";
 import { allocateAlone, RegionPool } from "./regions.ts";
@@ -36,7 +37,7 @@ const HOT_REUSES = 3;
 const BYTES_PER_CHARGE = 16;
 /** A large slab that nobody has used for so long is dropped, between once and twice. */
 const KEPT_MS = 1_000;
-/** Slabs from this size on are shared buffers. */
+/** Slabs from this size on are shared buffers; from {@link MAPPED_BYTES} on all but one are. */
 const SHARED_FROM_BYTES = 64 * MIB;
 
 class Slab {
@@ -169,11 +170,9 @@ export class SlabAllocator implements MemoryAllocator {
   #refusals = 0;
   /** The index of the largest slabs that the system may give. */
   #maxStep: number;
-  /** Bytes of shared buffers that were dropped and that V8 has not collected yet. */
-  #uncollectedBytes = 0;
-  readonly #uncollected = new FinalizationRegistry<number>((byteLength) => {
-    this.#uncollectedBytes -= byteLength;
-  });
+  /** Ordinary slabs of {@link MAPPED_BYTES} and more. */
+  #ordinary = 0;
+  readonly #dropped = new DroppedBuffers();
 
   /** Throws `TypeError` or `RangeError` for an option that is not what it has to be. */
   constructor(options: SlabOptions = {}) {
@@ -182,7 +181,7 @@ export class SlabAllocator implements MemoryAllocator {
     this.#maxStep = this.#slabBytes.length - 1;
     this.#classes = new Array<SizeClass | null>((options.maxPages ?? 32) + 1).fill(null);
     this.#executor = options.executor ?? null;
-    this.regions = options.executor?.isDeterministic === false ? new RegionPool() : null;
+    this.regions = options.executor?.isDeterministic === false ? new RegionPool({ dropped: this.#dropped }) : null;
     this.#cleaner = options.executor === undefined ? null : new Cleaner(this, options.executor);
   }
 
@@ -283,20 +282,25 @@ export class SlabAllocator implements MemoryAllocator {
     const at = roomy.indexOf(slab);
     if (at >= 0) roomy.splice(at, 1);
     this.#toClean.delete(slab);
-    if (slab.buffer instanceof ArrayBuffer) return;
-    this.#uncollectedBytes += slab.buffer.byteLength;
-    this.#uncollected.register(slab.buffer, slab.buffer.byteLength);
+    if (slab.buffer instanceof ArrayBuffer) {
+      if (slab.buffer.byteLength >= MAPPED_BYTES) this.#ordinary--;
+      return;
+    }
+    // Its other slots have never been used.
+    this.#dropped.add(slab.buffer, slab.fresh * slab.size.byteLength);
   }
 
   /** Throws when the system gives no more. */
   #newBuffer(byteLength: number): ArrayBufferLike {
-    // V8 counts the bytes of buffers as if all of them were touched, and collects whenever some hundred million were
-    // added: half the time of starting 100,000 guests. Shared ones it does not count. But then nothing tells it to
-    // collect those that were dropped, so until it has, new ones are not shared.
-    if (byteLength < SHARED_FROM_BYTES || this.#uncollectedBytes > 0 || typeof SharedArrayBuffer === "undefined") {
-      return new ArrayBuffer(byteLength);
+    // V8 counts the bytes of buffers as if all of them were touched, and collects whenever 64 MiB were added: slabs of many
+    // sizes would make it collect all the time. Shared ones it does not count.
+    const isCounted = byteLength < MAPPED_BYTES || (byteLength < SHARED_FROM_BYTES && this.#ordinary === 0);
+    if (!isCounted && typeof SharedArrayBuffer !== "undefined" && this.#dropped.mayShare(byteLength)) {
+      return new SharedArrayBuffer(byteLength);
     }
-    return new SharedArrayBuffer(byteLength);
+    const buffer = new ArrayBuffer(byteLength);
+    if (byteLength >= MAPPED_BYTES) this.#ordinary++;
+    return buffer;
   }
 
   /** Null when the system gives no more, or would have too little left. */
