@@ -122,6 +122,25 @@ describe("Registry", () => {
     expect([names(0), names(1), names(2), group.used(Account.Memory)]).to.deep.equal([[], [], [], 0]);
   });
 
+  it("knows a process by the names that its group, or one above, has put for it, and by no others", () => {
+    const registry = new Registry();
+    const above = namesGroup();
+    const [own, other] = [above.child(new Scheduler(), {}), above.child(new Scheduler(), {})];
+    registry.put("of its own", process(1), own, own);
+    registry.put("of one above", process(1), above, own);
+    registry.put("of a stranger", process(1), other, own);
+    registry.put("of nobody yet", process(1), own, null);
+    registry.put("elsewhere", { nodeId: 7n, processId: 1n }, own, own);
+    expect(registry.namesOf(1n)).to.deep.equal(["of its own", "of one above"]);
+    // Taken over, given back, and given to somebody whom nobody knows.
+    registry.put("of its own", process(1), other, own);
+    registry.put("of a stranger", process(1), own, own);
+    registry.put("of one above", process(1), above, null);
+    expect(registry.namesOf(1n)).to.deep.equal(["of a stranger"]);
+    for (const [name] of [...registry.entries()]) registry.remove(name);
+    expect(registry.namesOf(1n)).to.deep.equal([]);
+  });
+
   it("a reserved name is registered at the end of the reservation, unless somebody came later", () => {
     const registry = new Registry();
     const group = namesGroup();

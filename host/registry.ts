@@ -27,14 +27,23 @@ class Entry implements Registered, Pending {
   readonly byteLength: number;
   readonly version: Version | null;
   order: number;
+  /** Whether the process is known by it: nobody is by what strangers call them. */
+  isOwn: boolean;
   // Those that its group has.
   earlier: Pending | null = null;
   later: Pending | null = null;
-  // Those that its process has.
+  // Those that its process is known by.
   previous: Entry | null = null;
   next: Entry | null = null;
 
-  constructor(registry: Registry, name: string, registered: Registered, group: Group, order: number) {
+  constructor(
+    registry: Registry,
+    name: string,
+    registered: Registered,
+    group: Group,
+    order: number,
+    holder: Group | null,
+  ) {
     this.registry = registry;
     this.name = name;
     this.nodeId = registered.nodeId;
@@ -43,6 +52,7 @@ class Entry implements Registered, Pending {
     this.version = splitVersion(name)[1];
     this.byteLength = bytesOfName(name, this.version);
     this.order = order;
+    this.isOwn = isOwn(registered, group, holder);
   }
 
   /** Unless somebody else has the name by now. */
@@ -51,7 +61,7 @@ class Entry implements Registered, Pending {
   }
 }
 
-/** The names of one process, in the order of their registration. */
+/** The names that a process is known by, in the order of their registration. */
 class ProcessNames extends TagEntry {
   first: Entry | null = null;
   last: Entry | null = null;
@@ -104,15 +114,18 @@ export class Registry {
     return this.#entries.get(name)?.group;
   }
 
-  /** Registers or overwrites; false when the group refuses, and nothing has changed then. */
-  put(name: string, registered: Registered, group: Group): boolean {
+  /**
+   * Registers or overwrites; false when the group refuses, and nothing has changed then. `holder` is the group of the process
+   * that has the number; null if none has.
+   */
+  put(name: string, registered: Registered, group: Group, holder: Group | null = group): boolean {
     const former = this.#entries.get(name);
     // A full group can still overwrite its names: they cost what they did.
     if (former?.group === group) {
-      this.#overwrite(former, registered);
+      this.#overwrite(former, registered, holder);
       return true;
     }
-    const entry = new Entry(this, name, registered, group, this.#puts++);
+    const entry = new Entry(this, name, registered, group, this.#puts++, holder);
     // Given back first, so that a full group above both can still replace one by the other.
     if (former !== undefined) uncharge(former);
     if (!charge(entry)) {
@@ -128,18 +141,20 @@ export class Registry {
   }
 
   /** In its place: V8 makes a table anew when as many as it holds have come and gone. */
-  #overwrite(entry: Entry, { nodeId, processId }: Registered): void {
+  #overwrite(entry: Entry, registered: Registered, holder: Group | null): void {
+    const { nodeId, processId } = registered;
     this.#overtake(entry.name);
     this.#delist(entry);
     entry.nodeId = nodeId;
     entry.processId = processId;
     entry.order = this.#puts++;
+    entry.isOwn = isOwn(registered, entry.group, holder);
     this.#enlist(entry);
   }
 
   /** Into the lists of its process and of its versions. */
   #enlist(entry: Entry): void {
-    this.#addToProcess(entry);
+    if (entry.isOwn) this.#addToProcess(entry);
     if (isVersioned(entry)) {
       const { name } = entry;
       const [base] = splitVersion(name);
@@ -153,7 +168,7 @@ export class Registry {
   }
 
   #delist(entry: Entry): void {
-    this.#removeFromProcess(entry);
+    if (entry.isOwn) this.#removeFromProcess(entry);
     if (!isVersioned(entry)) return;
     const [base] = splitVersion(entry.name);
     const versions = this.#versioned.get(base)!;
@@ -227,7 +242,10 @@ export class Registry {
     return this.#entries.entries();
   }
 
-  /** The names of a process in the order of their registration, the first so many of them. */
+  /**
+   * The names that a process is known by, which its own group or one above has put, in the order of their registration:
+   * the first so many of them.
+   */
   namesOf(processId: bigint, maxCount = Number.POSITIVE_INFINITY): string[] {
     const names: string[] = [];
     let entry = this.#byProcess.get(processId)?.first ?? null;
@@ -264,6 +282,11 @@ export class Registry {
     const isOvertaken = isApart ? this.#entries.has(name) : reservation.isOvertaken;
     return registered === null || isOvertaken || this.put(name, registered, group);
   }
+}
+
+/** Whether a group that puts a name for a process speaks for it. */
+function isOwn({ nodeId }: Registered, group: Group, holder: Group | null): boolean {
+  return nodeId === 0n && holder !== null && holder.isWithin(group);
 }
 
 /** What a group pays for a name. */

@@ -33,9 +33,11 @@ export const REGISTRY_FUNCTIONS: readonly HostFunction[] = [
     },
     (guest, at, length, nodeId, processId) => {
       const name = nameOf(guest, at, length);
-      const { registry, group } = guest.process;
+      const { registry, group, environment, pid } = guest.process;
+      // One that is being started sees itself alone.
+      const holder = processId === BigInt(pid) ? group : (environment.get(Number(processId))?.group ?? null);
       if (!mayChange(guest, name)) throw guest.trap("the name of a group that the caller does not see");
-      if (!registry.put(name, { nodeId, processId }, group)) throw guest.trap("too many registered names");
+      if (!registry.put(name, { nodeId, processId }, group, holder)) throw guest.trap("too many registered names");
       guest.process.runtime.counts.registryWrites++;
     },
   ),

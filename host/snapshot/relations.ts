@@ -6,8 +6,11 @@ import type { Environment } from "../environment.ts";
 import type { Process } from "../process.ts";
 import { type Fields, invalid, mismatch, unsavable } from "./fields.ts";
 
-/** What becomes of links and monitors with processes that have no name, or of whose name there is none. */
+/** What becomes of links and monitors with processes that have no name, or of whose name there is none, and of names that others have. */
 export type Relations = "require" | "drop";
+
+/** Names of a process that is saved: they are written in one step. */
+const MAX_SAVED_NAMES = 1_024;
 
 /** The names of processes, of those that are in one environment. */
 export class Names {
@@ -41,7 +44,9 @@ export function relationsState(process: Process, names: Names, relations: Relati
     const name = nameOf(other, "it monitors");
     if (name !== undefined) monitors.push(name);
   }
-  return { links, monitors, names: [...names.of(process)] };
+  const own = names.of(process, MAX_SAVED_NAMES + 1);
+  if (own.length > MAX_SAVED_NAMES) throw unsavable(`it has more than ${MAX_SAVED_NAMES} registered names`);
+  return { links, monitors, names: [...own] };
 }
 
 export const enum TargetKind {
@@ -94,26 +99,35 @@ export function findTarget(process: Process, { kind, name }: Target, relations: 
 function find(process: Process, name: string, relations: Relations): BasicProcess | null {
   const { environment } = process;
   const registered = environment.registry.get(name);
-  const found = registered === undefined ? undefined : environment.get(Number(registered.processId));
+  const found = registered?.nodeId === 0n ? environment.get(Number(registered.processId)) : undefined;
   if (found !== undefined && process.sees(found)) return found;
   if (relations === "drop") return null;
   throw mismatch(`no process is registered as ${JSON.stringify(name)}`);
 }
 
+/** Why a name cannot be taken again; null if it can. */
+function whyTaken(name: string, process: Process): string | null {
+  const { environment } = process;
+  const { registry } = environment;
+  const known = registry.get(name);
+  const holder = known?.nodeId === 0n ? environment.get(Number(known.processId)) : undefined;
+  if (holder !== undefined) return `process ${holder.pid} is registered as ${JSON.stringify(name)}`;
+  const owner = registry.groupOf(name);
+  return owner !== undefined && !process.seesGroup(owner) ? `${JSON.stringify(name)} is somebody else's` : null;
+}
+
 /**
- * Throws `SnapshotError`: for names that others have, for others that are missing, and when a group refuses. Nobody has
- * heard of the process then.
+ * Throws `SnapshotError`: for names that others have and for others that are missing, unless they may be left out, and when a
+ * group refuses. Nobody has heard of the process then.
  */
 export function restoreRelations(fields: Fields, process: Process, relations: Relations): void {
   const { environment, group } = process;
   const { registry } = environment;
-  const names = fields.texts("names");
-  for (const name of names) {
-    const known = registry.get(name);
-    const holder = known === undefined ? undefined : environment.get(Number(known.processId));
-    if (holder !== undefined) throw mismatch(`process ${holder.pid} is registered as ${JSON.stringify(name)}`);
-    const owner = registry.groupOf(name);
-    if (owner !== undefined && !process.seesGroup(owner)) throw mismatch(`${JSON.stringify(name)} is somebody else's`);
+  const names: string[] = [];
+  for (const name of fields.texts("names")) {
+    const taken = whyTaken(name, process);
+    if (taken === null) names.push(name);
+    else if (relations === "require") throw mismatch(taken);
   }
   const links = fields.records("links").map((link) => {
     const other = find(process, link.text("name"), relations);

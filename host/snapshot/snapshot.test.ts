@@ -254,6 +254,43 @@ describe("what a saved process takes along", () => {
     expect(elsewhere.runtime.environment.registry.get("hello")).to.include({ processId: 3n });
   });
 
+  it("no names that strangers have put for its number, and those that they have taken are refused, or left out", async () => {
+    const host = new TestHost();
+    const { runtime, executor } = host;
+    const [own, other] = [runtime.createGroup(), runtime.createGroup()];
+    const put = (node: number, pid: string) =>
+      `(call $registry::put (i32.const 100) (i32.const 5) (i64.const ${node}) ${pid})`;
+    const module = compileGuest(
+      `${EXPORTS} (func (export "main") ${put(0, SELF)} (call $process::sleep_ms (i64.const -1)))`,
+    );
+    const stranger = compileGuest(
+      `${EXPORTS} (data (i32.const 100) "evils") (func (export "main") ${put(0, "(i64.const 1)")} (i32.store8 (i32.const 101) (i32.const 65))
+        ${put(7, "(i64.const 1)")} (call $process::sleep_ms (i64.const -1)))`,
+    );
+    const handle = host.start(module, { group: own });
+    executor.runUntilIdle();
+    const quiet = await saved(host, handle);
+    const shutIn = { visibility: "own" } as const;
+    const attacker = host.start(stranger, { group: other, config: shutIn });
+    executor.runUntilIdle();
+    expect(attacker.stats.state).to.equal("waiting");
+    expect((await saved(host, handle, { stop: true })).length).to.equal(quiet.length);
+    executor.runUntilIdle();
+    // Now it takes the name, which nobody living has.
+    const taker = compileGuest(
+      `${EXPORTS} (func (export "main") ${put(0, SELF)} (call $process::sleep_ms (i64.const -1)))`,
+    );
+    host.start(taker, { group: other, config: shutIn });
+    executor.runUntilIdle();
+    const config = { visibility: "own" } as const;
+    const refusedWork = runtime.restore(quiet, { modules: [module], group: own, config });
+    executor.runUntilIdle();
+    expect(await refusal(refusedWork)).to.include('is registered as "hello"');
+    const back = await restored(host, quiet, [module], { relations: "drop", group: own, config });
+    expect(back.stats.state).to.equal("waiting");
+    expect(runtime.environment.registry.get("hello")).to.not.include({ processId: BigInt(back.pid) });
+  });
+
   it("its limits and rights, as far as the restorer has them", async () => {
     const host = new TestHost();
     const module = compileGuest(`${EXPORTS} (func (export "main") (call $process::sleep_ms (i64.const 10))
