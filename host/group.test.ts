@@ -2,6 +2,8 @@ import { expect } from "chai";
 import { compileSync, eventLoopTurn } from "../vm/index.ts";
 import { textToBinary } from "../vm/text/index.ts";
 import type { Executor } from "./executor.ts";
+import { guestFunctions } from "./functions/host-definition.ts";
+import { compileGuest } from "./functions/testing.ts";
 import { Account, Group, MAX_GROUP_DEPTH } from "./group.ts";
 import { Runtime } from "./runtime.ts";
 import { reasonText } from "./signal.ts";
@@ -84,7 +86,9 @@ describe("Group", () => {
     const top = root();
     const named = top.named(scheduler, { name: "tenant" })!;
     expect(top.named(scheduler, { name: "tenant" })).to.equal(named);
-    named.named(scheduler, { name: "inside" });
+    const inside = named.named(scheduler, { name: "inside" })!;
+    expect(() => named.dispose()).to.throw(TypeError, "in use");
+    inside.dispose();
     named.dispose();
     expect(top.used(Account.Memory)).to.equal(0);
     const next = top.named(scheduler, { name: "tenant" })!;
@@ -92,6 +96,7 @@ describe("Group", () => {
     // One of the same name that the embedder has made is none of those.
     top.child(scheduler, { name: "tenant" }).dispose();
     expect(top.named(scheduler, { name: "tenant" })).to.equal(next);
+    next.dispose();
     top.dispose();
     expect(top.used(Account.Memory)).to.equal(0);
   });
@@ -186,6 +191,9 @@ describe("Group", () => {
       for (let k = 0; k < 700; k++) registry.put(`${i}:${k}`, registered, each);
     }
     group.close();
+    // Nothing of all that is done in one step.
+    for (const each of groups) expect(() => each.dispose()).to.throw(TypeError, "in use");
+    expect(registry.size).to.equal(2_800);
     const left: number[] = [];
     for (const _ of group.end()) {
       if (left.length === 0) registry.put("0:600", registered, runtime.group);
@@ -194,6 +202,36 @@ describe("Group", () => {
     expect(left).to.deep.equal([2544, 2288, 2101, 1845, 1589, 1401, 1145, 889, 701, 445, 189, 1]);
     expect(registry.get("0:600")).to.include(registered);
     expect(runtime.group.used(Account.Names)).to.equal(1);
+  });
+
+  it("takes back messages of timers that found no room with others", async () => {
+    const { runtime, executor } = testRuntime({ functions: [guestFunctions] });
+    const never = compileGuest(
+      `(func (export "main") (drop (call $message::receive (i32.const 0) (i32.const 1) (i64.const -1))))`,
+    );
+    const mailbox = { maxMessages: 1, maxBytes: 1_000 };
+    const receiver = runtime.spawn(never, { entry: "main", config: { mailbox } });
+    executor.runUntilIdle();
+    const group = runtime.createGroup();
+    const sender = compileGuest(
+      `(func (export "main") (param $receiver i64) (local $i i32)
+        (loop $again
+          (call $message::create_data (i64.const 1) (i64.const 0))
+          (drop (call $timer::send_after (local.get $receiver) (i64.const 1)))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get $i) (i32.const 600)))))`,
+    );
+    runtime.spawn(sender, { entry: "main", args: [BigInt(receiver.pid)], group });
+    executor.runUntilIdle();
+    expect(receiver.stats.mailbox).to.equal(600);
+    expect(group.used(Account.Timers)).to.equal(599);
+    await settled(runtime.endGroup(group), executor);
+    expect(receiver.stats.mailbox).to.equal(1);
+    expect([group.used(Account.Timers), group.used(Account.Memory)]).to.deep.equal([0, 512]);
+    expect(runtime.group.used(Account.Timers)).to.equal(0);
+    receiver.kill();
+    executor.runUntilIdle();
+    expect(runtime.group.used(Account.Memory)).to.equal(0);
   });
 
   it("of many processes ends them some at a time", async () => {

@@ -70,6 +70,7 @@ const GROUP_BYTES = 2_048;
 
 /** What outlives its process, but not its group. */
 export interface Pending extends Member<Pending> {
+  /** Its group ends: it gives back what it cost. */
   cancel(): void;
 }
 
@@ -360,17 +361,14 @@ export class Group {
    */
   *end(): Generator<void, void> {
     for (const child of [...this.#children]) yield* child.end();
-    yield* this.#cancelPending();
-    this.dispose();
-    yield;
-  }
-
-  *#cancelPending(): Generator<void, void> {
     let canceled = 0;
-    for (const item of this.pending.toArray()) {
+    for (let item = this.pending.first; item !== null; item = this.pending.first) {
+      this.pending.delete(item);
       item.cancel();
       if (++canceled % CANCELED_AT_ONCE === 0) yield;
     }
+    this.dispose();
+    yield;
   }
 
   /** Whether it is `other` or inside it. */
@@ -394,14 +392,16 @@ export class Group {
     this.#isClosed = true;
   }
 
-  /** Takes it out of the scheduler. Throws `TypeError` while it has processes or groups. */
+  /**
+   * Takes it out of the scheduler. Throws `TypeError`, and changes nothing, while it has anything: processes, groups, timers,
+   * names. All that takes time: `Runtime.endGroup` ends it some at a time.
+   */
   dispose(): void {
     if (this.#disposed) return;
-    for (const group of this.#named?.values() ?? []) group.dispose();
-    if (this.#used[Account.Processes]! > 0 || this.#children.size > 0) throw new TypeError("the group is in use");
+    const isEmpty = this.#used[Account.Processes] === 0 && this.#children.size === 0 && this.pending.size === 0;
+    if (!isEmpty) throw new TypeError("the group is in use: runtime.endGroup ends all that it has");
     this.#disposed = true;
     this.#isClosed = true;
-    for (const item of this.pending.toArray()) item.cancel();
     this.#metrics?.dispose();
     this.share.dispose();
     const { parent } = this;

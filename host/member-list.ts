@@ -50,3 +50,28 @@ export class MemberList<T extends Member<T>> {
     return members;
   }
 }
+
+/** A list that can be gone through while members come and go. */
+export class WalkedList<T extends Member<T>> extends MemberList<T> {
+  readonly #walks = new Set<{ next: T | null }>();
+
+  override delete(member: T): void {
+    for (const walk of this.#walks) if (walk.next === member) walk.next = member.later;
+    super.delete(member);
+  }
+
+  /** Those that are in it now, without those that go before they are reached. Some that come meanwhile may be among them. */
+  *walk(): Generator<T, void> {
+    const walk = { next: this.first };
+    this.#walks.add(walk);
+    try {
+      for (let left = this.size; left > 0 && walk.next !== null; left--) {
+        const member: T = walk.next;
+        walk.next = member.later;
+        yield member;
+      }
+    } finally {
+      this.#walks.delete(walk);
+    }
+  }
+}

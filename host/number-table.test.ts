@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { MemberList, type Member } from "./member-list.ts";
+import { MemberList, type Member, WalkedList } from "./member-list.ts";
 import { hashOf, NumberTable } from "./number-table.ts";
 
 describe("NumberTable", () => {
@@ -65,6 +65,22 @@ describe("NumberTable", () => {
     list.delete(a!);
     expect(list.first?.name).to.equal("c");
     expect(list.size).to.equal(1);
+  });
+
+  it("is gone through while members come and go: each that stays once, and not for ever", () => {
+    const list = new WalkedList<Named>();
+    const member = (name: string): Named => ({ name, earlier: null, later: null });
+    const members = [..."abcdefg"].map(member);
+    for (const each of members) list.add(each);
+    const seen: string[] = [];
+    for (const { name } of list.walk()) {
+      seen.push(name);
+      const gone = { a: "abc", d: "d", f: "fg" }[name] ?? "";
+      for (const each of members) if (gone.includes(each.name)) list.delete(each);
+      list.add(member(name.toUpperCase()));
+    }
+    expect(seen.join("")).to.equal("adefADE");
+    expect(list.toArray().map(({ name }) => name)).to.deep.equal([..."eADEFADE"]);
   });
 });
 

@@ -50,7 +50,7 @@ import { RuntimeCounts } from "./runtime-counts.ts";
 import type { RuntimeCore, Services, TraceEvent } from "./runtime-core.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { requireScriptedGrants, requireScriptedServices } from "./scripted.ts";
-import { MemberList } from "./member-list.ts";
+import { WalkedList } from "./member-list.ts";
 import type { ExitReason } from "./signal.ts";
 import type { RegionPool } from "./regions.ts";
 import { bytesOfName } from "./registry.ts";
@@ -118,7 +118,7 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
   readonly sleepers: Sleepers;
   readonly #servicesOf: ((process: BasicProcess) => Partial<Services>) | null;
   readonly #plans: LinkPlans;
-  readonly #live = new MemberList<BasicProcess>();
+  readonly #live = new WalkedList<BasicProcess>();
   #environments = 1;
   #defaultConfig: Config | null = null;
   #disposed: Promise<void> | null = null;
@@ -177,8 +177,10 @@ export class Runtime implements RuntimeCore, AsyncDisposable {
     const count = (): void => {
       if (--left === 0) allEnded();
     };
-    for (const [i, process] of this.#live.toArray().entries()) {
-      if (i > 0 && i % KILLED_AT_ONCE === 0) await eventLoopTurn();
+    let seen = 0;
+    for (const process of this.#live.walk()) {
+      if (seen > 0 && seen % KILLED_AT_ONCE === 0) await eventLoopTurn();
+      seen++;
       if (!process.group.isWithin(group)) continue;
       left++;
       process.onExit(count);

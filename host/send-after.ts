@@ -1,7 +1,7 @@
 /**
  * Messages that wait for their time. A timer is counted in its creator's group and outlives its
  * creator, but not its group; a message that finds no room at its receiver stays counted until there is room, so no
- * guest can fill a mailbox with timers.
+ * guest can fill a mailbox with timers, and goes with the group too.
  */
 
 import type { BasicProcess } from "./basic-process.ts";
@@ -68,9 +68,14 @@ export class PendingMessage implements SuspendedSender, Pending {
     this.#forget = () => {};
   }
 
-  /** Drops the message, unless it has been sent. */
+  /** Drops the message, also one that has been sent and finds no room. */
   cancel(): void {
-    if (this.#isOver || this.#isSent) return;
+    if (this.#isOver) return;
+    if (this.#isSent) {
+      this.#receiver?.mailbox.withdraw(this.#message);
+      this.#end();
+      return;
+    }
     this.#forget();
     this.#runtime.executor.disarm(this.#timer);
     this.#message.drop();
