@@ -56,7 +56,10 @@ export interface RuntimeCore {
   readonly executor: Executor;
   readonly scheduler: Scheduler;
   readonly allocator: MemoryAllocator;
-  /** Where the allocator puts large memories; null where it has no such places. */
+  /**
+   * Where the allocator puts large memories; null where it has no such places.
+   * @internal
+   */
   readonly regions: RegionPool | null;
   /** What a process reaches through WASI. Asked once for each that uses it. */
   servicesOf(process: BasicProcess): Services;
