@@ -156,6 +156,11 @@ export class Compilation {
     if (this.#module === null) this.#validation?.release();
   }
 
+  /** What the items that are there so far take of the host's memory. */
+  get itemBytes(): number {
+    return this.#footprint.itemBytes;
+  }
+
   /** Throws `TypeError` before {@link step} has returned true. */
   get module(): CompiledModule {
     if (this.#module === null) throw new TypeError("the module is not compiled yet");
