@@ -76,7 +76,7 @@ export interface CompileOptions {
 }
 
 /** From here on a body's positions are kept when it is lowered: making them for a trap would take milliseconds. */
-const LARGE_BODY_BYTES = 65_536;
+const LARGE_BODY_BYTES = 16_384;
 
 /** Bytes, values or instructions that one step of compiling handles: well below a millisecond. */
 const STEP = 2_000;

@@ -8,7 +8,7 @@ import { Reader } from "../binary/reader.ts";
 import { Num, type ValType } from "../types.ts";
 import type { Expr, Module } from "../module.ts";
 import { Reg, type ModuleCode } from "./code.ts";
-import { Lowering } from "./lower.ts";
+import { Lowering, Part } from "./lower.ts";
 import type { LoweringSource, PositionSink } from "./source.ts";
 import { Category } from "./tables.ts";
 
@@ -58,15 +58,13 @@ export class InstantiationLowering extends Lowering {
     return { reader: new Reader(this.source.data.bytes, 0, 0), locals: [], paramCount: 0, results: [], maxHeight: 0 };
   }
 
-  /** The end of one part: finishes it and begins the next one that has an expression. */
-  protected override nextPart(): boolean {
+  /** The end of one part: finishes it and goes on to the next one, which may have no expression. */
+  protected override nextPart(): Part {
     this.#afterPart?.();
     this.#afterPart = null;
-    while (this.#stage !== Stage.Done) {
-      if (this.#advance()) return true;
-    }
+    if (this.#stage !== Stage.Done) return this.#advance() ? Part.Code : Part.Passed;
     this.finishParts(OPERAND_SLOTS_AFTER_EXPRESSION);
-    return false;
+    return Part.None;
   }
 
   /** Handles the next item of the present stage; true when it has an expression to lower first. */

@@ -24,6 +24,15 @@ import { Vec } from "./vector-code.ts";
 const IS_DELIMITER = new Uint8Array(0x100);
 for (const op of [Op.End, Op.Else, Op.Catch, Op.CatchAll, Op.Delegate]) IS_DELIMITER[op] = 1;
 
+/** What comes after a part of the code. */
+export const enum Part {
+  /** There is more to read. */
+  Code,
+  /** Something that has no code: ask again. */
+  Passed,
+  None,
+}
+
 export class Lowering extends ExceptionLowering {
   constructor(
     source: LoweringSource,
@@ -56,18 +65,22 @@ export class Lowering extends ExceptionLowering {
         if (isAll) continue;
         return false;
       }
-      if (this.reader.position >= this.reader.end && !this.nextPart()) {
-        this.finish();
-        return true;
+      if (this.reader.position >= this.reader.end) {
+        const part = this.nextPart();
+        if (part === Part.Passed) continue;
+        if (part === Part.None) {
+          this.finish();
+          return true;
+        }
       }
       this.instruction();
     }
     return false;
   }
 
-  /** At the end of the code to read: more of it, or false. A body has one part. */
-  protected nextPart(): boolean {
-    return false;
+  /** At the end of the code to read. A body has one part. */
+  protected nextPart(): Part {
+    return Part.None;
   }
 
   /** After the last part of a synthetic function: returns, and makes the frame as high as it turned out. */

@@ -121,6 +121,14 @@ describe("large instructions", () => {
     for (let i = 1; i < lengths.length; i++) expect(lengths[i]! / lengths[i - 1]!).to.be.at.most(2);
   });
 
+  it("segments that instantiation passes over are passed in steps", () => {
+    const module = compileSync(moduleOf(vector(Section.Element, ...Array<Bytes>(20_000).fill([1, 0, 0]))));
+    let steps = 1;
+    while (!module.lower(module.data.funcs.length, false, 1_000)) steps++;
+    // Once for what they hold, and once for where it goes.
+    expect(steps).to.be.within(40, 42);
+  });
+
   it("constants of 128 bits and operands beyond the usual are what they were", () => {
     const deep = compileSync(wat`(module (func (export "f") (result i32) (local $i i32)
       ${"(i32.const 3) (local.get $i) ".repeat(3_000)} (i32.const 7) ${"(i32.add) ".repeat(6_000)}))`);
