@@ -298,6 +298,35 @@ describe("Executor", () => {
 });
 
 describe("an executor that sleeps", () => {
+  it("sleeps in parts where the platform's timers do not reach", () => {
+    let nowMs = 0;
+    const wakes: (readonly [number, () => void])[] = [];
+    const source: TurnSource = {
+      nowMs: () => nowMs,
+      nextTurn: (run) => run(),
+      wakeAfter(delayMs, wake) {
+        wakes.push([delayMs, wake]);
+        return () => {};
+      },
+    };
+    const executor = new Executor({ source });
+    let firedMs = 0;
+    executor.arm(
+      new Timer(() => {
+        firedMs = nowMs;
+      }),
+      2 ** 34,
+    );
+    for (let slept = 0; firedMs === 0; slept++) {
+      expect(slept).to.be.below(50);
+      const [delayMs, wake] = wakes.at(-1)!;
+      expect(delayMs).to.be.within(0, 2 ** 31 - 1);
+      nowMs += delayMs;
+      wake();
+    }
+    expect(firedMs).to.be.within(2 ** 34, 2 ** 34 + 1);
+  });
+
   it("lets go of the platform when nobody waits for a time any more, and sleeps again when somebody does", () => {
     const delays: number[] = [];
     let asleep = 0;

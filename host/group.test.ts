@@ -27,6 +27,15 @@ describe("Group", () => {
     expect(middle.reserve(Account.Memory, 100)).to.equal(true);
   });
 
+  it("has at most 1,024 groups that its guests have named", () => {
+    const top = root();
+    const named = Array.from({ length: 1_025 }, (_, i) => top.named(scheduler, { name: `g${i}` }));
+    expect(named.map((group) => group !== null)).to.deep.equal(named.map((_, i) => i < 1_024));
+    // Those that there are, are found.
+    expect(top.named(scheduler, { name: "g5" })).to.equal(named[5]);
+    expect(top.used(Account.Memory)).to.be.above(1_024 * 1_000);
+  });
+
   it("limits what is in the host's heap apart from what is outside", () => {
     const scheduler = new Scheduler();
     const top = new Group(scheduler, null, null, { maxMemory: 1_000, maxHostMemory: 100 });

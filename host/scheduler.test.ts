@@ -145,6 +145,28 @@ describe("the scheduler", () => {
     expect(sum(usedBy(others)) / flat.now).to.be.at.most(0.25);
   });
 
+  it("lets those of a group that wake up run ahead for a twentieth of the time, however many they are", () => {
+    const simulation = new Simulation();
+    const attackers = simulation.executor.join(1);
+    // A hundredth each, which the credit of each allows.
+    const tasks = Array.from({ length: 100 }, () =>
+      simulation.start(
+        (task) => {
+          task.use(0.06 * MS);
+          return task.sleep(11.94 * MS);
+        },
+        { group: attackers },
+      ),
+    );
+    // All have fallen asleep once before others come, of whom their group would get a thousandth.
+    simulation.executor.runUntilIdle(tasks.length);
+    simulation.hogs(10, simulation.executor.join(1_000));
+    simulation.run(1_000 * MS);
+    const [before, from] = [sum(usedBy(tasks)), simulation.now];
+    simulation.run(2_000 * MS);
+    expect((sum(usedBy(tasks)) - before) / (simulation.now - from)).to.be.within(0.03, 0.052);
+  });
+
   describe("gives one share to", () => {
     const shareBeside = (count: number, begin: (simulation: Simulation, count: (used: number) => void) => void) => {
       const simulation = new Simulation();
@@ -270,6 +292,25 @@ describe("the scheduler", () => {
     const text = order.join("");
     expect(text).to.match(/(ab){20}/);
     expect(sum(usedBy([first, other])) / simulation.now).to.be.at.most(0.9);
+  });
+
+  it("tells small turns apart, however much was used before", () => {
+    const simulation = new Simulation();
+    const tasks = [100, 200, 300].map((charge) =>
+      simulation.start((task) => {
+        task.use(charge);
+        return TurnEnd.Runnable;
+      }),
+    );
+    simulation.executor.runUntilIdle(30);
+    // A double of this size has no room for what a turn adds.
+    for (const task of tasks) simulation.scheduler.chargeLate(task, 2 ** 60);
+    simulation.executor.runUntilIdle(30);
+    for (const task of tasks) task.used = 0;
+    simulation.executor.runUntilIdle(180);
+    const used = usedBy(tasks);
+    expect(Math.min(...used)).to.be.above(9_000);
+    expect(Math.max(...used) - Math.min(...used)).to.be.at.most(300);
   });
 
   it("keeps working after virtual times are brought back to zero", () => {
