@@ -4,7 +4,7 @@
  */
 
 import type { Mailbox } from "./mailbox.ts";
-import { Task, TurnEnd } from "./scheduler.ts";
+import { Task, TurnEnd } from "./task.ts";
 
 /** Senders of one turn, and the charge of each. */
 const ADMITTED_PER_TURN = 256;

@@ -20,7 +20,7 @@ import { Mailbox, type MailboxOwner } from "./mailbox.ts";
 import { DataMessage, MessageKind, type Message, type SuspendedSender } from "./message.ts";
 import { ProcessRelations } from "./process-relations.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
-import { Task, TurnEnd } from "./scheduler.ts";
+import { Task, TurnEnd } from "./task.ts";
 import type { BlockedSend } from "./send-circle.ts";
 import { reasonOf, type ExitReason, type Pid, type Signal } from "./signal.ts";
 

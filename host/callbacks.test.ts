@@ -7,7 +7,7 @@ import { DataMessage } from "./message.ts";
 import { processOf } from "./process.ts";
 import type { ProcessHandle } from "./process-handle.ts";
 import { Runtime } from "./runtime.ts";
-import { Task, TurnEnd } from "./scheduler.ts";
+import { Task, TurnEnd } from "./task.ts";
 import { guest, testFunctions, testRuntime, uncaughtOf } from "./testing.ts";
 
 const boom = (): never => {

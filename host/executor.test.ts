@@ -4,7 +4,7 @@ import { textToBinary } from "../vm/text/index.ts";
 import { Executor, type TurnSource } from "./executor.ts";
 import { ExecutorClock } from "./executor-clock.ts";
 import { Runtime } from "./runtime.ts";
-import { Task, TurnEnd } from "./scheduler.ts";
+import { Task, TurnEnd } from "./task.ts";
 import { Timer } from "./timers.ts";
 
 /** Time passes only by what tasks do. */

@@ -7,7 +7,9 @@
 
 import { DOUBLE_ZERO, eventLoopTurn, isLoopCold } from "../vm/index.ts";
 import { checkExecutor } from "./options.ts";
-import { GroupShare, Scheduler, TurnEnd, type Task } from "./scheduler.ts";
+import { GroupShare } from "./group-share.ts";
+import { Scheduler } from "./scheduler.ts";
+import { TurnEnd, type Task } from "./task.ts";
 import type { Cancel } from "./system.ts";
 import { type Timer, TimerWheel } from "./timers.ts";
 

@@ -8,7 +8,8 @@ import { check, valueText, wholeFuel } from "../vm/index.ts";
 import { MemberList, type Member } from "./member-list.ts";
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GROUP_LIMIT } from "./options.ts";
-import { GroupShare, type Scheduler } from "./scheduler.ts";
+import { GroupShare } from "./group-share.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 /**
  * What is counted. Bytes for memory, bytes of the last second for the log, units of fuel, pieces for the rest. Inside this

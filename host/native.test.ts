@@ -5,7 +5,7 @@ import { Account } from "./group.ts";
 import type { NativeContext, NativeFunction } from "./native.ts";
 import type { ProcessHandle } from "./process-handle.ts";
 import { Runtime } from "./runtime.ts";
-import { Task, TurnEnd } from "./scheduler.ts";
+import { Task, TurnEnd } from "./task.ts";
 import type { Cancel } from "./system.ts";
 import { uncaughtOf } from "./testing.ts";
 

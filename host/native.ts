@@ -10,7 +10,7 @@ import { DataMessage, MessageKind, type Message, type ProcessDied } from "./mess
 import { SEEN_PER_STEP } from "./mailbox.ts";
 import { checkPid, checkReceive, checkSleep, checkTag } from "./options.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
-import { TurnEnd } from "./scheduler.ts";
+import { TurnEnd } from "./task.ts";
 import { type BlockedSend, breakCircle, nextSuspension, NOBODY_MAKES_ROOM } from "./send-circle.ts";
 import { NORMAL, reasonOf, type ExitReason, type Pid } from "./signal.ts";
 import type { Cancel } from "./system.ts";

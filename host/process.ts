@@ -34,7 +34,7 @@ import { ProcessWasi } from "./process-wasi.ts";
 import type { Registry } from "./registry.ts";
 import { ProcessResources } from "./resources.ts";
 import type { RuntimeCore } from "./runtime-core.ts";
-import { TurnEnd } from "./scheduler.ts";
+import { TurnEnd } from "./task.ts";
 import type { BlockedSend } from "./send-circle.ts";
 import { type ExitReason, NORMAL, reasonOf, type Pid } from "./signal.ts";
 

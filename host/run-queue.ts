@@ -50,6 +50,14 @@ export abstract class Entity {
     this.base = parent.queueBase;
   }
 
+  /** Nobody's virtual time goes back. */
+  raise(virtualTime: number): void {
+    this.rebase();
+    if (this.virtualTime >= virtualTime) return;
+    this.virtualTime = virtualTime;
+    if (this.index >= 0) this.parent!.moved(this);
+  }
+
   /** Adds what was used to the virtual time. */
   advance(charge: number): void {
     if (this.weight === DEFAULT_WEIGHT) {

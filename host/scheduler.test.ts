@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { TurnEnd, type GroupShare } from "./scheduler.ts";
-import { GroupShare as Group } from "./scheduler.ts";
+import type { GroupShare } from "./group-share.ts";
+import { TurnEnd } from "./task.ts";
+import { GroupShare as Group } from "./group-share.ts";
 import { hog, jain, percentile, Simulation, type Behaviour, type SimulatedTask } from "./simulation.ts";
 
 /** One slice and one overdraft. */

@@ -4,7 +4,8 @@
  */
 
 import { Executor, type TurnSource } from "./executor.ts";
-import { Task, TurnEnd, type GroupShare } from "./scheduler.ts";
+import type { GroupShare } from "./group-share.ts";
+import { Task, TurnEnd } from "./task.ts";
 
 /** What a task does with a turn: says how much it uses and how the turn ends. */
 export type Behaviour = (task: SimulatedTask, fuel: number) => TurnEnd;

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { compileSync, Store, type Memory, type MemoryBlock } from "../vm/index.ts";
 import { textToBinary } from "../vm/text/index.ts";
 import { Executor } from "./executor.ts";
-import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
+import { GroupShare } from "./group-share.ts";
+import { Task, TurnEnd } from "./task.ts";
 import { SlabAllocator } from "./slabs.ts";
 
 const PAGE = 65_536;

@@ -11,7 +11,8 @@ import { DroppedBuffers } from "./dropped-buffers.ts";
 import type { Executor } from "./executor.ts";
 import { checkSlabs } from "./options.ts";
 import { allocateAlone, RegionPool } from "./regions.ts";
-import { GroupShare, Task, TurnEnd } from "./scheduler.ts";
+import { GroupShare } from "./group-share.ts";
+import { Task, TurnEnd } from "./task.ts";
 import { Timer } from "./timers.ts";
 
 export interface SlabOptions {

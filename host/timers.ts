@@ -4,7 +4,8 @@
  * tick come out in the order they were added. It reads no clock: its owner says what time it is.
  */
 
-import type { GroupShare, Task } from "./scheduler.ts";
+import type { GroupShare } from "./group-share.ts";
+import type { Task } from "./task.ts";
 
 /** From this tick on a deadline counts as never: its timer is armed, and can be cancelled, but time does not reach it. */
 export const FAR = 2 ** 48;

@@ -5,7 +5,7 @@
 
 import { argv } from "node:process";
 import { pathToFileURL } from "node:url";
-import { TurnEnd } from "../../host/scheduler.ts";
+import { TurnEnd } from "../../host/task.ts";
 import { type Behaviour, Simulation } from "../../host/simulation.ts";
 
 /** Uses 95 % of each slice, and sleeps for a microsecond. */

@@ -8,7 +8,7 @@ import { type HostDefinition, Restoration, type Restored, Saving, SnapshotError,
 import { Account } from "../group.ts";
 import type { Process } from "../process.ts";
 import type { ProcessRun, Restoring } from "../process-run.ts";
-import { Task, TurnEnd } from "../scheduler.ts";
+import { Task, TurnEnd } from "../task.ts";
 import { chargeOfStep } from "./price.ts";
 import { storeOptions } from "./restore.ts";
 import { instanceNumber } from "./save.ts";
