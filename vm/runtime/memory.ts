@@ -4,7 +4,7 @@
  */
 
 import { InternalError, Termination, Trap } from "../errors.ts";
-import { MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
+import { BULK_BLOCK_BYTES, MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
 import { Num, pageBytesOf, type MemType } from "../types.ts";
 import type { MemoryBlock } from "./resources.ts";
 import type { Store } from "./store.ts";
@@ -13,8 +13,11 @@ import { WaiterQueue } from "./waiters.ts";
 const GROWTH = 1.5;
 /** Up to so many bytes are copied word by word: making a view costs more. */
 const SHORT_COPY_BYTES = 160;
-/** Less is filled sooner as bytes, in any buffer. */
+/** Less is filled and copied sooner as bytes, in any buffer. */
 const LANES_FROM_BYTES = 512;
+const LANE_BYTES = 8;
+/** Bytes on their way to or from a shared buffer. */
+const PASSING = new Uint8Array(BULK_BLOCK_BYTES + LANE_BYTES);
 /** Of a memory that was given back. */
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
@@ -281,6 +284,10 @@ export class Memory {
     this.#use(move.block);
   }
 
+  get #hasLanes(): boolean {
+    return this.#block.lanes != null;
+  }
+
   /** The place in the buffer of `[address, address + length)`. Throws `Trap` when it is not all inside. */
   #at(address: number, length: number): number {
     if (this.#move !== null) this.finishMove();
@@ -296,7 +303,9 @@ export class Memory {
 
   /** Throws `Trap` out of bounds; nothing is then written. */
   write(address: number, bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.#at(address, bytes.length));
+    const at = this.#at(address, bytes.length);
+    if (passes(bytes.length) && this.#hasLanes) pass(bytes, this.bytes, at);
+    else this.bytes.set(bytes, at);
   }
 
   /** Copies `length` bytes to a buffer, from its index `at` on. Throws `Trap` out of bounds. */
@@ -312,8 +321,8 @@ export class Memory {
   /** Sets `length` bytes to `value`. Throws `Trap` out of bounds. */
   fill(address: number, value: number, length: number): void {
     const at = this.#at(address, length);
-    const { lanes } = this.#block;
-    if (lanes == null || length < LANES_FROM_BYTES) {
+    const lanes = length < LANES_FROM_BYTES ? null : this.#block.lanes;
+    if (lanes == null) {
       this.bytes.fill(value, at, at + length);
       return;
     }
@@ -328,7 +337,9 @@ export class Memory {
   copyFrom(source: Memory, address: number, from: number, length: number): void {
     const at = this.#at(address, length);
     const start = source.#at(from, length);
-    if (source === this) this.bytes.copyWithin(at, start, start + length);
+    if (passes(length) && (at - start) % LANE_BYTES !== 0 && (this.#hasLanes || source.#hasLanes)) {
+      passUnaligned(source.bytes, start, this.bytes, at, length);
+    } else if (source === this) this.bytes.copyWithin(at, start, start + length);
     else this.bytes.set(source.bytes.subarray(start, start + length), at);
   }
 
@@ -375,6 +386,27 @@ export class Memory {
 
 function pagesText(count: bigint): string {
   return `${count} ${count === 1n ? "page" : "pages"}`;
+}
+
+/**
+ * From and to shared buffers V8 copies byte by byte, unless both lie at the same place of a word. So what does not passes through
+ * an ordinary one, which takes a third of the time.
+ */
+function passes(byteLength: number): boolean {
+  return byteLength >= LANES_FROM_BYTES && byteLength <= BULK_BLOCK_BYTES;
+}
+
+function pass(source: Uint8Array, target: Uint8Array, at: number): void {
+  const place = at % LANE_BYTES;
+  PASSING.set(source, place);
+  target.set(PASSING.subarray(place, place + source.length), at);
+}
+
+function passUnaligned(source: Uint8Array, start: number, target: Uint8Array, at: number, length: number): void {
+  const place = start % LANE_BYTES;
+  PASSING.set(source.subarray(start, start + length), place);
+  PASSING.copyWithin(at % LANE_BYTES, place, place + length);
+  target.set(PASSING.subarray(at % LANE_BYTES, (at % LANE_BYTES) + length), at);
 }
 
 function outOfBounds(address: number, length: number): Trap {
