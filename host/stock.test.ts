@@ -3,7 +3,9 @@
 import { expect } from "chai";
 import { Executor } from "./executor.ts";
 import { compileGuest, TestHost } from "./functions/testing.ts";
+import type { ProcessHandle } from "./process-handle.ts";
 import { Runtime } from "./runtime.ts";
+import { reasonText } from "./signal.ts";
 import { Stock, stockedBytes, trimStocks, trimStocksBy } from "./stock.ts";
 import { Timer } from "./timers.ts";
 
@@ -20,6 +22,38 @@ const FILLING = compileGuest(`(memory (export "memory") 1)
     (call $message::create_data (i64.const 1) (i64.const 0))
     (drop (call $message::write_data (i32.const 0) (i32.const 32000)))
     (drop (call $message::send (call $process::process_id))) (br $again)))`);
+
+/**
+ * Sends messages of one byte again and again, of many lengths, to those that were made shortly before or after it, some by timers;
+ * reads what comes, some of it by tags, and traps where the bytes of a message differ.
+ */
+const GOSSIP = compileGuest(`(memory (export "memory") 1)
+  (global $i (mut i32) (i32.const 0))
+  (func $bits (param $from i32) (param $mask i32) (result i32)
+    (i32.and (i32.shr_u (global.get $i) (local.get $from)) (local.get $mask)))
+  (func (export "main") (param $n i32) (local $length i32)
+    (loop $again
+      (global.set $i (i32.add (i32.mul (global.get $i) (i32.const 1664525)) (i32.add (local.get $n) (i32.const 1013904223))))
+      (local.set $length (call $bits (i32.const 9)
+        (select (i32.const 0x7fff) (i32.const 0x7f) (i32.eqz (call $bits (i32.const 3) (i32.const 15))))))
+      (memory.fill (i32.const 64) (local.get $n) (local.get $length))
+      (call $message::create_data (i64.extend_i32_u (call $bits (i32.const 24) (i32.const 3))) (i64.const 0))
+      (drop (call $message::write_data (i32.const 64) (local.get $length)))
+      (i64.store (i32.const 8) (i64.add (call $process::process_id)
+        (i64.sub (i64.extend_i32_u (call $bits (i32.const 5) (i32.const 15))) (i64.const 8))))
+      (if (i32.eqz (call $bits (i32.const 20) (i32.const 15)))
+        (then (drop (call $timer::send_after (i64.load (i32.const 8)) (i64.const 1))))
+        (else (drop (call $message::send (i64.load (i32.const 8))))))
+      (i64.store (i32.const 0) (i64.extend_i32_u (call $bits (i32.const 12) (i32.const 3))))
+      (if (i32.ne (i32.const 9027)
+        (call $message::receive (i32.const 0) (call $bits (i32.const 15) (i32.const 1)) (i64.const 0))) (then (call $check)))
+      (br $again)))
+  (func $check (local $n i32) (local $k i32)
+    (local.set $n (call $message::read_data (i32.const 64) (i32.const 60000)))
+    (if (i32.eqz (local.get $n)) (then (return)))
+    (loop $l
+      (if (i32.ne (i32.load8_u (i32.const 64)) (i32.load8_u offset=64 (local.get $k))) (then (unreachable)))
+      (br_if $l (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (local.get $n)))))`);
 
 describe("stocks", () => {
   beforeEach(empty);
@@ -77,6 +111,32 @@ describe("stocks", () => {
       (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 200)))))`);
     expect(new TestHost().run(toNobody).end).to.equal("normal");
     expect(stockedBytes()).to.be.below(100_000);
+  });
+
+  it("give each message and buffer one owner, whoever is killed while it sends, waits for room, or has timers", () => {
+    const host = new TestHost();
+    const ends = new Set<string>();
+    const config = { mailbox: { maxMessages: 20, maxBytes: 100_000 } };
+    const living: ProcessHandle[] = [];
+    let received = 0;
+    for (let step = 0; step < 700; step++) {
+      const place = step % 8;
+      const handle = living[place];
+      received = Math.max(received, handle?.stats.mailbox ?? 0);
+      if (step % 5 === 0) handle?.kill();
+      if (handle?.process.hasEnded !== false) {
+        living[place] = host.start(GOSSIP, { config, args: [1 + (step % 250)] });
+        living[place].process.onExit((reason) => ends.add(reasonText(reason).split("\n")[0]!));
+      }
+      host.executor.runUntilIdle(1 + (step % 7));
+    }
+    expect(received).to.be.above(20);
+    for (const handle of living) handle.kill();
+    host.executor.runUntilIdle();
+    expect([...ends].filter((end) => end.includes("unreachable"))).to.deep.equal([]);
+    expect(ends.size).to.be.above(1);
+    expect([host.runtime.processCount, host.runtime.group.used("memory")]).to.deep.equal([0, 0]);
+    expect(stockedBytes()).to.be.above(100_000);
   });
 
   it("are trimmed by the time of an executor that gives turns, for which nothing is woken", () => {
