@@ -5,7 +5,8 @@ import { MAX_BACKTRACE_FRAMES, MAX_COUNTED_FRAMES } from "../limits.ts";
 import { Head, Link, type CodeRange } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
 import type { Instance } from "../runtime/instance.ts";
-import type { Activation, Machine } from "./machine.ts";
+import type { ActivationStack } from "./activations.ts";
+import type { Machine } from "./machine.ts";
 
 /** What remains of the turn's fuel after the instruction that trapped at the machine's position. */
 export function fuelAtTrap(x: Machine): number {
@@ -29,7 +30,7 @@ interface FramePlace {
 export function addBacktrace(
   error: TracedError,
   x: Machine,
-  activations: readonly Activation[],
+  stack: ActivationStack,
   isInCode: boolean,
   isEnd = true,
 ): void {
@@ -38,9 +39,9 @@ export function addBacktrace(
   const most = isEnd ? MAX_COUNTED_FRAMES : MAX_BACKTRACE_FRAMES;
   let count = isInCode && x.instance !== null ? walk(x, x.instance, x.fp, x.pc, 0, 0, most, places) : 0;
   // Host frames have no place, so they are limited apart.
-  const lowest = Math.max(0, activations.length - most);
-  for (let i = activations.length - 1; i >= lowest && count < most; i--) {
-    const activation = activations[i]!;
+  const lowest = Math.max(0, stack.length - most);
+  for (let i = stack.length - 1; i >= lowest && count < most; i--) {
+    const activation = stack.at(i);
     if (activation.kind !== "call") continue;
     count = walk(x, activation.instance, activation.fp, activation.pc, 1, count, most, places);
   }

@@ -4,7 +4,6 @@
  */
 
 import { SUSPEND, type HostFunc } from "../runtime/func.ts";
-import type { Instance } from "../runtime/instance.ts";
 import { DirectCaller } from "./caller.ts";
 import { encodeDirect } from "./host-results.ts";
 import { Exit } from "./machine.ts";
@@ -26,7 +25,7 @@ export function callImport(run: RunState): boolean {
     run.importExit = Exit.CallImport;
     return false;
   }
-  pushCall(run, instance);
+  run.stack.pushCall(instance, x);
   const left = x.fuel - x.position;
   run.remaining = left + run.heldFuel;
   run.callerInstance = instance;
@@ -42,7 +41,7 @@ export function callImport(run: RunState): boolean {
       encodeDirect(run.store, host, result, x.words, x.argsAt);
       x.fuel = (x.fuel - run.debt) | 0;
       run.debt = 0;
-      run.activations.pop();
+      run.stack.leaveCall();
       run.next = Next.Run;
       return true;
     }
@@ -51,7 +50,6 @@ export function callImport(run: RunState): boolean {
     run.directCaller?.leave();
     run.directEnd = { error };
   }
-  run.spareCall = null;
   run.importExit = Exit.HostCalled;
   return false;
 }
@@ -61,15 +59,4 @@ export function directCaller(run: RunState, host: HostFunc): DirectCaller {
   run.directCaller ??= new DirectCaller(run);
   run.directCaller.enter(host, run.callerInstance);
   return run.directCaller;
-}
-
-/** As for any other call, but the activation is kept for the next one unless the call stays. */
-function pushCall(run: RunState, instance: Instance): void {
-  const x = run.machine;
-  const activation = (run.spareCall ??= { kind: "call", instance, pc: 0, fp: 0, position: 0 });
-  activation.instance = instance;
-  activation.pc = x.pc;
-  activation.fp = x.fp;
-  activation.position = x.position;
-  run.activations.push(activation);
 }

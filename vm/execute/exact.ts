@@ -6,19 +6,21 @@
 
 import { Head, Link } from "../lower/code.ts";
 import type { Instance } from "../runtime/instance.ts";
-import type { Activation, Machine } from "./machine.ts";
+import type { ActivationStack } from "./activations.ts";
+import type { Machine } from "./machine.ts";
 
 /**
  * Makes every frame go on in exact code, or in fused code as far as it stands at a safe point. `isInCode`: the
  * machine stands in guest code, above the frames that the activations hold.
  */
-export function switchCode(x: Machine, activations: readonly Activation[], exact: boolean, isInCode: boolean): void {
+export function switchCode(x: Machine, stack: ActivationStack, exact: boolean, isInCode: boolean): void {
   const { instance } = x;
   if (isInCode && instance !== null && x.pc !== 0) {
     x.pc = counterpart(instance, x.pc, exact);
     switchCallers(x, instance, x.fp, x.pc, exact);
   }
-  for (const activation of activations) {
+  for (let i = 0; i < stack.length; i++) {
+    const activation = stack.at(i);
     if (activation.kind !== "call" || activation.pc === 0) continue;
     activation.pc = counterpart(activation.instance, activation.pc, exact);
     switchCallers(x, activation.instance, activation.fp, activation.pc, exact);

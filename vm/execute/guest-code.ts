@@ -152,9 +152,7 @@ function leaveCode(run: RunState): void {
   run.callerInstance = x.instance;
   // A tail call from an entry frame: whoever called this instance gets the results directly.
   const isTail = x.pc === 0 && x.fp === x.argsAt;
-  if (!isTail) {
-    run.push({ kind: "call", instance: x.instance!, pc: x.pc, fp: x.fp, position: x.position });
-  }
+  if (!isTail) run.stack.pushCall(x.instance!, x);
   run.next = Next.Call;
 }
 

@@ -126,7 +126,7 @@ export function receive(run: RunState, answer: Answer): void {
 function pushHostFrame(run: RunState, host: HostFunc, argsAt: number, request: FrameRequest): void {
   const { func, args, continuation, state } = request;
   const called = func?.type ?? null;
-  run.push({ kind: "host", host, caller: run.callerInstance, argsAt, continuation, state, called });
+  run.stack.pushHost(host, run.callerInstance, argsAt, continuation, state, called);
   run.charge(FRAME_STEP_FUEL);
   if (func === null || called === null) {
     run.next = Next.Continue;
@@ -155,9 +155,10 @@ function pushHostFrame(run: RunState, host: HostFunc, argsAt: number, request: F
 
 /** The frame function of the topmost activation goes on. */
 export function continueHost(run: RunState, outcome: GuestOutcome | null): void {
-  const activation = run.activations.pop();
-  if (activation?.kind !== "host") throw new InternalError("no frame function to continue");
-  const { host, caller, argsAt, continuation, state, called } = activation;
+  const { top } = run.stack;
+  if (top.kind !== "host") throw new InternalError("no frame function to continue");
+  const { host, caller, argsAt, continuation, state, called } = top;
+  run.stack.pop();
   if (called !== null) run.charge(FRAME_RETURN_FUEL);
   const continuations = continuationsOf(host.definition);
   run.callerInstance = caller;

@@ -175,7 +175,7 @@ export class Invocation {
       run.ending ??= error;
       return;
     }
-    if (error instanceof Termination) addBacktrace(error, run.machine, run.activations, run.isInCode);
+    if (error instanceof Termination) addBacktrace(error, run.machine, run.stack, run.isInCode);
     end(run, error);
   }
 
@@ -195,7 +195,7 @@ export class Invocation {
     const next = run.next;
     return {
       machine: run.machine,
-      activations: run.activations,
+      stack: run.stack,
       inCode: !run.isInCode ? null : run.isInside ? RootKind.Inside : RootKind.At,
       top: next === Next.Return ? RootKind.At : RootKind.During,
       values: this.#typesAtArgs(),
@@ -209,15 +209,15 @@ export class Invocation {
     switch (run.next) {
       case Next.Call: {
         const { callee } = run.machine;
-        const isEntry = run.activations.length === 1 && callee === run.entryAddress;
+        const isEntry = run.stack.length === 1 && callee === run.entryAddress;
         return isEntry ? run.type.params : this.store.typeAt(callee).params;
       }
       case Next.Host:
       case Next.Answer:
         return run.hostParams;
       case Next.Return: {
-        const top = run.activations[run.activations.length - 1];
-        return top?.kind === "entry" ? run.type.results : top?.kind === "host" ? (top.called?.results ?? []) : [];
+        const { top } = run.stack;
+        return top.kind === "entry" ? run.type.results : top.kind === "host" ? (top.called?.results ?? []) : [];
       }
       default:
         return [];

@@ -3,8 +3,6 @@
  * is running. The hot loop copies them into locals and writes them back when it leaves.
  */
 
-import type { FrameState, HostFunc } from "../runtime/func.ts";
-import type { FuncType } from "../types.ts";
 import type { Memory } from "../runtime/memory.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { TableGrowth } from "../runtime/table.ts";
@@ -67,32 +65,6 @@ class Lanes {
     this.u16 = new Uint16Array(buffer, byteOffset, byteLength / 2);
   }
 }
-
-/** To the code of `instance` at `pc`, where P is `position`. */
-export interface CallActivation {
-  readonly kind: "call";
-  instance: Instance;
-  pc: number;
-  fp: number;
-  position: number;
-}
-
-/** Where control goes when a callee returns that is not of the same instance: plain data. */
-export type Activation =
-  /** To the embedder. */
-  | { readonly kind: "entry" }
-  | CallActivation
-  /** To a continuation of a frame function, whose arguments are at `argsAt` and whose caller is the activation below. */
-  | {
-      readonly kind: "host";
-      readonly host: HostFunc;
-      /** The instance that has called it. */
-      readonly caller: Instance | null;
-      readonly argsAt: number;
-      readonly continuation: string;
-      readonly state: FrameState;
-      readonly called: FuncType | null;
-    };
 
 const pool = new FramePool();
 const NO_FRAMES = newFrames(0);

@@ -5,7 +5,8 @@ import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Value } from "../runtime/values.ts";
-import type { Activation, Machine } from "./machine.ts";
+import type { Activation } from "./activations.ts";
+import type { Machine } from "./machine.ts";
 
 /** What happens next, between two pieces of guest code. */
 export const enum Next {

@@ -15,7 +15,8 @@ import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { slotsOf } from "../runtime/values.ts";
 import type { ValType } from "../types.ts";
-import type { Activation, Machine } from "./machine.ts";
+import type { ActivationStack } from "./activations.ts";
+import type { Machine } from "./machine.ts";
 
 /** Reading an instruction for a stack map takes as long as moving so many words. */
 const WORDS_PER_INSTRUCTION = 50;
@@ -23,8 +24,7 @@ const WORDS_PER_INSTRUCTION = 50;
 /** Where an invocation stands. */
 export interface InvocationState {
   readonly machine: Machine;
-  /** Outermost first. */
-  readonly activations: readonly Activation[];
+  readonly stack: ActivationStack;
   /** How the innermost frame stands; null: the machine is not in guest code. */
   readonly inCode: RootKind | null;
   /** How the code of the topmost activation stands: its callee may have returned. */
@@ -60,7 +60,7 @@ export function* traceRoots(store: Store, collection: Collection): Generator<und
 }
 
 function* traceInvocation(store: Store, c: Collection, state: InvocationState): Generator<undefined, void> {
-  const { machine: x, activations, inCode, top, values } = state;
+  const { machine: x, stack, inCode, top, values } = state;
   for (const object of state.pinned) c.forward(object.handle);
   if (x.object !== 0) x.object = c.forward(x.object);
   let at = x.argsAt;
@@ -70,10 +70,10 @@ function* traceInvocation(store: Store, c: Collection, state: InvocationState): 
     if (c.spend(1)) yield;
   }
   if (inCode !== null) yield* traceFrames(c, x, x.instance!, x.fp, x.pc, inCode);
-  for (let i = activations.length - 1; i >= 0; i--) {
-    const activation = activations[i]!;
+  for (let i = stack.length - 1; i >= 0; i--) {
+    const activation = stack.at(i);
     if (activation.kind !== "call") continue;
-    const kind = i === activations.length - 1 ? top : RootKind.During;
+    const kind = i === stack.length - 1 ? top : RootKind.During;
     yield* traceFrames(c, x, activation.instance, activation.fp, activation.pc, kind);
   }
 }

@@ -5,13 +5,7 @@
 
 import { DOUBLE_ZERO } from "../doubles.ts";
 import { Termination } from "../errors.ts";
-import {
-  ACTIVATION_BYTES,
-  ACTIVATIONS_STEP,
-  COLLECTION_STEP_WORDS,
-  FREE_ACTIVATIONS,
-  INITIAL_FRAME_SLOTS,
-} from "../limits.ts";
+import { COLLECTION_STEP_WORDS, INITIAL_FRAME_SLOTS } from "../limits.ts";
 import { valueText } from "../options.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
 import type { HeapObject } from "../runtime/heap-object.ts";
@@ -20,14 +14,13 @@ import { NONE } from "../runtime/lists.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeBits, decodeValue, encodeBits, encodeValue, slotsOf, type Value } from "../runtime/values.ts";
 import type { FuncType, ValType } from "../types.ts";
+import { type Activation, ActivationStack } from "./activations.ts";
 import type { DirectCaller } from "./caller.ts";
 import type { DirectEnd } from "./direct-calls.ts";
 import type { Invocation } from "./invocation.ts";
-import { Exit, Machine, type Activation, type CallActivation } from "./machine.ts";
+import { Exit, Machine } from "./machine.ts";
 import type { Entry } from "./outcome.ts";
 import { Next, type Answer, type InvocationRecord } from "./record.ts";
-
-const ENTRY: Activation = { kind: "entry" };
 
 /** The run whose turn is on the JavaScript stack now, if any. */
 let active: RunState | null = null;
@@ -52,10 +45,8 @@ export class RunState implements InvocationRecord {
   type: FuncType;
   readonly entryAddress: number;
   readonly bits: boolean;
-  /** Where control goes when callees return, outermost first. */
-  activations = firstActivations();
-  /** So many of them may there be before more memory is asked for. */
-  #paidActivations = FREE_ACTIVATIONS;
+  /** Where control goes when callees return. */
+  readonly stack: ActivationStack;
   next: Next = Next.Call;
   /** The host function that has been called and not answered; its results go to `argsAt`. */
   pending: { readonly host: HostFunc; readonly argsAt: number } | null = null;
@@ -87,9 +78,8 @@ export class RunState implements InvocationRecord {
   outcome: GuestOutcome | null = null;
   /** The instance whose code has called the host function that is called, or goes on; null for the embedder. */
   callerInstance: Instance | null = null;
-  /** The caller of direct host functions, an activation for their calls, and how one ended that did not simply return. */
+  /** The caller of direct host functions, and how a call of one ended that did not simply return. */
   directCaller: DirectCaller | null = null;
-  spareCall: CallActivation | null = null;
   directEnd: DirectEnd | null = null;
   /** Why the hot loop has to be left for a call of an import. */
   importExit: Exit = Exit.CallImport;
@@ -103,6 +93,7 @@ export class RunState implements InvocationRecord {
   /** Throws `Termination` when there is no room for frames. */
   constructor(invocation: Invocation, store: Store, { address, type }: Entry, bits: boolean) {
     this.store = store;
+    this.stack = new ActivationStack(store);
     this.invocation = invocation;
     this.type = type;
     this.bits = bits;
@@ -118,12 +109,11 @@ export class RunState implements InvocationRecord {
   restore(record: InvocationRecord): void {
     const added = record.machine.words.byteLength - this.machine.words.byteLength;
     if (added > 0) this.store.reserve("frames", added);
-    this.#payActivations(record.activations.length);
+    this.stack.replace(record.activations);
     this.machine.retire();
     this.machine = record.machine;
     this.machine.run = this;
     this.type = record.type;
-    this.activations = [...record.activations];
     this.next = record.next;
     this.pending = record.pending;
     this.answer = record.answer;
@@ -137,6 +127,11 @@ export class RunState implements InvocationRecord {
     this.maxWords = record.maxWords;
     this.pinned = record.pinned.length === 0 ? NONE : [...record.pinned];
     this.prepaid = record.prepaid;
+  }
+
+  /** For snapshots. */
+  get activations(): readonly Activation[] {
+    return this.stack.list();
   }
 
   /** Its turn is on the JavaScript stack. */
@@ -206,28 +201,10 @@ export class RunState implements InvocationRecord {
     }
   }
 
-  /** Adds where control goes when the callee that is entered next returns. Throws `Termination`. */
-  push(activation: Activation): void {
-    if (this.activations.length >= this.#paidActivations) this.#payActivations(this.activations.length + 1);
-    this.activations.push(activation);
-  }
-
-  /** They lie in V8's heap, and a guest can have tens of thousands. As with frames, the most that there were count until the end. */
-  #payActivations(count: number): void {
-    if (count <= this.#paidActivations) return;
-    const added = Math.ceil((count - this.#paidActivations) / ACTIVATIONS_STEP) * ACTIVATIONS_STEP;
-    this.store.reserve("activations", added * ACTIVATION_BYTES);
-    this.#paidActivations += added;
-  }
-
   /** Gives back what it has taken. It has ended. */
   retire(): void {
-    const { accountant } = this.store;
-    accountant.release("frames", this.machine.words.byteLength);
-    const paid = this.#paidActivations - FREE_ACTIVATIONS;
-    if (paid > 0) accountant.release("activations", paid * ACTIVATION_BYTES);
-    this.#paidActivations = FREE_ACTIVATIONS;
-    this.activations = [];
+    this.store.accountant.release("frames", this.machine.words.byteLength);
+    this.stack.retire();
     this.machine.retire();
   }
 
@@ -250,11 +227,4 @@ export class RunState implements InvocationRecord {
     }
     return values;
   }
-}
-
-/** Room for a call and one inside it: what waits in a host function has most often one, and pushing makes room for 17. */
-function firstActivations(): Activation[] {
-  const activations: Activation[] = [ENTRY, ENTRY, ENTRY];
-  activations.length = 1;
-  return activations;
 }

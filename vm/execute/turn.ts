@@ -21,7 +21,7 @@ export function runTurn(run: RunState, fuel: number, exact: boolean): Outcome {
   // And while objects move only what waits for them.
   if (run.store.isCollecting && !run.awaitsCollection) run.store.finishCollection();
   run.awaitsCollection = false;
-  if (exact !== x.isExact) switchCode(x, run.activations, exact, run.isInCode);
+  if (exact !== x.isExact) switchCode(x, run.stack, exact, run.isInCode);
   x.isExact = exact;
   if (run.remaining <= 0) return isWaiting(run) ? waiting(run) : yielded(run, "fuel");
   if (run.next === Next.Run) reenterCode(run, exact);
@@ -130,8 +130,7 @@ function enter(run: RunState, address: number, argsAt: number): boolean {
 /** The callee of the topmost activation has returned, its results at `argsAt`. */
 function returnTo(run: RunState, argsAt: number): void {
   const x = run.machine;
-  const activation = run.activations[run.activations.length - 1];
-  if (activation === undefined) throw new InternalError("return without an activation");
+  const activation = run.stack.top;
   switch (activation.kind) {
     case "entry":
       run.values = run.decode(run.type.results, argsAt, run.bits);
@@ -140,8 +139,7 @@ function returnTo(run: RunState, argsAt: number): void {
       run.retire();
       return;
     case "call":
-      run.activations.pop();
-      run.spareCall ??= activation;
+      run.stack.pop();
       x.pc = activation.pc;
       x.fp = activation.fp;
       x.position = activation.position;

@@ -25,15 +25,22 @@ export function trapped(run: RunState, error: unknown, isInCode = false): void {
     return;
   }
   const isContainable = error instanceof Trap || error instanceof GuestExit;
-  const contains = isContainable ? run.activations.findLastIndex(({ kind }) => kind === "host") : -1;
+  const contains = isContainable ? topmostHost(run) : -1;
   if (error instanceof Trap || error instanceof Termination) {
-    addBacktrace(error, run.machine, run.activations, isInCode, contains < 0);
+    addBacktrace(error, run.machine, run.stack, isInCode, contains < 0);
   }
   if (contains < 0) throw error;
-  run.activations.length = contains + 1;
+  run.stack.truncate(contains + 1);
   // Not at once: a frame function that passes the trap on must not use the JavaScript stack.
   run.outcome = { kind: "trapped", error: error as Error };
   run.next = Next.Continue;
+}
+
+/** The place of the topmost frame function's activation; -1 if there is none. */
+function topmostHost({ stack }: RunState): number {
+  let at = stack.length - 1;
+  while (at >= 0 && stack.at(at).kind !== "host") at--;
+  return at;
 }
 
 /** Gives an exception to whoever catches it: guest code, or the continuation of a frame function. Throws it if nobody does. */
@@ -41,29 +48,29 @@ export function unwind(run: RunState, exception: number, isInCode: boolean): voi
   const x = run.machine;
   const word = run.store.heap.word(exception, 0);
   let landing = isInCode ? findHandler(x, x.instance!, x.fp, x.pc, word) : null;
-  let top = run.activations.length - 1;
+  let top = run.stack.length - 1;
   for (; landing === null; top--) {
-    const activation = run.activations[top];
-    if (activation?.kind === "host") {
-      run.activations.length = top + 1;
+    const activation = run.stack.at(top);
+    if (activation.kind === "host") {
+      run.stack.truncate(top + 1);
       const error = guestException(run.store, exception);
       run.pinned = added(run.pinned, error.exception);
       run.outcome = { kind: "threw", error };
       run.next = Next.Continue;
       return;
     }
-    if (activation?.kind !== "call") throw uncaught(run, exception, isInCode);
+    if (activation.kind !== "call") throw uncaught(run, exception, isInCode);
     const { instance, fp, pc } = activation;
     if (pc !== 0) landing = findHandler(x, instance, fp, pc - 1, word);
   }
-  run.activations.length = top + 1;
+  run.stack.truncate(top + 1);
   run.isInside = false;
   run.next = land(x, landing, exception, run.remaining) ? Next.Run : Next.Return;
 }
 
 function uncaught(run: RunState, exception: number, isInCode: boolean): GuestException {
   const error = guestException(run.store, exception);
-  addBacktrace(error, run.machine, run.activations, isInCode);
+  addBacktrace(error, run.machine, run.stack, isInCode);
   if (run.parent?.store === run.store) run.parent.pinned = added(run.parent.pinned, error.exception);
   return error;
 }

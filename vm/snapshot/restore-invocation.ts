@@ -7,7 +7,8 @@
 import { GuestExit, Trap } from "../errors.ts";
 import { HOST_FRAME_WORDS } from "../execute/host-calls.ts";
 import { Invocation } from "../execute/invocation.ts";
-import { type Activation, Machine } from "../execute/machine.ts";
+import type { Activation } from "../execute/activations.ts";
+import { Machine } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
 import { INITIAL_FRAME_SLOTS, LOWERING_STEP_INSTRUCTIONS } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";

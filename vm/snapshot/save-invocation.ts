@@ -3,7 +3,7 @@
 import { InternalError, SnapshotError } from "../errors.ts";
 import { hostName } from "../execute/host-results.ts";
 import type { Invocation } from "../execute/invocation.ts";
-import type { Activation } from "../execute/machine.ts";
+import type { Activation } from "../execute/activations.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
