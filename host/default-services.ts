@@ -7,7 +7,8 @@ import type { Executor } from "./executor.ts";
 import { ExecutorClock, type ClockReadings } from "./executor-clock.ts";
 import { SeededRandom } from "./fakes.ts";
 import type { Services } from "./runtime-core.ts";
-import { wakeSoon, type InputStream, type OutputStream, type Random } from "./system.ts";
+import { PLATFORM_RANDOM } from "./platform-random.ts";
+import { wakeSoon, type InputStream, type OutputStream } from "./system.ts";
 
 const NS_PER_MS = 1_000_000;
 
@@ -16,12 +17,6 @@ const GLOBAL_CLOCK: ClockReadings = {
 
   realtime: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1_000)) * 1_000n,
   monotonic: () => BigInt(Math.round(performance.now() * NS_PER_MS)),
-};
-
-const RANDOM: Random = {
-  fill(bytes) {
-    bytes.set(crypto.getRandomValues(new Uint8Array(bytes.length)));
-  },
 };
 
 const NO_INPUT: InputStream = {
@@ -40,7 +35,7 @@ const NO_OUTPUT: OutputStream = {
 
 export function defaultServices(executor: Executor): Services {
   const clock = new ExecutorClock(executor, executor.isVirtual ? null : GLOBAL_CLOCK);
-  const random = executor.isDeterministic ? new SeededRandom(executor.random()) : RANDOM;
+  const random = executor.isDeterministic ? new SeededRandom(executor.random()) : PLATFORM_RANDOM;
   return { clock, random, stdin: NO_INPUT, stdout: NO_OUTPUT, stderr: NO_OUTPUT };
 }
 

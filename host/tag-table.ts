@@ -5,17 +5,12 @@
  */
 
 import { LinearTable } from "./linear-table.ts";
+import { PLATFORM_RANDOM } from "./platform-random.ts";
 import type { Random } from "./system.ts";
 
 /** A tag as two 32-bit halves, the lower first. */
 const wide = new BigInt64Array(1);
 const halves = new Int32Array(wide.buffer);
-
-const PLATFORM: Random = {
-  fill(bytes) {
-    bytes.set(crypto.getRandomValues(new Uint8Array(bytes.length)));
-  },
-};
 
 /** The last word of what is hashed: its length, 8 bytes. */
 const LENGTH_WORD = 8 << 24;
@@ -25,7 +20,7 @@ export class TagHash {
   readonly #key1: number;
 
   /** With a secret key from `random`. */
-  constructor(random: Random = PLATFORM) {
+  constructor(random: Random = PLATFORM_RANDOM) {
     const key = new Int32Array(2);
     random.fill(new Uint8Array(key.buffer));
     this.#key0 = key[0]!;

@@ -1,6 +1,7 @@
 /** Time, randomness and turns of the event loop, as Node has them. */
 
-import type { Cancel, Clock, EventLoop, Random } from "../system.ts";
+import { PlatformRandom } from "../platform-random.ts";
+import type { Cancel, Clock, EventLoop } from "../system.ts";
 
 /** The longest delay of a Node timer; a longer one would fire at once. */
 const MAX_DELAY_MS = 0x7fff_ffff;
@@ -41,12 +42,7 @@ export class NodeClock implements Clock {
   }
 }
 
-export class NodeRandom implements Random {
-  fill(bytes: Uint8Array): void {
-    if (bytes.buffer instanceof ArrayBuffer) crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>);
-    else bytes.set(crypto.getRandomValues(new Uint8Array(bytes.length)));
-  }
-}
+export class NodeRandom extends PlatformRandom {}
 
 export const NODE_EVENT_LOOP: EventLoop = {
   nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
