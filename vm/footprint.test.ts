@@ -59,6 +59,7 @@ describe("what a module takes", () => {
         (n) => moduleOf(FUNC_TYPE, many(Section.Import, n, 1, 97, 1, 98, 0, 0)),
         ITEM_BYTES.import + ITEM_BYTES.func,
       ],
+      tags: [(n) => moduleOf(FUNC_TYPE, many(Section.Tag, n, 0, 0)), ITEM_BYTES.tag],
       fields: [(n) => moduleOf(section(Section.Type, [1, 0x5f], uleb(n), repeat(n, 0x7f, 0))), ITEM_BYTES.field],
     };
     for (const [kind, [of, bytes]] of Object.entries(kinds)) {

@@ -25,7 +25,9 @@ export const ITEM_BYTES = {
   body: 16,
   table: 320,
   memory: 160,
-  tag: 40,
+  /** With how exceptions that it is thrown with lie in heaps; and a parameter. */
+  tag: 320,
+  tagParam: 32,
   global: 256,
   export: 208,
   elementSegment: 240,

@@ -6,7 +6,7 @@
  */
 
 import type { TypeRegistry } from "./type-registry.ts";
-import { Num, type FuncType, type ValType } from "./types.ts";
+import { Num, type ValType } from "./types.ts";
 
 /** First words from here on are exceptions: this plus the tag's number in its store. */
 export const EXCEPTIONS = 0x40_0000;
@@ -115,12 +115,7 @@ export function exceptionWords(params: readonly ValType[]): number {
   return evenWords(params.reduce((words, type) => words + fieldWords(type), FIELDS_AT));
 }
 
-/** The layout of an exception that carries `params`. */
-export function exceptionLayout(types: TypeRegistry, { params }: FuncType): Layout {
-  return layoutOfFields(types, "exception", params);
-}
-
-/** The layouts of an engine's structure and array types, made when they are asked for. */
+/** The layouts of an engine's structure and array types, and of the exceptions of its function types, made when they are asked for. */
 export class Layouts {
   readonly #types: TypeRegistry;
   readonly #layouts: (Layout | undefined)[] = [];
@@ -135,6 +130,11 @@ export class Layouts {
   /** Of a canonical structure or array type that stays alive. */
   of(typeId: number): Layout {
     return (this.#layouts[typeId] ??= this.#make(typeId));
+  }
+
+  /** Of the exceptions with tags of a canonical function type that stays alive: all such tags share it. */
+  ofException(typeId: number): Layout {
+    return (this.#layouts[typeId] ??= layoutOfFields(this.#types, "exception", this.#types.funcType(typeId).params));
   }
 
   isSubtype(sub: number, sup: number): boolean {

@@ -588,7 +588,10 @@ export class Decoding {
     const reader = this.#reader;
     this.footprint.addItem(ITEM_BYTES.tag);
     if (reader.u8() !== 0) throw reader.malformed("malformed tag attribute", reader.position - 1);
-    return reader.u32();
+    const typeIndex = reader.u32();
+    const comp = this.#typeSection.types[typeIndex]?.comp;
+    if (comp?.kind === "func") this.footprint.addItem(comp.params.length * ITEM_BYTES.tagParam);
+    return typeIndex;
   }
 
   /** Null when the expression goes on past its first instructions: `#longExpr` then reads the rest. */

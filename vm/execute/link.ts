@@ -53,6 +53,15 @@ export function link(store: Store, module: CompiledModule, imports: Imports | Li
 const NO_FUNCS = new Int32Array(0);
 /** Of one reference. */
 const HANDLE_BYTES = 4;
+/**
+ * What V8's heap has of a table besides its elements, though the buffer of few of them lies there too; of a memory besides its
+ * bytes; and of a tag, once it was thrown.
+ */
+const TABLE_BYTES = 384;
+const MEMORY_BYTES = 256;
+const TAG_BYTES = 96;
+/** What a memory touches at least that has fewer bytes: a page of the system. */
+const TOUCHED_BYTES = 4_096;
 
 /** What an instance is made of while it grows, and what the store has to get back if it fails. */
 export class Linking {
@@ -77,7 +86,7 @@ export class Linking {
   #ownTables = 0;
   #ownMemories = 0;
   #globalsBefore = 0;
-  #segmentBytes = 0;
+  #ownBytes = 0;
 
   constructor(store: Store, module: CompiledModule) {
     this.#store = store;
@@ -151,7 +160,7 @@ export class Linking {
     this.#ownMemories = this.#memories.length;
     this.#globalsBefore = store.globalCount;
     this.#isAllocating = true;
-    this.#segmentBytes = store.reserve("segments", bytesOfSegments(module));
+    this.#ownBytes = store.reserve("instance", bytesOfInstance(module));
     let imaged: Table[] = NONE;
     for (let i = data.importedTables; i < data.tables.length; i++) {
       const image = module.images.of(i);
@@ -187,7 +196,7 @@ export class Linking {
       for (const table of this.#tables.slice(this.#ownTables)) table.discard();
       for (const memory of this.#memories.slice(this.#ownMemories)) memory.discard();
       store.removeGlobals(this.#globalsBefore);
-      store.accountant.release("segments", this.#segmentBytes);
+      store.accountant.release("instance", this.#ownBytes);
       if (this.#isNewModule) store.removeModule(this.#module);
     }
     if (this.#isPlanned) store.removePlanned();
@@ -196,9 +205,18 @@ export class Linking {
   }
 }
 
-/** Bytes an instance keeps for its segments: a flag each, and the handles of those given by expressions. */
-export function bytesOfSegments({ data, elementItemsAt }: CompiledModule): number {
-  return data.elements.length + data.data.length + elementItemsAt[data.elements.length]! * HANDLE_BYTES;
+/**
+ * Bytes an instance keeps for what is its own, besides what that holds: its tables, memories and tags, and of its segments a flag
+ * each and the handles of those given by expressions.
+ */
+export function bytesOfInstance({ data, elementItemsAt }: CompiledModule): number {
+  const segmentBytes = data.elements.length + data.data.length + elementItemsAt[data.elements.length]! * HANDLE_BYTES;
+  const tableBytes = (data.tables.length - data.importedTables) * TABLE_BYTES;
+  let memoryBytes = (data.memories.length - data.importedMemories) * MEMORY_BYTES;
+  for (let i = data.importedMemories; i < data.memories.length; i++) {
+    if (pageBytesOf(data.memories[i]!) < TOUCHED_BYTES) memoryBytes += TOUCHED_BYTES;
+  }
+  return segmentBytes + tableBytes + memoryBytes + (data.tags.length - data.importedTags) * TAG_BYTES;
 }
 
 /** First words of all globals: imported ones, then its own, which are new. */

@@ -22,6 +22,14 @@ const PASSING = new Uint8Array(BULK_BLOCK_BYTES + LANE_BYTES);
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 const NO_BLOCK: MemoryBlock = { buffer: NO_BYTES.buffer, base: 0, capacity: 0 };
+/** Of all memories without a page, which no allocator is asked for: there may be many. */
+const EMPTY_BLOCK: MemoryBlock = {
+  buffer: NO_BYTES.buffer,
+  base: 0,
+  capacity: 0,
+  bytes: new Uint8Array(NO_BYTES.buffer),
+  view: NO_VIEW,
+};
 
 /** Bytes copied at once when a memory moves: a millisecond of first touches. */
 const MOVE_STEP_BYTES = 524_288;
@@ -81,7 +89,7 @@ export class Memory {
     if (!store.accountant.reserve("memory", byteLength)) {
       throw new Termination("memory limit", `a memory of ${pagesText(min)}`);
     }
-    const block = store.allocator.allocate(byteLength);
+    const block = byteLength === 0 ? EMPTY_BLOCK : store.allocator.allocate(byteLength);
     if (block === null) {
       store.accountant.release("memory", byteLength);
       throw new Termination("host out of memory", `a memory of ${pagesText(min)}`);
@@ -125,7 +133,7 @@ export class Memory {
     this.base = 0;
     this.bytes = NO_BYTES;
     this.view = NO_VIEW;
-    this.store.allocator.free(block, usedBytes);
+    if (block !== EMPTY_BLOCK) this.store.allocator.free(block, usedBytes);
   }
 
   /** The type with its present size as minimum (spec: syntax-meminst). */
@@ -234,7 +242,8 @@ export class Memory {
 
   /** Grows in place, if the block can. */
   #extend(needed: number): boolean {
-    if (this.#move !== null || this.store.allocator.extend?.(this.#block, needed) !== true) return false;
+    if (this.#move !== null || this.#block === EMPTY_BLOCK) return false;
+    if (this.store.allocator.extend?.(this.#block, needed) !== true) return false;
     this.#use(this.#block);
     return true;
   }
@@ -280,7 +289,7 @@ export class Memory {
     this.#setMoving(null);
     const rest = this.bytes.subarray(this.base + move.copied, this.base + this.byteLength);
     move.bytes.set(rest, move.block.base + move.copied);
-    this.store.allocator.free(this.#block, this.byteLength);
+    if (this.#block !== EMPTY_BLOCK) this.store.allocator.free(this.#block, this.byteLength);
     this.#use(move.block);
   }
 

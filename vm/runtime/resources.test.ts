@@ -84,7 +84,7 @@ describe("the accountant", () => {
     expect(ledger.of("memory")).to.equal(3 * 65_536);
     expect(ledger.of("table")).to.equal(100 * 4);
     expect(ledger.of("globals")).to.equal(3 * 16);
-    expect(ledger.of("segments")).to.equal(4 + 3 * 4);
+    expect(ledger.of("instance"), "segments, a table, memories").to.equal(4 + 3 * 4 + 384 + 2 * 256);
     expect(ledger.of("functions")).to.be.within(64, 200);
     const { byteLength, codeByteLength } = instance.module;
     expect(ledger.of("module")).to.equal(byteLength - codeByteLength);
@@ -110,6 +110,25 @@ describe("the accountant", () => {
     instance.callSync("keep", [{}]);
     expect(ledger.of("externs") - before).to.equal(64);
     expect(ledger.of("code"), "all in advance").to.equal(codeByteLength);
+  });
+
+  it("is asked for tables, memories and tags that hold nothing, but not for those that are imported", () => {
+    const ledger = new Ledger();
+    const store = new Store({ accountant: ledger });
+    let before = 0;
+    const added = (bytes: Uint8Array, imports = {}): [Extern[], number] => {
+      const { exports } = instanceOf(bytes, imports, store);
+      const own = ledger.of("instance") - before;
+      before += own;
+      return [[...exports.values()], own];
+    };
+    const [[table, memory, tag], own] = added(wat`(module
+      (table (export "table") 0 funcref) (memory (export "memory") 0) (tag (export "tag")))`);
+    expect(own).to.equal(384 + 256 + 96);
+    const importing = wat`(module
+      (import "m" "table" (table 0 funcref)) (import "m" "memory" (memory 0)) (import "m" "tag" (tag)) (table 0 funcref))`;
+    expect(added(importing, { m: { table, memory, tag } })[1]).to.equal(384);
+    expect(added(wat`(module (memory 0) (memory 0) (tag) (tag) (tag))`)[1]).to.equal(2 * 256 + 3 * 96);
   });
 
   it("is asked for the same whatever is lowered already", () => {
@@ -145,7 +164,7 @@ describe("the accountant", () => {
   });
 
   it("that refuses ends the instantiation, and what it had granted for it is free again", () => {
-    for (const kind of ["memory", "table", "globals", "segments", "module"] as const) {
+    for (const kind of ["memory", "table", "globals", "instance", "module"] as const) {
       const ledger = new Ledger([kind]);
       const store = new Store({ accountant: ledger });
       expect(() => store.instantiateSync(compileSync(EVERYTHING), HOST), kind)

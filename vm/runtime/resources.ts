@@ -14,9 +14,9 @@ export type ResourceKind =
   | "functions"
   | "globals"
   | "heap"
+  | "instance"
   | "memory"
   | "module"
-  | "segments"
   | "table";
 
 /** Asked before each growth. */

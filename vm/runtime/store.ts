@@ -8,7 +8,7 @@ import { InternalError, Termination } from "../errors.ts";
 import { DEFAULT_FRAME_SLOTS } from "../limits.ts";
 import { FUNCREF, type FuncType, Heap, heapOf, isNullable, Num, type ValType } from "../types.ts";
 import { defaultEngine, type Engine } from "../engine.ts";
-import { EXCEPTIONS, exceptionLayout } from "../layouts.ts";
+import { EXCEPTIONS } from "../layouts.ts";
 import {
   ANYTHING,
   check,
@@ -454,7 +454,7 @@ export class Store {
   /** The first word of the exceptions of a tag that has none yet. */
   addTag(tag: Tag): number {
     this.#tags = added(this.#tags, tag);
-    return this.heap.addException(exceptionLayout(this.engine.types, this.engine.types.funcType(tag.typeId)));
+    return this.heap.addException(this.engine.layouts.ofException(tag.typeId));
   }
 
   /** Tags in the order in which their first exceptions came. */

@@ -7,7 +7,7 @@ import type { CompiledModule } from "../compiled-module.ts";
 import { defaultEngine } from "../engine.ts";
 import { CompileError, SnapshotError } from "../errors.ts";
 import type { Invocation } from "../execute/invocation.ts";
-import { bytesOfSegments, compare, type Imports, resolverOf } from "../execute/link.ts";
+import { bytesOfInstance, compare, type Imports, resolverOf } from "../execute/link.ts";
 import type { LinkPlan } from "../execute/link-plan.ts";
 import { DEFAULT_FRAME_SLOTS, MAX_GLOBALS } from "../limits.ts";
 import { GLOBAL_WORDS } from "../lower/source.ts";
@@ -458,7 +458,7 @@ export class StoreReader {
     this.#compare(module, { funcs, tables, memories, globals, tags });
     for (const table of tables) table.own();
     store.addModule(module);
-    store.reserve("segments", bytesOfSegments(module));
+    store.reserve("instance", bytesOfInstance(module));
     const images: Table[] = [];
     for (let i = data.importedTables; i < data.tables.length; i++) {
       const { type } = data.tables[i]!;
