@@ -1,17 +1,18 @@
 /**
  * Gives the scheduler's tasks their turns: one executor for each isolate, that all runtimes join.
- * It measures what turns cost, fires timers between them, lets the event loop go on after each time
+ * It charges turns for their time (turn-price.ts), fires timers between them, lets the event loop go on after each time
  * budget, and does nothing while nobody can run. With a seed all of this follows from the charge
  * and the seed alone.
  */
 
-import { DOUBLE_ZERO, eventLoopTurn, isLoopCold } from "../vm/index.ts";
+import { DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
 import { checkExecutor } from "./options.ts";
 import { GroupShare } from "./group-share.ts";
 import { Scheduler } from "./scheduler.ts";
 import { TurnEnd, type Task } from "./task.ts";
 import type { Cancel } from "./system.ts";
 import { type Timer, TimerWheel } from "./timers.ts";
+import { TurnPrice } from "./turn-price.ts";
 
 /** What an executor needs of the platform. Times are milliseconds with fractions. */
 export interface TurnSource {
@@ -61,37 +62,6 @@ const MAX_DELAY_MS = 0x7fff_ffff;
 const SHORT_BUDGET_MS = 0.5;
 /** Timers are as fine as a short slice: rounding to milliseconds would be most of a small guest's latency. */
 const TICKS_PER_MS = 16;
-/** Time that one slice should not exceed: slow code gets less fuel. */
-const SLICE_NS = 400_000;
-/** Turns of less fuel say too little about the speed of a task. */
-const MEASURED_FUEL = 2_000;
-/** More than that, or a task that was slow once would never be measured again. */
-const MIN_SLICE_FUEL = 4_000;
-/** Of a task's first turn, when nobody knows how dear its fuel is. */
-const FIRST_SLICE_FUEL = 16_000;
-/** Speed that is assumed before anything has been measured: code that V8 has not optimised yet. */
-const COLD_NS_PER_FUEL = 20;
-/** What a turn takes beyond so many times what its fuel usually does is a pause of the host, or code that V8 compiles. */
-const MAX_OUTLIER = 4;
-/**
- * A woken task's own credit is for so much work at the speed of all, or this part of its time if it is slower: cold
- * caches do not exhaust it.
- */
-const MIN_EXPRESS_PART = 0.25;
-/** No turn is cheaper, however coarse the clock. */
-const MIN_NS_PER_FUEL = 0.25;
-/** What a turn may take besides its fuel. */
-const FREE_NS = 10_000;
-/** What firing a timer may take before it counts as a pause. */
-const FIRE_NS = 20_000;
-/** What native code may take between two turns before it counts as a pause. */
-const MAX_NATIVE_NS = 4_000_000;
-/**
- * Pauses are pardoned, since one of 10 ms would cost a task as many rounds of everybody; up to this part of all time, so
- * that nobody lives on pardons.
- */
-const PARDON_RATE = 0.02;
-const MAX_PARDON_NS = 20_000_000;
 /** Timers that fire before somebody has a turn; and before the event loop goes on, with the jumps of virtual time to them. */
 const FIRED_AT_ONCE = 1_024;
 
@@ -100,6 +70,7 @@ export class Executor {
   readonly sliceFuel: number;
   readonly isDeterministic: boolean;
   readonly isVirtual: boolean;
+  readonly #price: TurnPrice;
   readonly #budgetMs: number;
   readonly #source: TurnSource;
   readonly #startMs: number;
@@ -129,9 +100,6 @@ export class Executor {
   #cancelWake: Cancel | null = null;
   /** The task whose promises run before the next turn. */
   #native: Task | null = null;
-  #nsPerFuel = COLD_NS_PER_FUEL;
-  /** Nanoseconds of pauses that may yet go without charge. */
-  #pardonNs = MAX_PARDON_NS;
   #turns = 0;
   #yields = 0;
   readonly #idleHooks = new Set<() => void>();
@@ -148,6 +116,7 @@ export class Executor {
   constructor(options: ExecutorOptions = {}) {
     checkExecutor(options);
     this.sliceFuel = Math.floor(options.sliceFuel ?? 100_000);
+    this.#price = new TurnPrice(this.sliceFuel);
     this.#budgetMs = options.budgetMs ?? 4;
     this.isDeterministic = options.seed !== undefined;
     this.isVirtual = options.virtualTime ?? this.isDeterministic;
@@ -365,8 +334,8 @@ export class Executor {
         beforeMs = this.#virtualMs;
       } else {
         const afterMs = this.nowMs();
-        charge = this.#measured(task, fuel, (afterMs - beforeMs) * 1e6);
-        expressCharge = Math.max(charge * MIN_EXPRESS_PART, Math.min(charge, turnCharge * this.#nsPerFuel));
+        charge = this.#price.ofTurn(task, fuel, (afterMs - beforeMs) * 1e6);
+        expressCharge = this.#price.ofCredit(charge, turnCharge);
         beforeMs = afterMs;
       }
       if (task.yieldsToHost) this.#native = task;
@@ -388,7 +357,7 @@ export class Executor {
     this.#native = null;
     if (task === null || this.isDeterministic) return;
     const endMs = task.touchedMs > this.#lastMs ? task.touchedMs : this.nowMs();
-    this.scheduler.chargeLate(task, this.#pardoned((endMs - this.#lastMs) * 1e6, MAX_NATIVE_NS));
+    this.scheduler.chargeLate(task, this.#price.ofNative((endMs - this.#lastMs) * 1e6));
   }
 
   #sliceOf(task: Task): number {
@@ -396,42 +365,7 @@ export class Executor {
       const quarter = this.sliceFuel / 4;
       return Math.ceil(quarter + (quarter * 3 * this.random()) / 2 ** 32);
     }
-    if (task.sliceFuel === 0) task.sliceFuel = Math.min(this.sliceFuel, FIRST_SLICE_FUEL);
-    return isLoopCold() ? Math.min(task.sliceFuel, MIN_SLICE_FUEL) : task.sliceFuel;
-  }
-
-  /**
-   * With a clock a turn is charged by its nanoseconds: fuel of unlike guests takes unlike time. A slice that took too long makes
-   * the next one shorter at once, one that was used up in less time makes it longer.
-   */
-  #measured(task: Task, slice: number, ns: number): number {
-    const fuelCharge = task.turnCharge;
-    const used = task.turnFuel;
-    if (ns > SLICE_NS) {
-      const fitting = Math.floor((Math.max(used, MIN_SLICE_FUEL) * SLICE_NS) / ns);
-      task.sliceFuel = Math.min(this.sliceFuel, Math.max(MIN_SLICE_FUEL, fitting)) | 0;
-    } else if (used >= slice && slice >= task.sliceFuel) {
-      const fitting = Math.floor((used * SLICE_NS) / Math.max(ns, 1));
-      task.sliceFuel = Math.min(this.sliceFuel, 2 * task.sliceFuel, Math.max(MIN_SLICE_FUEL, fitting)) | 0;
-    }
-    const known = task.nanosecondsPerFuel === 0 ? this.#nsPerFuel : task.nanosecondsPerFuel;
-    if (fuelCharge >= MEASURED_FUEL) {
-      const speed = ns / fuelCharge;
-      task.nanosecondsPerFuel = known + (Math.min(speed, known * MAX_OUTLIER) - known) / 2;
-      this.#nsPerFuel += (Math.min(speed, this.#nsPerFuel * MAX_OUTLIER) - this.#nsPerFuel) / 16;
-    }
-    return this.#pardoned(Math.max(ns, fuelCharge * MIN_NS_PER_FUEL), FREE_NS + fuelCharge * known * MAX_OUTLIER);
-  }
-
-  /** The charge of a turn that is a pause of the host beyond `limitNs`. */
-  #pardoned(ns: number, limitNs: number): number {
-    if (ns <= limitNs) {
-      this.#pardonNs = Math.min(MAX_PARDON_NS, this.#pardonNs + ns * PARDON_RATE);
-      return Math.round(ns);
-    }
-    const pardonNs = Math.min(ns - limitNs, this.#pardonNs);
-    this.#pardonNs -= pardonNs;
-    return Math.round(ns - pardonNs);
+    return this.#price.sliceOf(task);
   }
 
   #fireBackground(nowMs: number): void {
@@ -452,7 +386,7 @@ export class Executor {
     if (payers.length === 0) return;
     if (!this.isDeterministic) {
       const afterMs = this.nowMs();
-      const charge = Math.ceil(this.#pardoned((afterMs - beforeMs) * 1e6, payers.length * FIRE_NS) / payers.length);
+      const charge = this.#price.ofFiring((afterMs - beforeMs) * 1e6, payers.length);
       for (const payer of payers) this.scheduler.chargeLate(payer, charge);
       this.#lastMs = afterMs;
     }
