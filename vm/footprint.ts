@@ -50,7 +50,7 @@ export const ITEM_BYTES = {
 } as const;
 
 /** Bytes of the code of one function: what it has besides its instructions, with its maps for traps and collections. */
-export const FUNC_CODE_BYTES = 640;
+export const FUNC_CODE_BYTES = 800;
 
 /** Bytes of the code of what becomes more than its length tells, besides. */
 export const CODE_BYTES = {

@@ -15,16 +15,24 @@ import { RootKind, type PositionSink } from "./source.ts";
 /** The end of a chain of operands. */
 export const NO_ROOT = -1;
 
+const EMPTY = new IntList();
+
+/** Most functions have no references: they share a list. */
+function finished(list: IntList): IntList {
+  list.finish();
+  return list.length === 0 ? EMPTY : list;
+}
+
 /** The maps of one function in fused or exact code. Code positions are relative to the function's head. */
 export class RootMap implements PositionSink {
   /** Word offsets of the locals that hold references. Those without a value hold null. */
-  readonly locals = new IntList();
+  locals = new IntList();
   /** Places in code, as position times four plus kind, ascending; and the topmost operand of each. */
   readonly #places = new IntList();
   readonly #tops = new IntList();
   /** Operands: the word offset of each, and the next one below. */
-  readonly offsets = new IntList();
-  readonly below = new IntList();
+  offsets = new IntList();
+  below = new IntList();
 
   add(): void {}
   rewind(): void {}
@@ -50,7 +58,10 @@ export class RootMap implements PositionSink {
 
   /** The function is lowered. */
   finish(): void {
-    for (const list of [this.locals, this.#places, this.#tops, this.offsets, this.below]) list.finish();
+    for (const list of [this.#places, this.#tops]) list.finish();
+    this.locals = finished(this.locals);
+    this.offsets = finished(this.offsets);
+    this.below = finished(this.below);
   }
 
   /** The topmost operand that holds a reference at a place, or {@link NO_ROOT}; undefined if nobody may stand there. */
