@@ -4,7 +4,7 @@
  */
 
 import type { AtomicWait, Invocation, Outcome, Value } from "../vm/index.ts";
-import { asError, FuelExhausted, unlessAborted } from "../vm/index.ts";
+import { asError, FuelExhausted, unlessAborted } from "../vm/internal.ts";
 import { checkDrive } from "./options.ts";
 import type { Cancel, Clock, EventLoop } from "./system.ts";
 

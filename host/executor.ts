@@ -5,7 +5,7 @@
  * and the seed alone.
  */
 
-import { DOUBLE_ZERO, eventLoopTurn } from "../vm/index.ts";
+import { DOUBLE_ZERO, eventLoopTurn } from "../vm/internal.ts";
 import { checkExecutor } from "./options.ts";
 import { GroupShare } from "./group-share.ts";
 import { Scheduler } from "./scheduler.ts";

@@ -4,7 +4,7 @@
  * above, and each may refuse.
  */
 
-import { check, valueText, wholeFuel } from "../vm/index.ts";
+import { check, valueText, wholeFuel } from "../vm/internal.ts";
 import { MemberList, type Member } from "./member-list.ts";
 import { DEFAULT_MAX_SERIES, Metrics } from "./metrics.ts";
 import { GROUP_LIMIT } from "./options.ts";

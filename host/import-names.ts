@@ -1,6 +1,6 @@
 /** Which names guests may import of us: all that WASI and `guestFunctions` have. */
 
-import { check, TEXT } from "../vm/index.ts";
+import { check, TEXT } from "../vm/internal.ts";
 import { HOST_FUNCTIONS } from "./functions/functions.ts";
 import { matchesPattern } from "./import-policy.ts";
 import { WASI_FUNCTIONS, WASI_MODULE } from "./wasi/functions.ts";

@@ -3,7 +3,7 @@
  * waits for its turn. Charges are about nanoseconds.
  */
 
-import { DOUBLE_ZERO } from "../vm/index.ts";
+import { DOUBLE_ZERO } from "../vm/internal.ts";
 
 /** Shares of the charge that express turns may take, and how much credit is kept: of a task, of a group, of all. */
 const TASK_RATE = 0.01;

@@ -1,6 +1,6 @@
 /** Output as lines of text, for a log of the embedder. Guests that share one keep their lines apart. */
 
-import { check, FUNCTION } from "../vm/index.ts";
+import { check, FUNCTION } from "../vm/internal.ts";
 import { wakeSoon, type Cancel, type OutputStream } from "./system.ts";
 
 /** UTF-16 units of a line before it is passed on in pieces: a guest need not end one. */

@@ -11,7 +11,7 @@ import {
   type CompiledModule,
   type ExternDescriptor,
   type HostDefinition,
-} from "../vm/index.ts";
+} from "../vm/internal.ts";
 import { Config } from "./config.ts";
 import { traced } from "./functions/traced.ts";
 import { checkShape } from "./module-shape.ts";

@@ -3,7 +3,7 @@
  * share its bytes: content, names, targets of links and what the host keeps of each entry and file.
  */
 
-import { amountFrom, check } from "../vm/index.ts";
+import { amountFrom, check } from "../vm/internal.ts";
 import { SparseBytes } from "./sparse-bytes.ts";
 import type { Clock, Directory, DirectoryEntry, FileStat, NewTimes, OpenFile, OpenOptions } from "./system.ts";
 import { SystemError } from "./system.ts";

@@ -3,7 +3,7 @@
  * these in one step, which others wait for; the engine's own limits are for whoever runs a module alone.
  */
 
-import { CompileError, type CompiledModule, type CountedItems } from "../vm/index.ts";
+import { CompileError, type CompiledModule, type CountedItems } from "../vm/internal.ts";
 
 export const MAX_SHAPE: Readonly<Record<CountedItems, number>> = {
   imports: 4_096,

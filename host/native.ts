@@ -4,7 +4,7 @@
  * it awaits besides, and a synchronous loop in it, is out of reach: that holds the event loop, and nothing can stop it.
  */
 
-import { DOUBLE_ZERO } from "../vm/index.ts";
+import { DOUBLE_ZERO } from "../vm/internal.ts";
 import { BasicProcess, type BasicProcessOptions } from "./basic-process.ts";
 import { DataMessage, MessageKind, type Message, type ProcessDied } from "./message.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";

@@ -24,7 +24,7 @@ import {
   type CompiledModule,
   type Expected,
   type ExpectedOptions,
-} from "../vm/index.ts";
+} from "../vm/internal.ts";
 import type { Config, ConfigOptions, OnFuelExhausted, OnFullMailbox, Visibility } from "./config.ts";
 import type { DirectoryGrant } from "./directory-grants.ts";
 import type { ExecutorOptions } from "./executor.ts";

@@ -3,7 +3,7 @@
  * receives is answered when both are done, whichever is first.
  */
 
-import { DOUBLE_ZERO, SUSPEND, Termination, Trap, type Caller, type Value } from "../vm/index.ts";
+import { DOUBLE_ZERO, SUSPEND, Termination, Trap, type Caller, type Value } from "../vm/internal.ts";
 import type { BasicProcess } from "./basic-process.ts";
 import type { Expiring, HostCall } from "./host-call.ts";
 import { SEEN_PER_STEP } from "./mailbox.ts";

@@ -17,7 +17,7 @@ import {
   type Invocation,
   type LinkPlan,
   type Value,
-} from "../vm/index.ts";
+} from "../vm/internal.ts";
 import { BasicProcess, Phase } from "./basic-process.ts";
 import type { ConfigDraft } from "./config.ts";
 import type { Guest } from "./functions/guest.ts";

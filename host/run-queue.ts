@@ -4,7 +4,7 @@
  * the least runs next. Numbers only: what a task is, and who wakes it, is the scheduler's business.
  */
 
-import { DOUBLE_ZERO } from "../vm/index.ts";
+import { DOUBLE_ZERO } from "../vm/internal.ts";
 
 export const DEFAULT_WEIGHT = 100;
 export const MAX_WEIGHT = 1_000;

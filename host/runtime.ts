@@ -16,7 +16,7 @@ import {
   type MemoryAllocator,
   type Value,
   whenAborted,
-} from "../vm/index.ts";
+} from "../vm/internal.ts";
 import { type BasicProcess, enterGroup, PROCESS_BYTES } from "./basic-process.ts";
 import { tellingOnce } from "./callbacks.ts";
 import { Config, type ConfigOptions } from "./config.ts";

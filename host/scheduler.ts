@@ -18,7 +18,7 @@
  *     any       suspend                       idle (when the turn is over)
  */
 
-import { DOUBLE_ZERO } from "../vm/index.ts";
+import { DOUBLE_ZERO } from "../vm/internal.ts";
 import { GroupShare } from "./group-share.ts";
 import { LatencyBucket } from "./latency-bucket.ts";
 import { Lineage } from "./lineage.ts";

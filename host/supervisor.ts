@@ -12,7 +12,7 @@
  * One restart at a time: ends during one are handled after it, in their order.
  */
 
-import { amountFrom, check, valueText } from "../vm/index.ts";
+import { amountFrom, check, valueText } from "../vm/internal.ts";
 import { throwLater } from "./callbacks.ts";
 import { Executor } from "./executor.ts";
 import { checkChild, checkSupervisor } from "./options.ts";

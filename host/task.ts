@@ -1,6 +1,6 @@
 /** What runs in turns, how a turn ends, and the lanes in which tasks wait beside the queues. Who is next is scheduler.ts's business. */
 
-import { DOUBLE_ZERO } from "../vm/index.ts";
+import { DOUBLE_ZERO } from "../vm/internal.ts";
 import { throwLater } from "./callbacks.ts";
 import type { LatencyBucket } from "./latency-bucket.ts";
 import type { Lineage } from "./lineage.ts";

@@ -3,7 +3,7 @@
  * that it takes no longer than a slice should.
  */
 
-import { isLoopCold } from "../vm/index.ts";
+import { isLoopCold } from "../vm/internal.ts";
 import type { Task } from "./task.ts";
 
 /** Time that one slice should not exceed: slow code gets less fuel. */

@@ -14,8 +14,6 @@ export {
   type ExternDescriptor,
   type ImportDescriptor,
 } from "./compiled-module.ts";
-export type { CountCheck, CountedItems } from "./binary/decode.ts";
-export { DOUBLE_ZERO } from "./doubles.ts";
 export { defaultEngine, Engine, type EngineOptions } from "./engine.ts";
 export {
   CompileError,
@@ -33,19 +31,16 @@ export {
   type TerminationReason,
   type TrapMessage,
 } from "./errors.ts";
-export { asError, unlessAborted, whenAborted } from "./abort.ts";
 export { eventLoopTurn } from "./event-loop.ts";
 export type { CallOptions } from "./execute/calls.ts";
 export { Caller, type DirectCaller } from "./execute/caller.ts";
 export { Invocation } from "./execute/invocation.ts";
-export { isLoopCold } from "./execute/loop-training.ts";
 export type { InvocationOptions, Outcome, TurnOptions } from "./execute/outcome.ts";
 export type { Imports, ImportValue, Resolver } from "./execute/link.ts";
 export { LinkPlan, type HostResolver } from "./execute/link-plan.ts";
-export { FRAME_RETURN_FUEL, FRAME_STEP_FUEL, MAX_COUNTED_FRAMES } from "./limits.ts";
+export { MAX_COUNTED_FRAMES } from "./limits.ts";
 export {
   callGuest,
-  checkHostDefinition,
   continueWith,
   Func,
   FrameRequest,
@@ -77,45 +72,13 @@ export { Memory, type BufferViews } from "./runtime/memory.ts";
 export {
   LimitAccountant,
   SEPARATE_BUFFERS,
-  UNLIMITED,
   type Accountant,
   type MemoryAllocator,
   type MemoryBlock,
   type ResourceKind,
 } from "./runtime/resources.ts";
-export {
-  amountFrom,
-  ANYTHING,
-  arrayOf,
-  BYTES,
-  check,
-  checkOptions,
-  COMPILED_MODULE,
-  FLAG,
-  FUNCTION,
-  objectWith,
-  oneOf,
-  SIGNAL,
-  TEXT,
-  TEXTS,
-  valueText,
-  wholeFuel,
-  wholeNumber,
-  type Expected,
-  type ExpectedOptions,
-} from "./options.ts";
 export { PROPOSALS, type Proposal } from "./proposals.ts";
-export {
-  checksumOf,
-  moduleHash,
-  Restoration,
-  Saving,
-  STEP_BYTES as SNAPSHOT_STEP_BYTES,
-  type OutputAccount,
-  type Restored,
-  type RestoreOptions,
-  type SnapshotOptions,
-} from "./snapshot/index.ts";
+export { Restoration, Saving, type Restored, type RestoreOptions, type SnapshotOptions } from "./snapshot/index.ts";
 export { Store, type StoreOptions } from "./runtime/store.ts";
 export { Table } from "./runtime/table.ts";
 export type { Value } from "./runtime/values.ts";

@@ -1,6 +1,6 @@
 /** `lunatic::trap`: running a part of the guest whose traps are contained. */
 
-import { callGuest, FRAME_RETURN_FUEL, FRAME_STEP_FUEL, Func, type ValType, valTypeText } from "../../vm/index.ts";
+import { callGuest, FRAME_RETURN_FUEL, FRAME_STEP_FUEL, Func, type ValType, valTypeText } from "../../vm/internal.ts";
 import type { HostFunction } from "./define.ts";
 import { functionsOf } from "./define.ts";
 

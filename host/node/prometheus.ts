@@ -4,7 +4,7 @@
  */
 
 import type { Metric, Registry } from "prom-client";
-import { check, objectWith } from "../../vm/index.ts";
+import { check, objectWith } from "../../vm/internal.ts";
 import type { GroupMetric } from "../runtime-metrics.ts";
 import type { Runtime } from "../runtime.ts";
 

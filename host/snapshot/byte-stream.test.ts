@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { SNAPSHOT_STEP_BYTES, SnapshotError } from "../../vm/index.ts";
+import { SNAPSHOT_STEP_BYTES, SnapshotError } from "../../vm/internal.ts";
 import { ByteSink, ByteSource } from "./byte-stream.ts";
 
 describe("a stream of bytes", () => {

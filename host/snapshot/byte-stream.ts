@@ -1,6 +1,6 @@
 /** Numbers and bytes one after the other in pieces of at most a megabyte, none of which takes long to make or to copy. */
 
-import { SNAPSHOT_STEP_BYTES } from "../../vm/index.ts";
+import { SNAPSHOT_STEP_BYTES } from "../../vm/internal.ts";
 import { invalid } from "./fields.ts";
 
 const FIRST_BYTES = 256;

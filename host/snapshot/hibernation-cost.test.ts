@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { SNAPSHOT_STEP_BYTES } from "../../vm/index.ts";
+import { SNAPSHOT_STEP_BYTES } from "../../vm/internal.ts";
 import { Executor } from "../executor.ts";
 import { compileGuest } from "../functions/testing.ts";
 import { guestFunctions } from "../functions/host-definition.ts";

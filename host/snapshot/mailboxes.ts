@@ -3,7 +3,7 @@
  * part of a large one, so that full ones hold nobody up.
  */
 
-import { SNAPSHOT_STEP_BYTES } from "../../vm/index.ts";
+import { SNAPSHOT_STEP_BYTES } from "../../vm/internal.ts";
 import type { Group } from "../group.ts";
 import type { Mailbox } from "../mailbox.ts";
 import { DataMessage, type Message } from "../message.ts";

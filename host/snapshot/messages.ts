@@ -7,7 +7,7 @@
  *     resource   0, or 1 and the SHA-256 of a module
  */
 
-import { type CompiledModule, moduleHash, Termination } from "../../vm/index.ts";
+import { type CompiledModule, moduleHash, Termination } from "../../vm/internal.ts";
 import { WATCH_BYTES } from "../process-relations.ts";
 import { Account, type Group } from "../group.ts";
 import { DataMessage, LinkDied, MAX_MESSAGE_RESOURCES, type Message, MessageKind, ProcessDied } from "../message.ts";

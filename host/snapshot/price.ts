@@ -1,6 +1,6 @@
 /** What a step of saving or restoring a process is charged, beside its time: as fuel would be that takes as long. */
 
-import { SNAPSHOT_STEP_BYTES } from "../../vm/index.ts";
+import { SNAPSHOT_STEP_BYTES } from "../../vm/internal.ts";
 
 const STEP_CHARGE = 10_000;
 /** A step looks at a megabyte in about half a millisecond. */

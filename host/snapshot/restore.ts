@@ -14,7 +14,7 @@ import {
   type RestoreOptions,
   SnapshotError,
   type Value,
-} from "../../vm/index.ts";
+} from "../../vm/internal.ts";
 import { GrantError } from "../directory-grants.ts";
 import type { Config } from "../config.ts";
 import type { Environment } from "../environment.ts";

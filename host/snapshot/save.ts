@@ -8,7 +8,7 @@ import {
   SnapshotError,
   type SnapshotOptions,
   type Value,
-} from "../../vm/index.ts";
+} from "../../vm/internal.ts";
 import { type BasicProcess, Phase } from "../basic-process.ts";
 import { isCompiling } from "../functions/compile.ts";
 import { Process } from "../process.ts";

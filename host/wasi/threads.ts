@@ -30,7 +30,7 @@ import {
   Trap,
   unlessAborted,
   type Value,
-} from "../../vm/index.ts";
+} from "../../vm/internal.ts";
 import { type DriveOptions, fuelLimits, newProgress, type Progress, timeOutLater, TURN_NS } from "../drive.ts";
 import { checkThreads } from "../options.ts";
 import { Errno } from "./abi.ts";

@@ -10,7 +10,7 @@ import { isExtern, isI31, isObject, NULL } from "../../vm/runtime/reference.ts";
 import { frameTypesAt } from "../../vm/snapshot/frame-types.ts";
 import { type Place, PlaceKind, placesOf } from "../../vm/snapshot/places.ts";
 import { atOnce } from "../../vm/snapshot/testing.ts";
-import { moduleHash } from "../../vm/index.ts";
+import { moduleHash } from "../../vm/internal.ts";
 import { Heap, heapOf, isRefType } from "../../vm/types.ts";
 
 /** What a pair may be counted for. */
