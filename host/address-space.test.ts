@@ -16,7 +16,8 @@ const child = (pages: number, most: number): string => `(async () => {
   const { textToBinary } = await import(${JSON.stringify(import.meta.resolve("../vm/text/index.js"))});
   const { Executor, guestFunctions, Runtime } = await import(${JSON.stringify(import.meta.resolve("./index.js"))});
   const executor = new Executor();
-  const runtime = new Runtime({ executor, functions: [guestFunctions] });
+  // The default is half of what there is, and newer platforms count this limit in.
+  const runtime = new Runtime({ executor, functions: [guestFunctions], maxMemory: Infinity, maxHostMemory: Infinity });
   const module = compileSync(textToBinary(\`(module
     (import "lunatic::message" "receive" (func $receive (param i32 i32 i64) (result i32)))
     (memory (export "memory") ${pages})
