@@ -39,7 +39,7 @@ export type Immediate =
   | "valtypes";
 
 /** What an instruction moves besides its fixed price: fuel grows with the number of these. */
-export type PriceUnit = "bytes" | "clauses" | "elements" | "fields" | "pages" | "slots" | "values";
+export type PriceUnit = "bytes" | "elements" | "fields" | "pages" | "slots" | "values";
 
 export interface Instruction {
   /** As in the text format. `select`, `ref.test` and `ref.cast` have two numbers each. */

@@ -34,10 +34,8 @@ export const MAX_FIELDS = 10_000;
 export const MAX_ARRAY_FIXED = 10_000;
 /** Targets of one br_table, without the default. */
 export const MAX_BR_TABLE = 65_520;
-/** Catch clauses of one try_table. */
+/** Catch clauses of one try_table, or of one deprecated `try`. */
 export const MAX_CATCHES = 65_520;
-/** Catch clauses of one deprecated `try`, whose number is not known where it is entered and paid for. */
-export const MAX_LEGACY_CATCHES = 64;
 /** Slots of 8 bytes of the operands of one function: they are part of its frame. */
 export const MAX_OPERAND_SLOTS = 4_194_304;
 /** Bytes of a name of an import, export or custom section. */
@@ -71,6 +69,14 @@ export const MAX_PRICE = 1_000;
 export const MAX_TURN_FUEL = 1_073_741_823;
 /** Fuel of one body read from its first to its last instruction. */
 export const MAX_BODY_FUEL = 1_073_741_824;
+/** Fuel of looking for handlers in one frame, when an exception is thrown. */
+export const SEARCH_FRAME_FUEL = 4;
+/** Fuel of each handler that does not catch it. */
+export const SEARCH_HANDLER_FUEL = 1;
+/** Clauses that it is compared with for one fuel. */
+export const CLAUSES_PER_FUEL = 8;
+/** Clauses that one step compares. */
+export const SEARCH_BLOCK_CLAUSES = 512;
 /** Bytes that one step of a bulk operation moves. */
 export const BULK_BLOCK_BYTES = 4_096;
 /** Slots that a synchronous call from a host function back into the guest takes of its caller's depth: it uses the JavaScript stack. */

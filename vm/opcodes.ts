@@ -640,7 +640,7 @@ const SCALAR_INSTRUCTIONS: Readonly<Record<ScalarOp, Instruction>> = {
   [Op.Drop]: row("drop", "", null),
   [Op.Select]: row("select", "", null),
   [Op.SelectTyped]: row("select", "valtypes", null),
-  [Op.TryTable]: row("try_table", "blocktype catches", null, { priceUnit: "clauses" }),
+  [Op.TryTable]: row("try_table", "blocktype catches", null),
   [Op.LocalGet]: row("local.get", "localidx", null),
   [Op.LocalSet]: row("local.set", "localidx", null),
   [Op.LocalTee]: row("local.tee", "localidx", null),

@@ -52,6 +52,9 @@ const SPAWN_WITH_SELF = `(i32.store8 (i32.const 100) (i32.const 0x7e)) (i64.stor
 const send = (pid: string, byteLength: number): string =>
   `(call $message::create_data (i64.const 1) (i64.const ${byteLength}))
    (drop (call $message::write_data ${i(0, byteLength)})) (drop (call $message::send ${pid}))`;
+/** Frames that an exception passes, and clauses in each. */
+export const THROW_FRAMES = 300;
+export const THROW_CLAUSES = 1_000;
 const CATCH = `(call $trap::catch ${i(0, 0)})`;
 const callback = (body: string): string => `(func (export "_lunatic_catch_trap") (param i32 i32) (result i32) ${body})`;
 /** Writes local-free text of eight letters to 16, another one for each number at 0. */
@@ -418,6 +421,16 @@ export const ATTACKS = {
            (then (call $deep (i32.add (local.get $n) (i32.const 1))) (return)))
          (call $note (i64.const 1)) ${forEver(`(drop ${CATCH})`)})
        ${callback("unreachable")}`,
+    ),
+  },
+  "14 exceptions through many frames with many clauses": {
+    guest: attacker(
+      forEver(`(block $caught (try_table (catch $e $caught) (call $deep (i32.const ${THROW_FRAMES}))))
+        (call $note (i64.const 1))`),
+      `(tag $e) (tag $other)
+       (func $deep (param $left i32) (if (i32.eqz (local.get $left)) (then (throw $e)))
+         (block $passed (try_table ${"(catch $other $passed) ".repeat(THROW_CLAUSES)}
+           (call $deep (i32.sub (local.get $left) (i32.const 1))))))`,
     ),
   },
   "15 an endless start function": slowStart("(loop $again (br $again))"),

@@ -2,7 +2,7 @@
 
 import { expect } from "chai";
 import { Arena, expectUnharmed } from "./arena.ts";
-import { ATTACKS, LIMITS } from "./attacks.ts";
+import { ATTACKS, LIMITS, THROW_CLAUSES, THROW_FRAMES } from "./attacks.ts";
 
 describe("the adversary set: CPU", () => {
   it("1 trap::catch exported again as its own callback: the recursion is paid for, and killed like any loop", async () => {
@@ -53,6 +53,15 @@ describe("the adversary set: CPU", () => {
     expectUnharmed(outcome);
     expect(outcome.notes).to.deep.equal([1]);
     expect(outcome.end).to.equal("alive");
+  });
+
+  it("14 exceptions through many frames with many clauses: the search has its price, and others run meanwhile", async () => {
+    const outcome = await new Arena(ATTACKS["14 exceptions through many frames with many clauses"]).run();
+    expectUnharmed(outcome);
+    expect(outcome.end).to.equal("alive");
+    const { notes, fuel } = outcome;
+    expect(notes.length).to.be.greaterThan(5);
+    expect(fuel / (notes.length + 1)).to.be.greaterThan((THROW_FRAMES * THROW_CLAUSES) / 8);
   });
 
   for (const [what, name] of [

@@ -101,7 +101,7 @@ export function aggregate(x: Machine): number {
     case Reg.Throw:
       return throwNew(x, fp + a, b, c, code[pc + 4]!);
     case Reg.ThrowRef:
-      return throwAgain(x, words[fp + a]!, b);
+      return throwAgain(x, words[fp + a]!, c);
     default:
       throw new InternalError(`no register operation ${code[pc]} at ${pc}`);
   }

@@ -297,18 +297,6 @@ describe("exceptions and host functions", () => {
     expect(instance.callSync("catch")).to.deep.equal([77]);
   });
 
-  it("cost fuel for the clauses of each try_table that they may be compared with", () => {
-    const fuel = (clauses: number): number => {
-      const instance = instanceOf(wat`(module (tag $e) (tag $other)
-        (func (export "f") (block $h (try_table ${"(catch $other $h) ".repeat(clauses - 1)}(catch_all $h) (throw $e)))))`);
-      const invocation = instance.invoke("f");
-      runToEnd(invocation);
-      return invocation.fuelUsed;
-    };
-    const few = fuel(1);
-    expect([16, 17, 33, 65_520].map(fuel)).to.deep.equal([few, few + 1, few + 2, few + 4_094]);
-  });
-
   it("meet the innermost handler around them, with others before, behind and inside", () => {
     const instance = instanceOf(wat`(module (tag $e) (tag $other)
       (func (export "f") (param $where i32) (result i32)

@@ -1,16 +1,14 @@
-/**
- * Exceptions (spec: exec-throw): making them, finding who catches them, and landing there. The search follows the
- * frames and changes nothing, so an exception that nobody catches is reported where it was thrown.
- */
+/** Exceptions (spec: exec-throw): making them, landing where they are caught, and telling JavaScript of them. */
 
 import { Trap } from "../errors.ts";
-import { Head, Link, type Catch, type CodeRange, type Handler } from "../lower/code.ts";
+import { Head, Link } from "../lower/code.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
-import type { Instance } from "../runtime/instance.ts";
 import type { Store } from "../runtime/store.ts";
 import { decodeValue } from "../runtime/values.ts";
 import { allocate, needsCollection } from "./arrays.ts";
+import type { ActivationStack } from "./activations.ts";
 import { Exit, type Machine } from "./machine.ts";
+import type { HandlerSearch } from "./search.ts";
 
 /** `throw`: an exception of the tag with the operands from `at` on. Returns the complement of an exit. */
 export function throwNew(x: Machine, at: number, tagIndex: number, position: number, positionAfter: number): number {
@@ -36,59 +34,17 @@ export function throwAgain(x: Machine, handle: number, positionAfter: number): n
   return ~Exit.Throw;
 }
 
-/** A clause that catches, its handler, and the frame and code it belongs to. */
-export interface Landing {
-  readonly instance: Instance;
-  readonly fp: number;
-  readonly range: CodeRange;
-  readonly handler: Handler;
-  readonly clause: Catch;
-}
-
 /**
- * Who catches an exception that begins with `word`, in the frame at `fp` whose operation at `position` has thrown or
- * called, or in those of its callers in the same instance; null if none of them does.
- */
-export function findHandler(
-  x: Machine,
-  instance: Instance,
-  fp: number,
-  position: number,
-  word: number,
-): Landing | null {
-  const { code } = instance;
-  for (;;) {
-    const range = code.rangeAt(position);
-    let deepest = Number.POSITIVE_INFINITY;
-    for (let handler = range.tries?.innermostAt(position) ?? null; handler !== null; handler = handler.parent) {
-      if (handler.depth > deepest) continue;
-      deepest = handler.delegate;
-      for (const clause of handler.catches) {
-        if (clause.tagIndex !== null && instance.tags[clause.tagIndex]!.word !== word) continue;
-        return { instance, fp, range, handler, clause };
-      }
-    }
-    const link = fp + code.words[range.start + Head.Link]!;
-    const returnPosition = x.words[link + Link.ReturnPosition]!;
-    if (returnPosition === 0) return null;
-    fp -= x.words[link + Link.CallerDistance]!;
-    // Inside the call that stands before.
-    position = returnPosition - 1;
-  }
-}
-
-/**
- * Makes the machine go on where an exception is caught, with what the clause takes in its label's slots. `remaining` is
+ * Makes the machine go on at the clause that a search has found, with what it takes in its label's slots. `remaining` is
  * the fuel left. False when the clause leaves the entry frame: the results stand at `argsAt` then.
  */
-export function land(
-  x: Machine,
-  { instance, fp, range, handler, clause }: Landing,
-  exception: number,
-  remaining: number,
-): boolean {
+export function land(x: Machine, stack: ActivationStack, search: HandlerSearch, remaining: number): boolean {
+  const instance = search.instance(x, stack);
+  const { fp } = search;
+  const handler = search.handler!;
+  const clause = handler.catches[search.clause]!;
   const { heap } = instance.store;
-  const { words } = x;
+  const { words, exception } = x;
   x.enter(instance);
   let at = fp + clause.slot;
   if (clause.tagIndex !== null) {
@@ -106,7 +62,7 @@ export function land(
     x.position = handler.position + code[clause.target + 1]!;
   } else {
     // The label is the function's own: what is caught are its results.
-    const link = fp + code[range.start + Head.Link]!;
+    const link = fp + code[search.range!.start + Head.Link]!;
     x.argsAt = fp;
     x.pc = words[link + Link.ReturnPosition]!;
     if (x.pc === 0) return false;

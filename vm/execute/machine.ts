@@ -98,7 +98,7 @@ export class Machine {
   /** The array that the paused operation at `pc` makes, and how many of its elements are set. 0: none. */
   object = 0;
   progress = 0;
-  /** What is thrown; nothing may collect before it has landed. */
+  /** What is thrown and has not landed. 0: nothing. */
   exception = 0;
   /** The allocation at `pc` has had its collection. */
   hasCollected = false;

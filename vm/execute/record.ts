@@ -7,6 +7,7 @@ import type { Instance } from "../runtime/instance.ts";
 import type { Value } from "../runtime/values.ts";
 import type { Activation } from "./activations.ts";
 import type { Machine } from "./machine.ts";
+import type { HandlerSearch } from "./search.ts";
 
 /** What happens next, between two pieces of guest code. */
 export const enum Next {
@@ -24,6 +25,8 @@ export const enum Next {
   Host,
   /** The machine's waiter has to be woken. */
   Wait,
+  /** Who catches the machine's exception is being looked for. */
+  Throw,
   Done,
 }
 
@@ -46,6 +49,8 @@ export interface InvocationRecord {
   readonly debt: number;
   readonly gaveWay: boolean;
   readonly outcome: GuestOutcome | null;
+  /** Where the search for who catches the machine's exception stands, if that is next. */
+  readonly search: HandlerSearch | null;
   readonly callerInstance: Instance | null;
   readonly maxWords: number;
   readonly pinned: readonly HeapObject[];

@@ -63,6 +63,7 @@ function* traceInvocation(store: Store, c: Collection, state: InvocationState): 
   const { machine: x, stack, inCode, top, values } = state;
   for (const object of state.pinned) c.forward(object.handle);
   if (x.object !== 0) x.object = c.forward(x.object);
+  if (x.exception !== 0) x.exception = c.forward(x.exception);
   let at = x.argsAt;
   for (const type of values) {
     if (store.engine.types.isTraced(type)) c.visit(x.words, at);

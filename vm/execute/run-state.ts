@@ -21,6 +21,7 @@ import type { Invocation } from "./invocation.ts";
 import { Exit, Machine } from "./machine.ts";
 import type { Entry } from "./outcome.ts";
 import { Next, type Answer, type InvocationRecord } from "./record.ts";
+import type { HandlerSearch } from "./search.ts";
 
 /** The run whose turn is on the JavaScript stack now, if any. */
 let active: RunState | null = null;
@@ -76,6 +77,8 @@ export class RunState implements InvocationRecord {
   ending: Error | null = null;
   /** How the guest call has ended that the frame function which continues next has asked for: by a trap or an exception. */
   outcome: GuestOutcome | null = null;
+  /** Who catches an exception: the search that is next, or the last one, to be used again. */
+  search: HandlerSearch | null = null;
   /** The instance whose code has called the host function that is called, or goes on; null for the embedder. */
   callerInstance: Instance | null = null;
   /** The caller of direct host functions, and how a call of one ended that did not simply return. */
@@ -123,6 +126,7 @@ export class RunState implements InvocationRecord {
     this.debt = record.debt;
     this.gaveWay = record.gaveWay;
     this.outcome = record.outcome;
+    this.search = record.search;
     this.callerInstance = record.callerInstance;
     this.maxWords = record.maxWords;
     this.pinned = record.pinned.length === 0 ? NONE : [...record.pinned];
@@ -144,7 +148,8 @@ export class RunState implements InvocationRecord {
 
   /** The machine stands in guest code. */
   get isInCode(): boolean {
-    return this.next === Next.Run || this.next === Next.Wait;
+    const { next } = this;
+    return next === Next.Run || next === Next.Wait || (next === Next.Throw && this.search!.isInCode);
   }
 
   /** Adds to the fuel used; what exceeds the turn is paid in later turns, before anything else. Throws `RangeError`. */

@@ -9,6 +9,7 @@ import { countFuel } from "./loop-training.ts";
 import type { Outcome } from "./outcome.ts";
 import { Next } from "./record.ts";
 import type { RunState } from "./run-state.ts";
+import { searchOn } from "./unwinding.ts";
 
 /** Runs until the fuel is gone, something has to wait, or the end. Throws what ended the guest. */
 export function runTurn(run: RunState, fuel: number, exact: boolean): Outcome {
@@ -21,7 +22,10 @@ export function runTurn(run: RunState, fuel: number, exact: boolean): Outcome {
   // And while objects move only what waits for them.
   if (run.store.isCollecting && !run.awaitsCollection) run.store.finishCollection();
   run.awaitsCollection = false;
-  if (exact !== x.isExact) switchCode(x, run.stack, exact, run.isInCode);
+  if (exact !== x.isExact) {
+    switchCode(x, run.stack, exact, run.isInCode);
+    if (run.next === Next.Throw) run.search!.changeCode(x, run.stack);
+  }
   x.isExact = exact;
   if (run.remaining <= 0) return isWaiting(run) ? waiting(run) : yielded(run, "fuel");
   if (run.next === Next.Run) reenterCode(run, exact);
@@ -49,6 +53,9 @@ export function runTurn(run: RunState, fuel: number, exact: boolean): Outcome {
         continueHost(run, outcome);
         break;
       }
+      case Next.Throw:
+        searchOn(run);
+        break;
       case Next.Wait:
         if (isWaiting(run)) return waiting(run);
         run.next = Next.Run;
@@ -64,11 +71,11 @@ export function runTurn(run: RunState, fuel: number, exact: boolean): Outcome {
 
 /**
  * Without fuel: exact code stops at its own boundaries; a guest function is entered before it pauses, as in the
- * loop; nothing stops between a callee's end and its caller.
+ * loop; nothing stops between a callee's end and its caller. The search for who catches an exception may pause anywhere.
  */
 function mayPause(run: RunState, exact: boolean): boolean {
   if (run.debt > 0) return run.next !== Next.Done;
-  if (exact) return run.next === Next.Continue;
+  if (exact) return run.next === Next.Continue || run.next === Next.Throw;
   if (run.next === Next.Call) return "definition" in run.store.ownerOf(run.machine.callee);
   return run.next !== Next.Return && run.next !== Next.Done;
 }

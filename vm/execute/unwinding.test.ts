@@ -1,7 +1,13 @@
 /** Nests of frame functions that go up without a guest instruction in between: every level pays, and a turn may end after each. */
 
 import { expect } from "chai";
-import { FRAME_RETURN_FUEL, FRAME_STEP_FUEL, MAX_BACKTRACE_FRAMES, MAX_COUNTED_FRAMES } from "../limits.ts";
+import {
+  FRAME_RETURN_FUEL,
+  FRAME_STEP_FUEL,
+  MAX_BACKTRACE_FRAMES,
+  MAX_COUNTED_FRAMES,
+  SEARCH_FRAME_FUEL,
+} from "../limits.ts";
 import { callGuest, type Func, type GuestOutcome, type HostResult } from "../runtime/func.ts";
 import { Store } from "../runtime/store.ts";
 import { Trap } from "../errors.ts";
@@ -15,7 +21,7 @@ type Ending = (outcome: GuestOutcome) => HostResult;
 const WAYS: Readonly<Record<string, { readonly bottom: string; readonly fuel: number; readonly ending: Ending }>> = {
   "by results": { bottom: "nop", fuel: 0, ending: (outcome) => (outcome.kind === "returned" ? [] : "not returned") },
   "by traps that each contains and passes on": { bottom: "unreachable", fuel: 1, ending: passOn },
-  "by an exception that each passes on": { bottom: "(throw $e)", fuel: 2, ending: passOn },
+  "by an exception that each passes on": { bottom: "(throw $e)", fuel: 2 + SEARCH_FRAME_FUEL, ending: passOn },
 };
 
 function passOn(outcome: GuestOutcome): HostResult {

@@ -4,9 +4,10 @@ import { GuestExit, Termination, Trap } from "../errors.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import { added } from "../runtime/lists.ts";
 import { addBacktrace, fuelAtTrap } from "./backtrace.ts";
-import { findHandler, guestException, land } from "./exceptions.ts";
+import { guestException, land } from "./exceptions.ts";
 import { Next } from "./record.ts";
 import type { RunState } from "./run-state.ts";
+import { Found, HandlerSearch } from "./search.ts";
 
 /** A trap at the machine's position: fuel and place are those of the instruction. */
 export function trappedInCode(run: RunState, error: unknown): void {
@@ -43,29 +44,40 @@ function topmostHost({ stack }: RunState): number {
   return at;
 }
 
-/** Gives an exception to whoever catches it: guest code, or the continuation of a frame function. Throws it if nobody does. */
+/** An exception goes to whoever catches it, who is looked for next. `isInCode`: the machine stands where it is thrown. */
 export function unwind(run: RunState, exception: number, isInCode: boolean): void {
   const x = run.machine;
-  const word = run.store.heap.word(exception, 0);
-  let landing = isInCode ? findHandler(x, x.instance!, x.fp, x.pc, word) : null;
-  let top = run.stack.length - 1;
-  for (; landing === null; top--) {
-    const activation = run.stack.at(top);
-    if (activation.kind === "host") {
-      run.stack.truncate(top + 1);
-      const error = guestException(run.store, exception);
-      run.pinned = added(run.pinned, error.exception);
-      run.outcome = { kind: "threw", error };
-      run.next = Next.Continue;
-      return;
-    }
-    if (activation.kind !== "call") throw uncaught(run, exception, isInCode);
-    const { instance, fp, pc } = activation;
-    if (pc !== 0) landing = findHandler(x, instance, fp, pc - 1, word);
-  }
-  run.stack.truncate(top + 1);
+  x.exception = exception;
+  run.search ??= new HandlerSearch();
+  run.search.begin(x, run.stack, isInCode);
+  run.isInside = isInCode;
+  run.next = Next.Throw;
+}
+
+/**
+ * A step of the search for who catches an exception: guest code goes on there, or the continuation of a frame function, which takes it
+ * or passes it on. Throws it if nobody does.
+ */
+export function searchOn(run: RunState): void {
+  const { machine: x, stack } = run;
+  const search = run.search!;
+  const found = search.step(x, stack, run.store.heap.word(x.exception, 0), run.remaining);
+  run.charge(search.spent);
+  if (found === Found.Nothing) return;
+  const { level } = search;
+  if (found === Found.Clause) {
+    run.next = land(x, stack, search, run.remaining) ? Next.Run : Next.Return;
+    stack.truncate(level);
+  } else if (level > 0) {
+    stack.truncate(level + 1);
+    const error = guestException(run.store, x.exception);
+    run.pinned = added(run.pinned, error.exception);
+    run.outcome = { kind: "threw", error };
+    run.next = Next.Continue;
+  } else throw uncaught(run, x.exception, search.isInCode);
   run.isInside = false;
-  run.next = land(x, landing, exception, run.remaining) ? Next.Run : Next.Return;
+  x.exception = 0;
+  search.end();
 }
 
 function uncaught(run: RunState, exception: number, isInCode: boolean): GuestException {

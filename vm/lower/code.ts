@@ -329,7 +329,7 @@ export const enum Reg {
   ArrayInitData, // a type data P: array, index, offset, count
   ArrayInitElem, // a type elem P: array, index, offset, count
   Throw, // a tag P, P after: the arguments
-  ThrowRef, // a, P after
+  ThrowRef, // a, P, P after
 }
 
 /** What {@link Reg.TrapNull} says. */

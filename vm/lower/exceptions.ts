@@ -11,7 +11,7 @@ import { AggregateLowering, WORDS_PER_FUEL } from "./aggregates.ts";
 import type { ValType } from "../types.ts";
 import { Reg, type Catch } from "./code.ts";
 import { BlockKind, NO_CHECK, type Block } from "./control.ts";
-import { slotsOf, valuesPrice } from "./source.ts";
+import { slotsOf } from "./source.ts";
 import { Category } from "./tables.ts";
 
 export abstract class ExceptionLowering extends AggregateLowering {
@@ -28,14 +28,13 @@ export abstract class ExceptionLowering extends AggregateLowering {
   }
 
   protected throwRef(): void {
-    this.emitMany(Reg.ThrowRef, [this.read(this.operands.pop()), this.fuel]);
+    const position = this.fuel - this.source.prices[Op.ThrowRef]!;
+    this.emitMany(Reg.ThrowRef, [this.beginInside(1), position, this.fuel]);
     this.die();
   }
 
   protected tryTable(): void {
     this.unfinished = this.#tryTable();
-    // Its fuel is known before the step may end.
-    this.unfinished.next();
   }
 
   *#tryTable(): Generator<undefined> {
@@ -46,8 +45,6 @@ export abstract class ExceptionLowering extends AggregateLowering {
     const catches: Catch[] = [];
     // Labels of the clauses count from outside the block.
     const count = this.reader.count();
-    // An exception may have to be compared with all of them.
-    this.fuel += valuesPrice(count);
     for (let i = 0; i < count; i++) {
       if (this.extraWork++ >= this.budget) yield;
       catches.push(this.#catchClause());
@@ -138,7 +135,10 @@ export abstract class ExceptionLowering extends AggregateLowering {
   }
 
   protected legacyRethrow(): void {
-    this.emitMany(Reg.ThrowRef, [this.blockAt(this.reader.u32()).caughtAt, this.fuel]);
+    const { caughtAt } = this.blockAt(this.reader.u32());
+    const position = this.fuel - this.source.prices[Op.Rethrow]!;
+    this.beginInside(0);
+    this.emitMany(Reg.ThrowRef, [caughtAt, position, this.fuel]);
     this.die();
   }
 }

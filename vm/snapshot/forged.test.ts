@@ -42,6 +42,16 @@ const MODULE = compileSync(wat`(module
     (drop (memory.grow (i32.const 3)))
     (i32.store (i32.const 8) (call_indirect $t (type $f) (i32.const 3) (i32.const 1)))
     (i32.add (call $rec (i32.const 6)) (i32.load (i32.const 8))))
+  (tag $e (param (ref $n))) (tag $u)
+  (func $throws (type $f) (throw $e (struct.new $n (global.get $g) (local.get 0) (ref.null any))))
+  (func $passes (type $f) (block $w (try_table (catch $u $w) (catch $u $w) (try_table (catch $u $w)
+    (return (call $throws (local.get 0)))))) (i32.const 1))
+  (func $caught (export "caught") (type $f) (local $x exnref)
+    (block $c (result (ref $n) exnref) (try_table (catch_ref $e $c) (return (call $passes (local.get 0)))) (unreachable))
+    (local.set $x) (struct.get_u $n 1)
+    (block $c (result (ref $n)) (try_table (catch $e $c) (block $w (try_table (catch $u $w) (throw_ref (local.get $x))))
+      (unreachable)) (unreachable))
+    (struct.get_u $n 1) (i32.add))
   (func $wait (type $f) (memory.atomic.wait32 $s (i32.const 16) (i32.const 0) (i64.const 1000)))
   (func (export "wait") (type $f) (call $wait (local.get 0)))
   (func (export "f") (param i32 externref) (result i32) (global.set $x (local.get 1)) (call $rec (local.get 0)))
@@ -58,6 +68,7 @@ function samples(): Uint8Array[] {
       ["f", [3, "text"]],
       ["wait", [1]],
       ["arrays", [1]],
+      ["caught", [8]],
     ] as const) {
       const store = new Store();
       const invocation = store.instantiateSync(MODULE, imports).invoke(name, args);

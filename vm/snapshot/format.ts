@@ -8,7 +8,7 @@ import { hex } from "./sha256.ts";
 
 /** "PLSNAP" */
 export const MAGIC = Uint8Array.of(0x50, 0x4c, 0x53, 0x4e, 0x41, 0x50);
-export const VERSION = 2;
+export const VERSION = 3;
 /** Of the hash that follows magic and version, over everything behind it. */
 export const CHECKSUM_BYTES = 16;
 export const HASH_BYTES = 32;

@@ -225,6 +225,8 @@ export class PlaceMap implements PositionSink {
 /** P while an operation that takes several turns is under way: see `Machine.position`. */
 function insideFuel(words: Int32Array, pc: number): number {
   switch (words[pc]) {
+    case Reg.ThrowRef:
+      return words[pc + 2]!;
     case Reg.Throw:
     case Reg.MemoryGrow:
     case Reg.MemoryFill:

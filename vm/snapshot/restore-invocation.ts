@@ -10,6 +10,7 @@ import { Invocation } from "../execute/invocation.ts";
 import type { Activation } from "../execute/activations.ts";
 import { Machine } from "../execute/machine.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
+import { ANY_DEPTH, HandlerSearch, Stage } from "../execute/search.ts";
 import { INITIAL_FRAME_SLOTS, LOWERING_STEP_INSTRUCTIONS } from "../limits.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import { instantiationIndex } from "../lower/instantiation.ts";
@@ -19,7 +20,7 @@ import type { HeapObject } from "../runtime/heap-object.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { decodeValue, slotCount, slotsOf, type Value } from "../runtime/values.ts";
 import type { Waiter, WaitResult } from "../runtime/waiters.ts";
-import type { FuncType, ValType } from "../types.ts";
+import { type FuncType, Heap, refType, type ValType } from "../types.ts";
 import { ActivationKind, FrameKind } from "./format.ts";
 import { FrameMaps } from "./frame-maps.ts";
 import type { Slot } from "./frame-types.ts";
@@ -32,6 +33,7 @@ import type { StoreReader } from "./restore.ts";
 
 /** Slots that arguments and results of an entry may need whatever the limit of depth is. */
 const MIN_SLOTS = 4_096;
+const NONNULL_EXNREF = refType(Heap.Exn, false);
 const NO_TYPE: FuncType = { params: [], results: [] };
 
 /** The innermost of the frames that were read, and what lies above it. */
@@ -121,7 +123,7 @@ class OneInvocation {
     void,
     { readonly invocation: Invocation; readonly hostState: FrameState; readonly wait: Wait | null }
   > {
-    const { input, store } = this.#reader;
+    const { input, store, references } = this.#reader;
     this.#entryAddress = input.count();
     const type = this.#entryType();
     const bits = input.flag();
@@ -150,6 +152,7 @@ class OneInvocation {
     let hostParams: readonly ValType[] = [];
     let hostState: FrameState = null;
     let outcome: GuestOutcome | null = null;
+    let search: HandlerSearch | null = null;
     switch (next) {
       case Next.Run:
       case Next.Wait:
@@ -188,6 +191,11 @@ class OneInvocation {
         }
         if ((outcome === null) !== (top.called === null)) throw input.invalid("an outcome without a call");
         break;
+      case Next.Throw:
+        x.exception = input.word();
+        references.check(input, x.exception, NONNULL_EXNREF);
+        search = yield* this.#search();
+        break;
       default:
         throw input.invalid(`state ${next}`);
     }
@@ -209,6 +217,7 @@ class OneInvocation {
       debt,
       gaveWay,
       outcome,
+      search,
       callerInstance,
       maxWords: this.#maxWords,
       pinned,
@@ -406,7 +415,8 @@ class OneInvocation {
     return isRunning || place.kind === PlaceKind.AfterCall ? place : null;
   }
 
-  *#machineFrames(next: Next): Generator<void> {
+  /** The place of the innermost one. */
+  *#machineFrames(next: Next): Generator<void, Place> {
     const { input } = this.#reader;
     const x = this.#machine;
     const { instance, fp, pc, place } = yield* this.#frames(true, true);
@@ -417,6 +427,31 @@ class OneInvocation {
     this.#isInside = place.kind === PlaceKind.Inside;
     if (this.#isInside) this.#inside(instance, place);
     if ((next === Next.Wait) !== (this.#wait !== null)) throw input.invalid("a wait that nobody waits for");
+    return place;
+  }
+
+  /** The frame that has thrown stands at its `throw`; handlers are those around where the frames stand. */
+  *#search(): Generator<void, HandlerSearch> {
+    const { input } = this.#reader;
+    const isInCode = input.flag();
+    if (isInCode) {
+      const { reg } = yield* this.#machineFrames(Next.Throw);
+      if (!this.#isInside || (reg !== Reg.Throw && reg !== Reg.ThrowRef))
+        throw input.invalid("an exception that nothing has thrown");
+    }
+    const stage: Stage = input.u8();
+    const level = input.count();
+    const frames = input.count();
+    const hasHandler = stage === Stage.Handler;
+    const depth = hasHandler ? input.count() - 1 : -1;
+    const deepest = hasHandler && input.flag() ? input.count() : ANY_DEPTH;
+    const clause = hasHandler ? input.count() : 0;
+    const search = new HandlerSearch();
+    const place = { isInCode, stage, level, frames, depth, deepest, clause };
+    if (stage > Stage.Handler || !(yield* search.goTo(this.#machine, this.#activations, place))) {
+      throw input.invalid("a search for a handler that cannot be there");
+    }
+    return search;
   }
 
   /** The state of an operation that has begun. */

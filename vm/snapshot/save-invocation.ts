@@ -5,6 +5,7 @@ import { hostName } from "../execute/host-results.ts";
 import type { Invocation } from "../execute/invocation.ts";
 import type { Activation } from "../execute/activations.ts";
 import { type Answer, type InvocationRecord, Next } from "../execute/record.ts";
+import { ANY_DEPTH, type HandlerSearch, Stage } from "../execute/search.ts";
 import { Head, Link, Reg } from "../lower/code.ts";
 import type { GuestOutcome, HostFunc } from "../runtime/func.ts";
 import { HeapObject } from "../runtime/heap-object.ts";
@@ -106,6 +107,10 @@ export class InvocationWriter {
       case Next.Continue:
         this.#outcome(out, record.outcome, activations);
         break;
+      case Next.Throw:
+        out.word(x.exception);
+        yield* this.#search(out, record, record.search!);
+        break;
       default:
         throw new InternalError(`an invocation cannot be saved in state ${next}`);
     }
@@ -203,6 +208,20 @@ export class InvocationWriter {
     out.count(address);
     out.text(timeoutNs === null ? "" : String(leftNs));
     out.u8(result === null ? 0 : result + 1);
+  }
+
+  *#search(out: Output, record: InvocationRecord, search: HandlerSearch): Generator<void> {
+    const { isInCode, stage, level, frames, depth, deepest, clause } = search;
+    out.flag(isInCode);
+    if (isInCode) yield* this.#machineFrames(out, record);
+    out.u8(stage);
+    out.count(level);
+    out.count(frames);
+    if (stage !== Stage.Handler) return;
+    out.count(depth + 1);
+    out.flag(deepest !== ANY_DEPTH);
+    if (deepest !== ANY_DEPTH) out.count(deepest);
+    out.count(clause);
   }
 
   /** `isComplete`: the operands of the innermost frame are all its own; else the topmost are its callee's. */

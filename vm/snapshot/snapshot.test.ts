@@ -400,6 +400,63 @@ describe("snapshot", () => {
     expect(everywhere({ modules: [module], start })).to.be.greaterThan(60);
   });
 
+  it("saves the search for a handler wherever it stands: clauses, handlers, frames, activations", () => {
+    const engine = new Engine({ proposals: ["legacy-exceptions"] });
+    const wide = (code: string, count = 20): string =>
+      `(block $w (try_table ${"(catch $u $w) ".repeat(count)} (try_table (catch $u $w) ${code})))`;
+    const program = encodeModule(
+      parseModule(
+        `(module (type $box (struct (field i32)))
+          (import "h" "through" (func $through (param funcref)))
+          (import "h" "fails" (func $fails))
+          (tag $t (param i32 (ref $box))) (tag $u) (elem declare func $down)
+          (func $throws (export "throws") (throw $t (i32.const 7) (struct.new $box (i32.const 9))))
+          (func $down
+            (i32.const 3) ${wide("(call $throws)", 520)} (drop))
+          (func $old (param $b (ref $box)) (result i32)
+            try (result i32)
+              try try (call $through (ref.func $down)) ${"catch $u ".repeat(9)} end delegate 1
+              i32.const 1
+            catch $u i32.const 2
+            catch_all ${wide("(rethrow 3)")} (i32.const 4)
+            end)
+          (func $again (param $b (ref $box)) (local $x exnref)
+            (block $c (result exnref) (try_table (catch_all_ref $c) (drop (call $old (local.get $b)))) (unreachable))
+            (local.set $x) (drop (ref.is_null (local.get $x)))
+            (block $c (result exnref) (try_table (catch_all_ref $c) ${wide("(call $fails)")}) (unreachable))
+            (throw_ref))
+          (func (export "f") (result i32 i32) (local $box (ref null $box))
+            (block $c (result i32 (ref $box))
+              (try_table (catch $t $c) ${wide("(call $again (struct.new $box (i32.const 5)))")}) (unreachable))
+            (local.set $box) (struct.get $box 0 (local.get $box))))`,
+        { proposals: new Set(["legacy-exceptions"] as const) },
+      ),
+    );
+    const through: FrameDefinition = {
+      kind: "frame",
+      params: ["funcref"],
+      results: [],
+      call: (_caller, ...args: unknown[]) => callGuest(args[0] as never, [], "next"),
+      continuations: {
+        next: (_caller, _state, outcome) => {
+          throw (outcome as { error: Error }).error;
+        },
+      },
+    };
+    const fails: HostDefinition = {
+      params: [],
+      results: [],
+      call: (caller) => {
+        caller.instance!.callSync("throws");
+      },
+    };
+    const imports = { h: { through, fails } };
+    const module = compileSync(program, { engine });
+    const start = () => new Store({ engine }).instantiateSync(module, imports).invoke("f");
+    expect(start().run()).to.deep.include({ kind: "returned", values: [7, 9] });
+    expect(everywhere({ modules: [module], imports, start })).to.be.greaterThan(300);
+  });
+
   it("saves exceptions that a frame function is about to meet", () => {
     const program = wat`(module (type $i (func (param i32) (result i32)))
       (import "h" "apply" (func $apply (param funcref i32) (result i32)))

@@ -7,7 +7,7 @@ import { readLabelCount } from "../binary/instructions.ts";
 import { EMPTY_BLOCK, readBlockType } from "../binary/read-types.ts";
 import { limitExceeded } from "../errors.ts";
 import { CODE_BYTES } from "../footprint.ts";
-import { MAX_CATCHES, MAX_LEGACY_CATCHES } from "../limits.ts";
+import { MAX_CATCHES } from "../limits.ts";
 import { Op } from "../opcodes.ts";
 import { EXNREF, Heap, Num, refType, type ValType } from "../types.ts";
 import { Locals } from "./locals.ts";
@@ -123,9 +123,7 @@ export class Blocks extends Lookups {
       return;
     }
     const count = this.#legacyCatches[block]! + 1;
-    if (count > MAX_LEGACY_CATCHES) {
-      throw limitExceeded(`${count} catch clauses of a try, at most ${MAX_LEGACY_CATCHES}`, this.place);
-    }
+    if (count > MAX_CATCHES) throw limitExceeded(`${count} catch clauses, at most ${MAX_CATCHES}`, this.place);
     this.#legacyCatches[block] = count;
     this.countCode(CODE_BYTES.clause);
     const params = op === Op.Catch ? this.tagParams(reader.u32()) : NO_TYPES;
