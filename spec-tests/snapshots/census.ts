@@ -28,6 +28,7 @@ export const CLASSES = [
   "in host frames that an exception or trap passes",
   "in calls of the host that wait",
   "in atomic waits",
+  "in searches for who catches an exception",
   "inside host frames and waits",
 ] as const;
 export type Class = (typeof CLASSES)[number];
@@ -54,9 +55,10 @@ interface Standing {
 /** Null where no guest function has been entered. */
 export function standing({ record }: Invocation): Standing | null {
   if (record === null) return null;
-  const { machine, activations, next, isInside, outcome } = record;
+  const { machine, activations, next, isInside, outcome, search } = record;
   const hasHostFrames = activations.some(({ kind }) => kind === "host");
-  const isRunning = next === Next.Run || next === Next.Wait;
+  const isThrowing = next === Next.Throw && search?.isInCode === true;
+  const isRunning = next === Next.Run || next === Next.Wait || isThrowing;
   const flags = [isRunning && isInside, hasHostFrames, outcome !== null];
   const situation = flags.reduce((number, flag) => number * 2 + (flag ? 1 : 0), next);
   if (isRunning) {
@@ -116,6 +118,7 @@ export class Census {
     if (outcome !== null) mask |= bit("in host frames that an exception or trap passes");
     if (next === Next.Answer && answer === null) mask |= bit("in calls of the host that wait");
     if (next === Next.Wait) mask |= bit("in atomic waits");
+    if (next === Next.Throw) mask |= bit("in searches for who catches an exception");
     if ((mask & HOST_FRAMES_AND_WAITS) !== 0) mask |= bit("inside host frames and waits");
     const pair = `${nameOf(instance.module)} ${funcIndex} ${place.byteOffset}`;
     this.#pairs.set(pair, (this.#pairs.get(pair) ?? 0) | mask);

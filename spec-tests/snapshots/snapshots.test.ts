@@ -33,6 +33,7 @@ describe("programs that are saved and restored", function () {
     expect(census.of("in host frames that an exception or trap passes")).to.be.greaterThan(2);
     expect(census.of("in calls of the host that wait")).to.be.greaterThan(10);
     expect(census.of("in atomic waits")).to.be.greaterThan(5);
+    expect(census.of("in searches for who catches an exception")).to.be.greaterThan(5);
     expect(campaign.elsewhere).to.be.greaterThan(50);
   });
 

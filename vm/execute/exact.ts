@@ -11,12 +11,18 @@ import type { Machine } from "./machine.ts";
 
 /**
  * Makes every frame go on in exact code, or in fused code as far as it stands at a safe point. `isInCode`: the
- * machine stands in guest code, above the frames that the activations hold.
+ * machine stands in guest code, above the frames that the activations hold. `isInside`: in the middle of an operation.
  */
-export function switchCode(x: Machine, stack: ActivationStack, exact: boolean, isInCode: boolean): void {
+export function switchCode(
+  x: Machine,
+  stack: ActivationStack,
+  exact: boolean,
+  isInCode: boolean,
+  isInside: boolean,
+): void {
   const { instance } = x;
   if (isInCode && instance !== null && x.pc !== 0) {
-    x.pc = counterpart(instance, x.pc, exact);
+    x.pc = counterpart(instance, x.pc, exact, isInside);
     switchCallers(x, instance, x.fp, x.pc, exact);
   }
   for (let i = 0; i < stack.length; i++) {
@@ -42,12 +48,12 @@ function switchCallers(x: Machine, instance: Instance, fp: number, pc: number, e
 }
 
 /** The same safe point in the other code; the position itself if it is none. */
-function counterpart(instance: Instance, pc: number, exact: boolean): number {
+function counterpart(instance: Instance, pc: number, exact: boolean, isInside = false): number {
   const { code, module } = instance;
   const range = code.rangeAt(pc);
   if (range.isExact === exact) return pc;
   const { funcIndex } = range;
-  const number = module.positions.of(funcIndex, range.isExact).safePointAt(pc - range.start);
+  const number = module.positions.of(funcIndex, range.isExact).safePointAt(pc - range.start, isInside);
   if (number < 0) return pc;
   module.lower(funcIndex, exact);
   const entry = (exact ? code.exactEntries : code.entries)[funcIndex]!;

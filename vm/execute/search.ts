@@ -92,9 +92,8 @@ export class HandlerSearch implements SearchPlace {
   step(x: Machine, activations: Activations, word: number, fuel: number): Found {
     let spent = 0;
     let found = Found.Nothing;
-    while (found === Found.Nothing && spent < fuel) {
+    while (found === Found.Nothing && (spent < fuel || this.#isFree)) {
       const { handler } = this;
-      // Free: how frames lie in levels depends on whether their code was there when they were called.
       if (this.stage === Stage.Level) found = this.#enterLevel(activations);
       else if (this.stage === Stage.Frame) {
         spent += SEARCH_FRAME_FUEL;
@@ -126,6 +125,11 @@ export class HandlerSearch implements SearchPlace {
     }
     this.spent = spent;
     return found;
+  }
+
+  /** To the next frame or level: how frames lie in levels depends on whether their code was there when they were called. */
+  get #isFree(): boolean {
+    return this.stage === Stage.Level || (this.stage === Stage.Handler && this.handler === null);
   }
 
   instance(x: Machine, activations: Activations): Instance {

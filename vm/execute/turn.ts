@@ -23,7 +23,7 @@ export function runTurn(run: RunState, fuel: number, exact: boolean): Outcome {
   if (run.store.isCollecting && !run.awaitsCollection) run.store.finishCollection();
   run.awaitsCollection = false;
   if (exact !== x.isExact) {
-    switchCode(x, run.stack, exact, run.isInCode);
+    switchCode(x, run.stack, exact, run.isInCode, run.isInside);
     if (run.next === Next.Throw) run.search!.changeCode(x, run.stack);
   }
   x.isExact = exact;

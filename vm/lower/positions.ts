@@ -64,8 +64,11 @@ export class Positions implements PositionSink {
     return entries.at(low * ENTRY_LENGTH + column);
   }
 
-  /** The number of a safe point, the same in fused and exact code; -1 if the position is none. */
-  safePointAt(codePosition: number): number {
+  /**
+   * The number of a safe point, the same in fused and exact code; -1 if the position is none. Several may share a position: of
+   * these the first, or `isInside` the last, which is the one in the middle of the operation there.
+   */
+  safePointAt(codePosition: number, isInside: boolean): number {
     const { safePoints } = this;
     let low = 0;
     let high = safePoints.length - 1;
@@ -74,7 +77,9 @@ export class Positions implements PositionSink {
       if (safePoints.at(middle) < codePosition) low = middle + 1;
       else high = middle;
     }
-    return safePoints.length > 0 && safePoints.at(low) === codePosition ? low : -1;
+    if (safePoints.length === 0 || safePoints.at(low) !== codePosition) return -1;
+    if (isInside) while (low + 1 < safePoints.length && safePoints.at(low + 1) === codePosition) low++;
+    return low;
   }
 }
 
