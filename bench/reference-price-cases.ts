@@ -113,6 +113,13 @@ const caught = (code: string, clauses = "(catch_all $h)"): string => `(block $h 
 const EXCEPTION: readonly Local[] = [
   ["$x", "exnref", "(block $h (result exnref) (try_table (catch_all_ref $h) (throw $e)) (unreachable))"],
 ];
+const WIDE_EXCEPTION: readonly Local[] = [
+  [
+    "$x",
+    "exnref",
+    `(block $h (result exnref) (try_table (catch_all_ref $h) (throw $wideTag ${"(i32.const 1)".repeat(1000)})) (unreachable))`,
+  ],
+];
 const manyTries = (depth: number, code: string): string =>
   `${"(try_table (catch $other $h) ".repeat(depth)}${code}${")".repeat(depth)}`;
 
@@ -356,6 +363,14 @@ export const REFERENCE_CASES: Readonly<Record<string, readonly Repetition[]>> = 
   ],
   throw_ref: [
     { operands: "", code: caught("(throw_ref (local.get $x))"), others: 2, functions: TAGS, locals: EXCEPTION },
+    {
+      operands: "1000 values",
+      code: `(block $h (result ${"i32 ".repeat(1000)}) (try_table (catch $wideTag $h) (throw_ref (local.get $x))) (unreachable))${"(drop)".repeat(1000)}`,
+      others: 1002,
+      repetitions: 1,
+      functions: TAGS,
+      locals: WIDE_EXCEPTION,
+    },
   ],
   try: [{ operands: "empty", code: "(try (do) (catch_all))", others: 0, functions: TAGS }],
   rethrow: [

@@ -77,6 +77,8 @@ export const SEARCH_HANDLER_FUEL = 1;
 export const CLAUSES_PER_FUEL = 8;
 /** Clauses that one step compares. */
 export const SEARCH_BLOCK_CLAUSES = 512;
+/** Words of an exception that whoever catches its values takes for one fuel. */
+export const EXCEPTION_WORDS_PER_FUEL = 4;
 /** Bytes that one step of a bulk operation moves. */
 export const BULK_BLOCK_BYTES = 4_096;
 /** Slots that a synchronous call from a host function back into the guest takes of its caller's depth: it uses the JavaScript stack. */

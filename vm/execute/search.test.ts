@@ -5,7 +5,13 @@ import { compileSync } from "../compiled-module.ts";
 import { encodeModule } from "../binary/encode.ts";
 import { Engine } from "../engine.ts";
 import { Termination } from "../errors.ts";
-import { CLAUSES_PER_FUEL, SEARCH_BLOCK_CLAUSES, SEARCH_FRAME_FUEL, SEARCH_HANDLER_FUEL } from "../limits.ts";
+import {
+  CLAUSES_PER_FUEL,
+  EXCEPTION_WORDS_PER_FUEL,
+  SEARCH_BLOCK_CLAUSES,
+  SEARCH_FRAME_FUEL,
+  SEARCH_HANDLER_FUEL,
+} from "../limits.ts";
 import { callGuest, type FrameDefinition, type HostDefinition } from "../runtime/func.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import type { Instance } from "../runtime/instance.ts";
@@ -161,6 +167,22 @@ describe("the search for a handler", () => {
     };
     // The frames go without `return`.
     expect(bare(100) - bare(50)).to.equal(50 * (SEARCH_FRAME_FUEL - 1));
+  });
+
+  it("costs fuel for the values that a clause takes, also of an exception that is thrown again", () => {
+    const fuel = (values: number, clause: string, results: string): number => {
+      const params = "i64 ".repeat(values);
+      const instance = instanceOf(wat`(module (tag $e (param ${params}))
+        (func (export "f") (local $x exnref)
+          (block $r (result exnref) (try_table (catch_all_ref $r) (throw $e ${"(i64.const 1)".repeat(values)})) (unreachable))
+          (local.set $x)
+          (block $h (result ${results}) (try_table (${clause} $h) (throw_ref (local.get $x))) (unreachable))
+          ${"(drop)".repeat(clause === "catch $e" ? values : 1)}))`);
+      return runToEnd(instance.invoke("f")).fuelUsed - values * (clause === "catch $e" ? 2 : 1);
+    };
+    const wide = fuel(800, "catch $e", "i64 ".repeat(800)) - fuel(800, "catch_all_ref", "exnref");
+    const none = fuel(0, "catch $e", "") - fuel(0, "catch_all_ref", "exnref");
+    expect(wide - none).to.equal(1_600 / EXCEPTION_WORDS_PER_FUEL);
   });
 
   it("passes ten thousands of handlers inside each other in many steps", () => {

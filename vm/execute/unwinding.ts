@@ -1,6 +1,7 @@
 /** The guest's faults: traps and exceptions go to whoever contains or catches them, or end the run. */
 
 import { GuestExit, Termination, Trap } from "../errors.ts";
+import { EXCEPTION_WORDS_PER_FUEL } from "../limits.ts";
 import { GuestException } from "../runtime/guest-exception.ts";
 import { added } from "../runtime/lists.ts";
 import { addBacktrace, fuelAtTrap } from "./backtrace.ts";
@@ -61,20 +62,25 @@ export function unwind(run: RunState, exception: number, isInCode: boolean): voi
 export function searchOn(run: RunState): void {
   const { machine: x, stack } = run;
   const search = run.search!;
-  const found = search.step(x, stack, run.store.heap.word(x.exception, 0), run.remaining);
+  const word = run.store.heap.word(x.exception, 0);
+  const found = search.step(x, stack, word, run.remaining);
   run.charge(search.spent);
   if (found === Found.Nothing) return;
   const { level } = search;
+  if (found === Found.Level && level === 0) throw uncaught(run, x.exception, search.isInCode);
+  // The same exception may be thrown, and taken apart, again and again.
+  const takesValues = found === Found.Level || search.handler!.catches[search.clause]!.tagIndex !== null;
+  if (takesValues) run.charge(Math.floor(run.store.heap.layoutOf(word).words / EXCEPTION_WORDS_PER_FUEL));
   if (found === Found.Clause) {
     run.next = land(x, stack, search, run.remaining) ? Next.Run : Next.Return;
     stack.truncate(level);
-  } else if (level > 0) {
+  } else {
     stack.truncate(level + 1);
     const error = guestException(run.store, x.exception);
     run.pinned = added(run.pinned, error.exception);
     run.outcome = { kind: "threw", error };
     run.next = Next.Continue;
-  } else throw uncaught(run, x.exception, search.isInCode);
+  }
   run.isInside = false;
   x.exception = 0;
   search.end();
