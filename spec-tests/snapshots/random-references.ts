@@ -4,7 +4,8 @@
  * that wait, and atomic waits. They end: each function calls later ones only, and loops count.
  */
 
-import { Func, type Invocation, type Outcome, SUSPEND, callGuest, type HostDefinition } from "../../vm/index.ts";
+import { Func, type Invocation, type Outcome, SUSPEND, Trap, callGuest, type HostDefinition } from "../../vm/index.ts";
+import { encodeValue } from "../../vm/runtime/values.ts";
 import { encodeModule } from "../../vm/binary/encode.ts";
 import { parseModule } from "../../vm/text/parser.ts";
 import { randomWords } from "../../vm/testing.ts";
@@ -58,7 +59,17 @@ const apply: HostDefinition = {
   kind: "frame",
   params: ["funcref", "i32", "anyref", "anyref", "externref"],
   results: ["anyref"],
-  call: (_caller, ...[func, ...args]: unknown[]) => callGuest(func as Func, args, "first", [func instanceof Func]),
+  call: (caller, ...[func, ...args]: unknown[]) => {
+    const { params } = (func as Func).type;
+    // A forged snapshot may name any function, and pass any values.
+    if (params.length !== args.length) throw new Trap("indirect call type mismatch");
+    try {
+      for (const [i, type] of params.entries()) encodeValue(caller.store, type, args[i], new Int32Array(4), 0);
+    } catch {
+      throw new Trap("cast failure");
+    }
+    return callGuest(func as Func, args, "first", [func instanceof Func]);
+  },
   continuations: {
     first: (_caller, _state, outcome) => {
       if (outcome?.kind === "threw") throw outcome.error;
