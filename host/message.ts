@@ -28,8 +28,10 @@ export interface Resource {
 
 /** Resources in one message: all are closed in one step when it is dropped. */
 export const MAX_MESSAGE_RESOURCES = 4_096;
-/** Counted bytes of a message besides its data, and of each resource in it. */
+/** Bytes that count in the bound of a mailbox: of a message besides its data, and of each resource in it. */
 export const MESSAGE_OVERHEAD = 64;
+/** What a resource costs the payer. */
+const MESSAGE_RESOURCE_BYTES = 128;
 /** What a message of data costs its payer besides a large chunk: measured are 200 for it and 260 for a small chunk. */
 const MESSAGE_BYTES = 512;
 /** A larger capacity is not believed. */
@@ -276,7 +278,7 @@ export class DataMessage extends Message {
   /** Its index in the message. Throws `Termination` when the payer refuses. */
   pushResource(resource: Resource): number {
     this.#resources ??= [];
-    if (!this.pay(MESSAGE_OVERHEAD)) throw new Termination("memory limit", "resources of a message");
+    if (!this.pay(MESSAGE_RESOURCE_BYTES)) throw new Termination("memory limit", "resources of a message");
     return this.#resources.push(resource) - 1;
   }
 

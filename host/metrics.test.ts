@@ -41,12 +41,12 @@ describe("Metrics", () => {
 
   it("a group pays for its series, and drops those that it has no memory for", () => {
     const { group, scheduler } = new Runtime({ maxMemory: 10_000 });
-    const inner = group.child(scheduler, { maxMemory: 1_000 });
+    const inner = group.child(scheduler, { maxMemory: 2_300 });
     for (let i = 0; i < 20; i++) inner.metrics.count(`${i}`);
     inner.metrics.count("0");
     expect(inner.metrics.size).to.equal(7);
     expect(inner.metrics.dropped).to.equal(13);
-    expect(group.used(Account.Memory)).to.be.within(7 * 128, 1_000);
+    expect(group.used(Account.Memory)).to.be.within(7 * 320, 2_300);
     inner.dispose();
     expect(group.used(Account.Memory)).to.equal(0);
     group.metrics.count("x".repeat(257));

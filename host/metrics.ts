@@ -35,8 +35,8 @@ export const DEFAULT_MAX_SERIES = 1_000;
 /** UTF-16 units of a name. */
 const MAX_NAME_LENGTH = 256;
 /** What a series costs besides its name, and a histogram's buckets. */
-const SERIES_BYTES = 128;
-const BUCKETS_BYTES = 8 * (HISTOGRAM_BOUNDS.length + 1);
+const SERIES_BYTES = 320;
+const BUCKETS_BYTES = 48 + 8 * (HISTOGRAM_BOUNDS.length + 1);
 
 /** Who pays for series. */
 export interface SeriesPayer {

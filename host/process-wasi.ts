@@ -3,14 +3,16 @@
  * prints is kept within its group's log bytes.
  */
 
-import type { BasicProcess } from "./basic-process.ts";
+import { Termination } from "../vm/index.ts";
 import { stepsOf } from "./directory-grants.ts";
 import { Account } from "./group.ts";
 import { LimitedOutput } from "./limited-output.ts";
+import type { Process } from "./process.ts";
 import type { RestoredWasi } from "./process-run.ts";
 import type { Services } from "./runtime-core.ts";
 import { openDirectories, type SharedDirectory } from "./shared-directories.ts";
 import { SystemError, type OutputStream } from "./system.ts";
+import type { DescriptorAccount } from "./wasi/descriptors.ts";
 import { WasiState } from "./wasi/state.ts";
 
 /** Directories that a process may be given: each may hold one of the host's descriptors. */
@@ -19,20 +21,24 @@ const MAX_PREOPENS = 64;
 const STEP_FUEL = 2_000;
 const STEP_NS_PER_FUEL = 20;
 
-export class ProcessWasi {
-  readonly #process: BasicProcess;
+/** What a process costs that has called WASI: 700 of V8's heap for its state, and 4 KB while a call waits. */
+const WASI_BYTES = 4_096;
+
+export class ProcessWasi implements DescriptorAccount {
+  readonly #process: Process;
   /** Open, until the state has them. */
   #directories: readonly SharedDirectory[] | null = null;
   #state: WasiState | null = null;
   #restored: RestoredWasi | null = null;
 
-  constructor(process: BasicProcess) {
+  constructor(process: Process) {
     this.#process = process;
   }
 
-  /** What its functions share. */
+  /** What its functions share. Throws `Termination` when there is no memory for it. */
   get state(): WasiState {
     if (this.#state === null) {
+      if (!this.#process.memory.reserveBytes(WASI_BYTES)) throw new Termination("memory limit", "for WASI");
       this.#state = this.#makeState();
       this.#directories = null;
       this.#restored = null;
@@ -46,18 +52,12 @@ export class ProcessWasi {
   }
 
   #makeState(): WasiState {
-    const { config, group } = this.#process;
+    const { config } = this.#process;
     const directories = this.#directories ?? [];
     const restored = this.#restored;
     const state = new WasiState({
       ...this.#services(),
-      descriptorAccount: {
-        reserve: () => group.reserve(Account.Descriptors, 1),
-        release: () => group.release(Account.Descriptors, 1),
-        // The group's, since calls that wait may end after the process.
-        reserveBytes: (byteLength) => group.reserve(Account.Memory, byteLength),
-        releaseBytes: (byteLength) => group.release(Account.Memory, byteLength),
-      },
+      descriptorAccount: this,
       args: config.args,
       env: config.env,
       ...(restored === null ? {} : { opened: restored.opened }),
@@ -69,6 +69,23 @@ export class ProcessWasi {
     });
     state.resumedTimes = restored?.times ?? null;
     return state;
+  }
+
+  reserve(): boolean {
+    return this.#process.group.reserve(Account.Descriptors, 1);
+  }
+
+  release(): void {
+    this.#process.group.release(Account.Descriptors, 1);
+  }
+
+  /** The group's, since calls that wait may end after the process. */
+  reserveBytes(byteLength: number): boolean {
+    return this.#process.group.reserve(Account.Memory, byteLength);
+  }
+
+  releaseBytes(byteLength: number): void {
+    this.#process.group.release(Account.Memory, byteLength);
   }
 
   #services(): Services {

@@ -47,7 +47,7 @@ describe("ResourceTable", () => {
 
   it("what is dropped is disposed of, what is taken is not", () => {
     const gone: string[] = [];
-    const table = new ResourceTable<string>(new Account(), (value) => gone.push(value));
+    const table = new ResourceTable<string>(new Account(), 10, (value) => gone.push(value));
     for (const name of ["a", "b", "c"]) table.add(name);
     expect(table.take(0)).to.equal("a");
     table.drop(1);

@@ -19,7 +19,11 @@ export interface ByteAccount {
 /** Entries of one table. */
 export const MAX_RESOURCES = 65_536;
 /** Bytes that an entry costs at least. */
-export const RESOURCE_BYTES = 64;
+export const RESOURCE_BYTES = 144;
+/** Bytes of a value besides: of an error without its text, of a configuration without its lists, of a handle. */
+const ERROR_BYTES = 192;
+const CONFIG_BYTES = 1_024;
+const MODULE_HANDLE_BYTES = 112;
 
 interface Entry<T> {
   readonly value: T;
@@ -31,10 +35,13 @@ export class ResourceTable<T> {
   readonly #dispose: (value: T) => void;
   readonly #entries = new NumberTable<Entry<T>>();
   #next = 0;
+  /** What each costs at least. */
+  readonly entryBytes: number;
 
-  /** `dispose` is called for entries that are removed other than by {@link take}. */
-  constructor(account: ByteAccount, dispose: (value: T) => void = () => {}) {
+  /** Each value costs `valueBytes` at least. `dispose` is called for entries that are removed other than by {@link take}. */
+  constructor(account: ByteAccount, valueBytes = 0, dispose: (value: T) => void = () => {}) {
     this.#account = account;
+    this.entryBytes = RESOURCE_BYTES + valueBytes;
     this.#dispose = dispose;
   }
 
@@ -44,7 +51,7 @@ export class ResourceTable<T> {
 
   /** The number of the new entry, or null when the table is full or its bytes are refused. */
   add(value: T, byteLength = 0): number | null {
-    const counted = RESOURCE_BYTES + byteLength;
+    const counted = this.entryBytes + byteLength;
     if (this.#entries.size >= MAX_RESOURCES || !this.#account.reserveBytes(counted)) return null;
     const id = this.#next++;
     this.#entries.set(id, { value, byteLength: counted });
@@ -158,18 +165,18 @@ export class ProcessResources<Config> {
 
   /** UTF-8 texts of failed calls. */
   get errors(): ResourceTable<Uint8Array> {
-    return (this.#errors ??= new ResourceTable(this.#account));
+    return (this.#errors ??= new ResourceTable(this.#account, ERROR_BYTES));
   }
 
   get configs(): ResourceTable<Config> {
-    this.#configs ??= new ResourceTable<Config>(this.#account, () => {
+    this.#configs ??= new ResourceTable<Config>(this.#account, CONFIG_BYTES, () => {
       this.#counts.configsDropped++;
     });
     return this.#configs;
   }
 
   get modules(): ResourceTable<ModuleHandle> {
-    this.#modules ??= new ResourceTable<ModuleHandle>(this.#account, (module) => {
+    this.#modules ??= new ResourceTable<ModuleHandle>(this.#account, MODULE_HANDLE_BYTES, (module) => {
       this.#counts.modulesDropped++;
       module.close();
     });
@@ -178,20 +185,20 @@ export class ProcessResources<Config> {
 
   /** Those that have not fired. */
   get timers(): ResourceTable<PendingMessage> {
-    this.#timers ??= new ResourceTable<PendingMessage>(this.#account, (timer) => timer.cancel());
+    this.#timers ??= new ResourceTable<PendingMessage>(this.#account, 0, (timer) => timer.cancel());
     return this.#timers;
   }
 
   get tcpStreams(): ResourceTable<Resource> {
-    return (this.#tcpStreams ??= new ResourceTable<Resource>(this.#account, close));
+    return (this.#tcpStreams ??= new ResourceTable<Resource>(this.#account, 0, close));
   }
 
   get tlsStreams(): ResourceTable<Resource> {
-    return (this.#tlsStreams ??= new ResourceTable<Resource>(this.#account, close));
+    return (this.#tlsStreams ??= new ResourceTable<Resource>(this.#account, 0, close));
   }
 
   get udpSockets(): ResourceTable<Resource> {
-    return (this.#udpSockets ??= new ResourceTable<Resource>(this.#account, close));
+    return (this.#udpSockets ??= new ResourceTable<Resource>(this.#account, 0, close));
   }
 
   /** How many there are, without making the tables. */

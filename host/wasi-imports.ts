@@ -37,28 +37,53 @@ function hostDefinition(name: string, fn: WasiFunction): HostDefinition {
     call(caller, ...args: (number | bigint)[]) {
       const process = processOf(caller);
       if (process.runtime.trace !== null) return tracedCall(process, caller, fullName, fn, args);
-      const guest = guestOf(process, caller, () => memoryOf(caller, fullName));
+      const guest = new WasiCall(process, caller, fullName, null);
       const answer = callWasi(process.wasi.state, fn, guest, args);
       return answer instanceof Promise ? complete(guest, answer) : answer;
     },
   };
 }
 
-/** `findMemory` is called once, if the function needs any. */
-function guestOf(process: Process, caller: Caller, findMemory: () => GuestMemory): Guest {
-  let memory: GuestMemory | null = null;
-  return {
-    get memory() {
-      return (memory ??= findMemory());
-    },
-    charge: (fuel: number) => caller.chargeFuel(fuel),
-    chargeLate: (fuel: number) => {
-      caller.chargeFuel(fuel);
-      process.chargeTime(fuel * LATE_NS_PER_FUEL);
-    },
-    chargeTime: (nanoseconds: number) => process.chargeTime(nanoseconds),
-    giveWay: () => caller.giveWay(),
-  };
+/** A call as its function sees it: a class, since there are as many as processes that wait. */
+class WasiCall implements Guest {
+  readonly #process: Process;
+  readonly #caller: Caller;
+  readonly #name: string;
+  readonly #effects: EffectHash | null;
+  #memory: GuestMemory | null = null;
+
+  constructor(process: Process, caller: Caller, name: string, effects: EffectHash | null) {
+    this.#process = process;
+    this.#caller = caller;
+    this.#name = name;
+    this.#effects = effects;
+  }
+
+  /** Looked for once, if the function needs any. */
+  get memory(): GuestMemory {
+    if (this.#memory === null) {
+      const memory = memoryOf(this.#caller, this.#name);
+      this.#memory = this.#effects === null ? memory : new TracedMemory(memory, this.#effects);
+    }
+    return this.#memory;
+  }
+
+  charge(fuel: number): void {
+    this.#caller.chargeFuel(fuel);
+  }
+
+  chargeLate(fuel: number): void {
+    this.#caller.chargeFuel(fuel);
+    this.#process.chargeTime(fuel * LATE_NS_PER_FUEL);
+  }
+
+  chargeTime(nanoseconds: number): void {
+    this.#process.chargeTime(nanoseconds);
+  }
+
+  giveWay(): void {
+    this.#caller.giveWay();
+  }
 }
 
 function tracedCall(
@@ -76,7 +101,7 @@ function tracedCall(
     process.hostCall.trace(name, effects);
     return errno;
   };
-  const guest = guestOf(process, caller, () => new TracedMemory(memoryOf(caller, name), effects));
+  const guest = new WasiCall(process, caller, name, effects);
   const answer = callWasi(process.wasi.state, fn, guest, args);
   return answer instanceof Promise ? complete(guest, answer).then(report) : report(answer);
 }

@@ -30,6 +30,7 @@ const TEST_FOLDERS = [
   "vm/testing",
   "vm/snapshot/testing",
   "host/adversary/arena",
+  "host/testing-heap-prices",
   "spec-tests/snapshots/",
   "spec-tests/differential/",
 ];

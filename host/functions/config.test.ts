@@ -131,7 +131,7 @@ function withChild(
 /** A configuration that may not have more texts. */
 function expectNoMemory(call: string): void {
   const { end } = runPrepared(
-    ({ group }) => group.setLimit(Account.Memory, group.used(Account.Memory) + 600),
+    ({ group }) => group.setLimit(Account.Memory, group.used(Account.Memory) + 1_300),
     `${CREATE} ${call}`,
     DATA,
   );

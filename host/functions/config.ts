@@ -16,8 +16,6 @@ const definePerilune = functionsOf("perilune::config");
 
 /** Configurations of one process. */
 export const MAX_CONFIGS = 1_024;
-/** Counted bytes of a configuration besides its lists. */
-const CONFIG_BYTES = 512;
 /** Counted bytes of an entry of a list besides its text. */
 const ENTRY_BYTES = 64;
 const MAX_PATTERN_BYTES = 512;
@@ -52,7 +50,7 @@ export const CONFIG_FUNCTIONS: readonly HostFunction[] = [
     ({ process }) => {
       const { configs } = process.resources;
       if (!process.config.canCreateConfigs || configs.size >= MAX_CONFIGS) return -1n;
-      const id = configs.add(new ConfigDraft(), CONFIG_BYTES);
+      const id = configs.add(new ConfigDraft());
       if (id === null) return -1n;
       process.runtime.counts.configsCreated++;
       return BigInt(id);

@@ -4,7 +4,7 @@ import type { FrameState } from "../../vm/index.ts";
 import type { ModuleHandle } from "../modules.ts";
 import type { BasicProcess } from "../basic-process.ts";
 import type { ConfigDraft } from "../config.ts";
-import { RESOURCE_BYTES, type ProcessResources, type ResourceTable } from "../resources.ts";
+import type { ProcessResources, ResourceTable } from "../resources.ts";
 import { MAX_NAME_BYTES } from "../registry.ts";
 import { type PendingMessage, restorePending } from "../send-after.ts";
 import type { Process } from "../process.ts";
@@ -132,7 +132,7 @@ function restoreTable<T>(
   for (const entry of entriesOf(fields, table)) {
     const [value, byteLength] = restore(entry.get("value"));
     const id = entry.count("id");
-    const counted = Math.max(RESOURCE_BYTES + byteLength, entry.count("byteLength"));
+    const counted = Math.max(table.entryBytes + byteLength, entry.count("byteLength"));
     if (table.restore(id, value, counted)) continue;
     if (isCloseable(value)) value.close();
     throw mismatch("no room for the entries of a table");

@@ -72,7 +72,7 @@ function isOpened(descriptor: Descriptor): boolean {
 }
 
 export class DescriptorTable {
-  readonly #entries: (Descriptor | null)[] = [];
+  #entries: (Descriptor | null)[] = [];
   readonly #limit: number;
   readonly #account: DescriptorAccount | null;
   /** No number below it is free. */
@@ -105,6 +105,13 @@ export class DescriptorTable {
   /** Throws EMFILE when no number is left; callers ask before they open anything. */
   checkRoom(): void {
     if (this.#lowestFree() >= this.#limit) throw new SystemError("EMFILE");
+  }
+
+  /** With streams and preopened directories, from number 0 on: in a list that has no room for more, since most guests open nothing. */
+  begin(descriptors: readonly Descriptor[]): void {
+    if (descriptors.length > this.#limit) throw new SystemError("EMFILE");
+    this.#entries = descriptors.slice();
+    this.#firstFree = descriptors.length;
   }
 
   /** Throws ECANCELED after {@link removeAll}: nobody would close it. */

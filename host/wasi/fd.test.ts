@@ -218,7 +218,7 @@ describe("descriptors", () => {
     expect(await poll(17)).to.equal(Errno.Nomem);
     limit = 1_000_000;
     const polled = poll(1_000);
-    expect(bytes).to.equal(512_000);
+    expect(bytes).to.equal(64_000);
     guest.clock.advance(1_000n);
     expect(await polled).to.equal(0);
     expect(bytes).to.equal(0);

@@ -41,7 +41,7 @@ describe("poll_oneoff", () => {
     expect(answer).to.be.instanceOf(Promise);
     guest.clock.advance(1_999n);
     await new Promise(setImmediate);
-    expect(guest.clock.waiting).to.equal(2);
+    expect(guest.clock.waiting, "for the first alone").to.equal(1);
     guest.clock.advance(1n);
     expect(await answer).to.equal(Errno.Success);
     expect(events(guest)).to.deep.equal([[101n, 0, 0, 0n]]);
@@ -66,6 +66,27 @@ describe("poll_oneoff", () => {
     expect(await answer).to.equal(Errno.Success);
     expect(events(guest)).to.deep.equal([[100n, 0, 1, 3n]]);
     expect(guest.clock.waiting).to.equal(0);
+  });
+
+  it("waits for a stream once, however often it is named", async () => {
+    const guest = new TestGuest();
+    for (let i = 0; i < 100; i++) fdSubscription(guest, i, 1, 0);
+    const answer = poll(guest, 100);
+    guest.stdin.push("abc");
+    expect(await answer).to.equal(Errno.Success);
+    expect(events(guest)).to.have.lengthOf(100);
+    expect(events(guest)[99]).to.deep.equal([199n, 0, 1, 3n]);
+  });
+
+  it("takes the latest time for one that is later still", async () => {
+    const guest = new TestGuest();
+    guest.clock.advance(10n);
+    clockSubscription(guest, 0, 1, 0xffff_ffff_ffff_ffffn);
+    clockSubscription(guest, 1, 1, 1_000n);
+    const answer = poll(guest, 2);
+    guest.clock.advance(1_000n);
+    expect(await answer).to.equal(Errno.Success);
+    expect(events(guest)).to.deep.equal([[101n, 0, 0, 0n]]);
   });
 
   it("answers at once for output, files and errors", async () => {

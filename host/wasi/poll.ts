@@ -1,6 +1,6 @@
 /** Waiting for clocks and descriptors (poll_oneoff). */
 
-import type { Cancel, Clock } from "../system.ts";
+import type { Cancel, InputStream, OutputStream } from "../system.ts";
 import { SystemError } from "../system.ts";
 import { Errno, EVENT_BYTES, EventType, SUBSCRIPTION_BYTES } from "./abi.ts";
 import { isClock, isKnownClock, readClock } from "./clock.ts";
@@ -16,17 +16,15 @@ const SUBSCRIPTION_FUEL = 20;
 const ABSOLUTE_TIME = 1;
 /** So many cost nothing; of more, what the host keeps of each while it waits is paid for. */
 const FEW_SUBSCRIPTIONS = 16;
-const SUBSCRIPTION_HOST_BYTES = 512;
+const SUBSCRIPTION_HOST_BYTES = 64;
 
-/** `ready` is null while there is reason to wait, and `wait` arranges to be woken for the next look. */
-interface Subscription {
-  readonly userdata: bigint;
-  readonly type: number;
-  /** Of one whose time was given as relative: nanoseconds until then. */
-  remaining?(): bigint;
-  ready(): Ready | null;
-  wait(wake: () => void): Cancel;
-}
+// Where its parts lie.
+const TYPE_AT = 8;
+const SOURCE_AT = 16;
+const TIME_AT = 24;
+const FLAGS_AT = 40;
+/** The end of time: later is never. */
+const NEVER = 0xffff_ffff_ffff_ffffn;
 
 interface Ready {
   readonly errno: Errno;
@@ -37,128 +35,156 @@ const NOW: Ready = { errno: Errno.Success, byteLength: 0 };
 const BAD_DESCRIPTOR: Ready = { errno: Errno.Badf, byteLength: 0 };
 const BAD_TYPE: Ready = { errno: Errno.Inval, byteLength: 0 };
 const NO_CLOCK: Ready = { errno: Errno.Notsup, byteLength: 0 };
-const NOTHING_TO_CANCEL: Cancel = () => {};
-
-/** Always ready: errors, and files, whose data counts as being there. */
-function settled(userdata: bigint, type: number, ready: Ready): Subscription {
-  return { userdata, type, ready: () => ready, wait: () => NOTHING_TO_CANCEL };
-}
-
-function clockSubscription(
-  clock: Clock,
-  userdata: bigint,
-  id: number,
-  timeout: bigint,
-  isAbsolute: boolean,
-): Subscription {
-  if (!isClock(id)) return settled(userdata, EventType.Clock, isKnownClock(id) ? NO_CLOCK : BAD_TYPE);
-  const now = readClock(clock, id);
-  const deadline = isAbsolute ? timeout : now + timeout;
-  return {
-    userdata,
-    type: EventType.Clock,
-    ...(isAbsolute ? {} : { remaining: () => positive(deadline - readClock(clock, id)) }),
-    ready: () => (readClock(clock, id) >= deadline ? NOW : null),
-    // The real-time clock may jump; a look at it when the time should be over is all that is promised.
-    wait: (wake) => clock.wakeAt(clock.monotonic() + (deadline - readClock(clock, id)), wake),
-  };
-}
-
-function descriptorSubscription(state: WasiState, userdata: bigint, type: number, fd: number): Subscription {
-  const descriptor = state.descriptors.find(fd);
-  if (type === EventType.FdRead && descriptor?.kind === "input") {
-    const { stream } = descriptor;
-    return {
-      userdata,
-      type,
-      ready: () => (stream.available === null ? null : { errno: Errno.Success, byteLength: stream.available }),
-      wait: (wake) => stream.onReadable(wake),
-    };
-  }
-  if (type === EventType.FdWrite && descriptor?.kind === "output") {
-    const { stream } = descriptor;
-    return {
-      userdata,
-      type,
-      ready: () => (stream.isWritable ? NOW : null),
-      wait: (wake) => stream.onWritable(wake),
-    };
-  }
-  return settled(userdata, type, descriptor?.kind === "file" ? NOW : BAD_DESCRIPTOR);
-}
-
-function positive(time: bigint): bigint {
-  return time > 0n ? time : 0n;
-}
-
-/**
- * `resumed`: what remains of relative times, when a call is made again. What is wrong with one is told as its event: without an
- * error object, since there may be a thousand of them.
- */
-function readSubscription(state: WasiState, from: DataView, at: number, resumed: bigint[] | null): Subscription {
-  const userdata = from.getBigUint64(at, true);
-  const type = from.getUint8(at + 8);
-  if (type === EventType.Clock) {
-    const id = from.getUint32(at + 16, true);
-    const timeout = from.getBigUint64(at + 24, true);
-    const isAbsolute = (from.getUint8(at + 40) & ABSOLUTE_TIME) !== 0;
-    const time = isAbsolute ? timeout : (resumed?.shift() ?? timeout);
-    return clockSubscription(state.clock, userdata, id, time, isAbsolute);
-  }
-  if (type !== EventType.FdRead && type !== EventType.FdWrite) return settled(userdata, type, BAD_TYPE);
-  return descriptorSubscription(state, userdata, type, from.getUint32(at + 16, true));
-}
 
 interface Event {
-  readonly subscription: Subscription;
+  readonly index: number;
   readonly ready: Ready;
 }
 
-function readyEvents(subscriptions: readonly Subscription[]): Event[] {
-  const events: Event[] = [];
-  for (const subscription of subscriptions) {
-    const ready = subscription.ready();
-    if (ready !== null) events.push({ subscription, ready });
-  }
-  return events;
-}
+/**
+ * The subscriptions of one call: the guest's bytes, in which each time is a deadline. There may be a thousand of them, so nothing is made of
+ * one before it is ready, and what is wrong with one is told as its event, without an error object.
+ */
+class Subscriptions {
+  readonly length: number;
+  readonly #state: WasiState;
+  readonly #from: DataView;
 
-function writeEvents(memory: GuestMemory, events: readonly Event[], address: number, count: number): Errno {
-  const view = new DataView(new ArrayBuffer(events.length * EVENT_BYTES));
-  for (const [i, { subscription, ready }] of events.entries()) {
-    const at = i * EVENT_BYTES;
-    view.setBigUint64(at, subscription.userdata, true);
-    view.setUint8(at + 8, ready.errno);
-    view.setUint8(at + 10, subscription.type);
-    view.setBigUint64(at + 16, BigInt(ready.byteLength), true);
+  /** `resumed`: what remains of relative times, when a call is made again. */
+  constructor(state: WasiState, bytes: Uint8Array, resumed: readonly bigint[] | null) {
+    this.length = bytes.length / SUBSCRIPTION_BYTES;
+    this.#state = state;
+    this.#from = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let next = 0;
+    for (let at = 0; at < bytes.length; at += SUBSCRIPTION_BYTES) {
+      if (!this.#isRelative(at)) continue;
+      const time = resumed?.[next++] ?? this.#from.getBigUint64(at + TIME_AT, true);
+      const deadline = readClock(state.clock, this.#source(at)) + time;
+      this.#from.setBigUint64(at + TIME_AT, deadline < NEVER ? deadline : NEVER, true);
+    }
   }
-  memory.write(address, new Uint8Array(view.buffer));
-  memory.writeU32(count, events.length);
-  return Errno.Success;
+
+  #type(at: number): number {
+    return this.#from.getUint8(at + TYPE_AT);
+  }
+
+  /** Its clock or descriptor. */
+  #source(at: number): number {
+    return this.#from.getUint32(at + SOURCE_AT, true);
+  }
+
+  #isTimed(at: number): boolean {
+    return this.#type(at) === EventType.Clock && isClock(this.#source(at));
+  }
+
+  /** Whether its time was given as relative. */
+  #isRelative(at: number): boolean {
+    return this.#isTimed(at) && (this.#from.getUint8(at + FLAGS_AT) & ABSOLUTE_TIME) === 0;
+  }
+
+  /** Nanoseconds until its deadline; less than 0 after it. */
+  #remaining(at: number): bigint {
+    return this.#from.getBigUint64(at + TIME_AT, true) - readClock(this.#state.clock, this.#source(at));
+  }
+
+  /** What remains of relative times. */
+  remainingTimes(): bigint[] {
+    const times: bigint[] = [];
+    for (let at = 0; at < this.#from.byteLength; at += SUBSCRIPTION_BYTES) {
+      if (!this.#isRelative(at)) continue;
+      const remaining = this.#remaining(at);
+      times.push(remaining > 0n ? remaining : 0n);
+    }
+    return times;
+  }
+
+  /** Null while there is reason to wait. Files count as being there, as errors do. */
+  #ready(at: number): Ready | null {
+    const type = this.#type(at);
+    const source = this.#source(at);
+    if (type === EventType.Clock) {
+      if (!isClock(source)) return isKnownClock(source) ? NO_CLOCK : BAD_TYPE;
+      return this.#remaining(at) <= 0n ? NOW : null;
+    }
+    if (type !== EventType.FdRead && type !== EventType.FdWrite) return BAD_TYPE;
+    const descriptor = this.#state.descriptors.find(source);
+    if (type === EventType.FdRead && descriptor?.kind === "input") {
+      const { available } = descriptor.stream;
+      return available === null ? null : { errno: Errno.Success, byteLength: available };
+    }
+    if (type === EventType.FdWrite && descriptor?.kind === "output") return descriptor.stream.isWritable ? NOW : null;
+    return descriptor?.kind === "file" ? NOW : BAD_DESCRIPTOR;
+  }
+
+  readyEvents(): Event[] {
+    const events: Event[] = [];
+    for (let index = 0; index < this.length; index++) {
+      const ready = this.#ready(index * SUBSCRIPTION_BYTES);
+      if (ready !== null) events.push({ index, ready });
+    }
+    return events;
+  }
+
+  /** Arranges to be woken for the next look: by the first deadline, and by each stream once, however often it is named. */
+  wait(wake: () => void): Cancel {
+    let soonest: bigint | null = null;
+    const streams = new Set<InputStream | OutputStream>();
+    const cancels: Cancel[] = [];
+    for (let at = 0; at < this.#from.byteLength; at += SUBSCRIPTION_BYTES) {
+      if (this.#isTimed(at)) {
+        const remaining = this.#remaining(at);
+        if (soonest === null || remaining < soonest) soonest = remaining;
+        continue;
+      }
+      const descriptor = this.#state.descriptors.find(this.#source(at));
+      if (descriptor?.kind === "input" && !streams.has(descriptor.stream)) {
+        streams.add(descriptor.stream);
+        cancels.push(descriptor.stream.onReadable(wake));
+      } else if (descriptor?.kind === "output" && !streams.has(descriptor.stream)) {
+        streams.add(descriptor.stream);
+        cancels.push(descriptor.stream.onWritable(wake));
+      }
+    }
+    const { clock } = this.#state;
+    // The real-time clock may jump; a look at it when the time should be over is all that is promised.
+    if (soonest !== null) cancels.push(clock.wakeAt(clock.monotonic() + soonest, wake));
+    return () => {
+      for (const cancel of cancels) cancel();
+    };
+  }
+
+  writeEvents(memory: GuestMemory, events: readonly Event[], address: number, count: number): Errno {
+    const view = new DataView(new ArrayBuffer(events.length * EVENT_BYTES));
+    for (const [i, { index, ready }] of events.entries()) {
+      const from = index * SUBSCRIPTION_BYTES;
+      const at = i * EVENT_BYTES;
+      view.setBigUint64(at, this.#from.getBigUint64(from, true), true);
+      view.setUint8(at + 8, ready.errno);
+      view.setUint8(at + 10, this.#type(from));
+      view.setBigUint64(at + 16, BigInt(ready.byteLength), true);
+    }
+    memory.write(address, new Uint8Array(view.buffer));
+    memory.writeU32(count, events.length);
+    return Errno.Success;
+  }
 }
 
 async function waitForEvents(
   { state, guest }: Call,
-  subscriptions: readonly Subscription[],
+  subscriptions: Subscriptions,
   address: number,
   count: number,
 ): Promise<Completion> {
   for (;;) {
-    state.remainingTimes = () =>
-      subscriptions.flatMap((subscription) => (subscription.remaining === undefined ? [] : subscription.remaining()));
+    state.remainingTimes = () => subscriptions.remainingTimes();
     try {
-      await state.wait((wake) => {
-        const cancels = subscriptions.map((subscription) => subscription.wait(wake));
-        return () => {
-          for (const cancel of cancels) cancel();
-        };
-      });
+      await state.wait((wake) => subscriptions.wait(wake));
     } finally {
       state.remainingTimes = null;
     }
     guest.chargeLate(subscriptions.length * SUBSCRIPTION_FUEL);
-    const events = readyEvents(subscriptions);
-    if (events.length > 0) return (memory) => writeEvents(memory, events, address, count);
+    const events = subscriptions.readyEvents();
+    if (events.length > 0) return (memory) => subscriptions.writeEvents(memory, events, address, count);
   }
 }
 
@@ -169,20 +195,16 @@ function poll(state: WasiState, guest: Guest, input: number, output: number, len
   checkRange(memory, output, length * EVENT_BYTES);
   checkRange(memory, count, 4);
   guest.charge(length * SUBSCRIPTION_FUEL);
-  const subscriptions: Subscription[] = [];
-  const resumed = state.resumedTimes === null ? null : [...state.resumedTimes];
+  const resumed = state.resumedTimes;
   state.resumedTimes = null;
-  const { buffer, byteOffset } = memory.read(input, length * SUBSCRIPTION_BYTES);
-  const from = new DataView(buffer, byteOffset);
-  for (let i = 0; i < length; i++) {
-    subscriptions.push(readSubscription(state, from, i * SUBSCRIPTION_BYTES, resumed));
-  }
-  const events = readyEvents(subscriptions);
-  if (events.length > 0) return writeEvents(memory, events, output, count);
+  const subscriptions = new Subscriptions(state, memory.read(input, length * SUBSCRIPTION_BYTES), resumed);
+  const events = subscriptions.readyEvents();
+  if (events.length > 0) return subscriptions.writeEvents(memory, events, output, count);
   if (length <= FEW_SUBSCRIPTIONS) return waitForEvents({ state, guest }, subscriptions, output, count);
-  if (!state.reserveBytes(length * SUBSCRIPTION_HOST_BYTES)) throw new SystemError("ENOMEM");
+  const hostBytes = length * SUBSCRIPTION_HOST_BYTES;
+  if (!state.reserveBytes(hostBytes)) throw new SystemError("ENOMEM");
   return waitForEvents({ state, guest }, subscriptions, output, count).finally(() => {
-    state.releaseBytes(length * SUBSCRIPTION_HOST_BYTES);
+    state.releaseBytes(hostBytes);
   });
 }
 

@@ -67,7 +67,7 @@ export class WasiState {
   /** The same of the call that is made again after a restore, until it is. */
   resumedTimes: readonly bigint[] | null = null;
   /** Ends the waits that are under way, when the guest is disposed of. */
-  readonly #waits = new Set<() => void>();
+  #waits: Set<() => void> | null = null;
   #disposed = false;
   readonly #account: DescriptorAccount | null;
 
@@ -89,7 +89,7 @@ export class WasiState {
       ...(options.preopens ?? []).map(preopened),
     ];
     this.#stdout = all[1]!;
-    if (options.opened === undefined) for (const descriptor of all) this.descriptors.add(descriptor);
+    if (options.opened === undefined) this.descriptors.begin(all);
     else this.#goOnWith(all, options.opened);
   }
 
@@ -155,12 +155,13 @@ export class WasiState {
       this.checkLiving();
       let cancel: Cancel | null = null;
       const end = (settle: () => void) => {
-        this.#waits.delete(abandon);
+        this.#waits?.delete(abandon);
         cancel?.();
         settle();
       };
       const abandon = () => end(() => reject(new SystemError("ECANCELED")));
       cancel = start(() => end(resolve));
+      this.#waits ??= new Set();
       this.#waits.add(abandon);
     });
   }
@@ -190,7 +191,7 @@ export class WasiState {
   dispose(): Promise<unknown> | null {
     if (!this.#disposed) this.#flush();
     this.#disposed = true;
-    for (const abandon of [...this.#waits]) abandon();
+    for (const abandon of [...(this.#waits ?? [])]) abandon();
     const closing = this.descriptors.removeAll().map(closeDescriptor);
     return closing.every((each) => each === null) ? null : Promise.allSettled(closing);
   }

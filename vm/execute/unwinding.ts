@@ -22,7 +22,12 @@ export function trappedInCode(run: RunState, error: unknown): void {
 
 /** Gives a trap to the frame function that contains it, or ends the run. */
 export function trapped(run: RunState, error: unknown, isInCode = false): void {
-  if (error instanceof GuestException && error.exception.isOf(run.store.heap) && !error.exception.isCollected) {
+  if (
+    error instanceof GuestException &&
+    run.store.hasHeap &&
+    error.exception.isOf(run.store.heap) &&
+    !error.exception.isCollected
+  ) {
     unwind(run, error.exception.handle, false);
     return;
   }

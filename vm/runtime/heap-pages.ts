@@ -41,11 +41,11 @@ export interface LargeObject {
 const NO_WORDS = new Int32Array(0);
 
 export class HeapPages {
-  /** By page index; 0 is never used. The array stays the same one. */
-  readonly words: Int32Array[] = [NO_WORDS];
-  readonly uses: PageUse[] = [PageUse.Free];
+  /** By page index; 0 is never used, and most heaps have no more than 1. The array stays the same one. */
+  readonly words: Int32Array[] = [NO_WORDS, NO_WORDS];
+  readonly uses: PageUse[] = [PageUse.Free, PageUse.Free];
   /** Words in use of each page of small objects. */
-  readonly tops: number[] = [0];
+  readonly tops: number[] = [0, 0];
   space: PageUse.Even | PageUse.Odd = PageUse.Even;
   /** The pages of the present space in the order they were filled. */
   spacePages: number[] = [];

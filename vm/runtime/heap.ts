@@ -21,6 +21,9 @@ import type { Accountant } from "./resources.ts";
 /** The accountant is asked for so many bytes at once. */
 const RESERVE_BYTES = 4_096;
 
+const NO_WRAPPERS: ReadonlyMap<number, WeakRef<HeapObject>> = new Map();
+const NO_RETAINED: ReadonlyMap<HeapObject, number> = new Map();
+
 /** See {@link Heap.counters}. */
 export interface HeapCounters {
   readonly liveBytes: number;
@@ -40,7 +43,7 @@ export interface HeapOwner {
 export class Heap {
   readonly owner: HeapOwner;
   readonly layouts: Layouts;
-  readonly externs: Externs;
+  #externs: Externs | null = null;
   readonly pages = new HeapPages();
   /** The words of each page: the same array for ever. */
   readonly words: readonly Int32Array[] = this.pages.words;
@@ -57,16 +60,21 @@ export class Heap {
 
   readonly #exceptionLayouts: Layout[] = [];
   /** JavaScript's objects for heap objects: one for each handle while somebody holds it. */
-  #wrappers = new Map<number, WeakRef<HeapObject>>();
+  #wrappers: Map<number, WeakRef<HeapObject>> | null = null;
   /** Objects that the embedder keeps alive, and how often it said so. */
-  readonly #retained = new Map<HeapObject, number>();
+  #retained: Map<HeapObject, number> | null = null;
 
   constructor(owner: HeapOwner) {
     this.owner = owner;
     this.layouts = owner.layouts;
-    this.externs = new Externs(owner.accountant, () => {
+  }
+
+  /** Made when the first value of the host comes: most heaps have none. */
+  get externs(): Externs {
+    this.#externs ??= new Externs(this.owner.accountant, () => {
       this.newBytes += EXTERN_BYTES;
     });
+    return this.#externs;
   }
 
   get objectBytes(): number {
@@ -92,7 +100,7 @@ export class Heap {
 
   /** Objects that the embedder keeps alive, and how often it said so. */
   get retained(): ReadonlyMap<HeapObject, number> {
-    return this.#retained;
+    return this.#retained ?? NO_RETAINED;
   }
 
   // Objects
@@ -205,7 +213,7 @@ export class Heap {
 
   /** Begins a collection, or goes on with it, for about `work` words. True when it has ended. */
   collect(work: number): boolean {
-    this.#collection ??= new Collection(this, this.#retained.keys(), this.#wrappers);
+    this.#collection ??= new Collection(this, this.retained.keys(), this.#wrappers ?? NO_WRAPPERS);
     const collection = this.#collection;
     if (!collection.step(work)) return false;
     this.#collection = null;
@@ -230,6 +238,7 @@ export class Heap {
 
   /** The one JavaScript object for a heap object. */
   wrap(handle: number): HeapObject {
+    this.#wrappers ??= new Map();
     const known = this.#wrappers.get(handle)?.deref();
     if (known !== undefined) return known;
     const wrapper = new HeapObject(this, handle, this.layoutOf(this.word(handle, 0)).kind);
@@ -239,12 +248,13 @@ export class Heap {
 
   /** Keeps the object alive until {@link release} was called as often. */
   retain(object: HeapObject, count = 1): void {
+    this.#retained ??= new Map();
     this.#retained.set(object, (this.#retained.get(object) ?? 0) + count);
   }
 
   release(object: HeapObject): void {
-    const count = this.#retained.get(object) ?? 0;
-    if (count > 1) this.#retained.set(object, count - 1);
-    else this.#retained.delete(object);
+    const count = this.retained.get(object) ?? 0;
+    if (count > 1) this.retain(object, -1);
+    else this.#retained?.delete(object);
   }
 }

@@ -71,6 +71,8 @@ const OPTIONS: ExpectedOptions<StoreOptions> = {
 
 /** What a host function counts as. */
 const FUNC_BYTES = 64;
+/** What a heap takes besides its pages. */
+const HEAP_BYTES = 1_536;
 const INSTANTIATION_TYPE: FuncType = { params: [], results: [] };
 const NO_WORDS = new Int32Array(0);
 const NO_PAGES: readonly Int32Array[] = [];
@@ -441,9 +443,14 @@ export class Store {
 
   // References
 
-  /** Made when something needs it. */
+  /** Made when something needs it. Throws `Termination` when the accountant refuses. */
   get heap(): ObjectHeap {
-    this.#heap ??= new ObjectHeap({
+    return this.#heap ?? this.#makeHeap();
+  }
+
+  #makeHeap(): ObjectHeap {
+    this.reserve("instance", HEAP_BYTES);
+    this.#heap = new ObjectHeap({
       accountant: this.accountant,
       layouts: this.engine.layouts,
       traceRoots: (collection) => traceRoots(this, collection),
@@ -453,8 +460,9 @@ export class Store {
 
   /** The first word of the exceptions of a tag that has none yet. */
   addTag(tag: Tag): number {
+    const { heap } = this;
     this.#tags = added(this.#tags, tag);
-    return this.heap.addException(this.engine.layouts.ofException(tag.typeId));
+    return heap.addException(this.engine.layouts.ofException(tag.typeId));
   }
 
   /** Tags in the order in which their first exceptions came. */

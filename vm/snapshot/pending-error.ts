@@ -29,7 +29,12 @@ const REASONS: readonly TerminationReason[] = [
 export type ErrorState = (error: unknown) => FrameState | undefined;
 
 export function writeError(out: Output, store: Store, error: unknown, state: ErrorState | undefined): void {
-  if (error instanceof GuestException && error.exception.isOf(store.heap) && !error.exception.isCollected) {
+  if (
+    error instanceof GuestException &&
+    store.hasHeap &&
+    error.exception.isOf(store.heap) &&
+    !error.exception.isCollected
+  ) {
     out.u8(ErrorKind.Exception);
     out.word(error.exception.handle);
     return;
