@@ -49,6 +49,27 @@ describe("what the embedder does to a process that calls it", () => {
   }
 });
 
+describe("what the embedder does to a process that it hears of", () => {
+  for (const [name, expected] of [
+    ["kill", "killed"],
+    ["pause", "paused"],
+  ] as const) {
+    it(`takes effect before its entry: ${name}`, () => {
+      let calls = 0;
+      const definition: HostDefinition = { params: [], results: [], call: () => void calls++ };
+      const executor = new Executor({ virtualTime: true });
+      const runtime = new Runtime({
+        executor,
+        functions: [(module: string) => (module === "app" ? definition : undefined)],
+        trace: ({ kind }) => (kind === "spawn" ? handle[name]() : undefined),
+      });
+      const handle: ProcessHandle = runtime.spawn(CALLING);
+      executor.runUntilIdle();
+      expect([calls, handle.process.exitReason?.kind ?? handle.stats.state]).to.deep.equal([0, expected]);
+    });
+  }
+});
+
 describe("what the embedder's callbacks throw", () => {
   it("is an uncaught error once when they trace, and all processes of the isolate go on", async () => {
     const { start, executor, notes } = testRuntime({ trace: boom });

@@ -53,9 +53,9 @@ export class HostCall implements Expiring {
     return this.#atomicWait !== null ? "memory.atomic.wait" : (this.invocation?.waitsIn ?? null);
   }
 
-  /** Lets the turn that is under way end when the call returns. */
+  /** Lets the turn that is under way end when the call returns, unless its answer has come already and is to be taken first. */
   endTurn(): void {
-    if (this.isInTurn) this.invocation?.giveWay();
+    if (this.isInTurn && this.#early === null) this.invocation?.giveWay();
   }
 
   /** Whether it waits for something outside of the process. */

@@ -265,7 +265,8 @@ export class Process extends BasicProcess {
     }
     if (this.phase === Phase.Running) return this.end(NORMAL);
     this.#ready();
-    return null;
+    // Whoever heard that it is there may have ended or paused it.
+    return this.killReason !== null || this.isPaused ? TurnEnd.Runnable : null;
   }
 
   #spend(fuel: number): void {
@@ -458,6 +459,7 @@ export class Process extends BasicProcess {
       if (!restoring.step(this)) continue;
       this.#restoring = null;
       this.#hasStarted();
+      if (this.killReason !== null) return TurnEnd.Runnable;
       if (!this.isPaused) return null;
       this.runtime.scheduler.suspend(this);
       return TurnEnd.Runnable;

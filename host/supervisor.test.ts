@@ -432,6 +432,24 @@ describe("Supervisor", () => {
     );
   });
 
+  it("makes no more of a restart when it is stopped between two starts that fail", async () => {
+    const nursery = new Nursery();
+    let waits = 0;
+    const backOffMs = (): number => {
+      waits++;
+      return 0;
+    };
+    const options = { executor: nursery.executor, intensity: Infinity, backOffMs };
+    const supervisor = await Supervisor.start([nursery.spec("a")], options);
+    nursery.failingStarts.set("a", Infinity);
+    await supervisor.child("a")!.send(new Uint8Array(0), 1n);
+    while (!nursery.log.includes("!a")) await new Promise(setImmediate);
+    const before = waits;
+    await supervisor.stop();
+    await nursery.settled();
+    expect(waits).to.equal(before);
+  });
+
   it("has the executor of the isolate unless told otherwise, and refuses what is no list of children and no period", async () => {
     const supervisor = await Supervisor.start([]);
     await supervisor.stop();

@@ -338,9 +338,9 @@ export class Supervisor implements AsyncDisposable {
         reason = { kind: "error", error };
         if (error instanceof SpawnError && error.kind === "disposed") this.#fail(child, reason);
       }
-      if (this.#end !== null) return;
       // Starts that fail at once hold nobody up, however many may.
-      await new Promise<void>((resolve) => this.#executor.afterTurn(resolve));
+      if (this.#end === null) await new Promise<void>((resolve) => this.#executor.afterTurn(resolve));
+      if (this.#end !== null) return;
     }
   }
 

@@ -31,6 +31,26 @@ describe("whenAborted", () => {
     expect(source.listeners).to.equal(1);
   });
 
+  it("tells the others when one of them throws", async () => {
+    const control = new AbortController();
+    const told: number[] = [];
+    const uncaught: unknown[] = [];
+    const listeners = process.rawListeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.once("uncaughtException", (error) => uncaught.push(error.message));
+    try {
+      whenAborted(control.signal, () => {
+        throw new Error("boom");
+      });
+      whenAborted(control.signal, () => told.push(1));
+      control.abort();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    } finally {
+      for (const listener of listeners) process.on("uncaughtException", listener as (error: Error) => void);
+    }
+    expect([told, uncaught]).to.deep.equal([[1], ["boom"]]);
+  });
+
   it("ends a wait early, and lets its failure through", async () => {
     const control = new AbortController();
     const waits = unlessAborted(new Promise(() => {}), control.signal);

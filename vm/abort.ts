@@ -12,14 +12,26 @@ export function whenAborted(signal: AbortSignal, stop: () => void): () => void {
     signal.addEventListener(
       "abort",
       () => {
-        for (const each of all) each();
+        const stops = [...all];
         all.clear();
+        for (const each of stops) tell(each);
       },
       { once: true },
     );
   }
   stops.add(stop);
   return () => stops.delete(stop);
+}
+
+/** What one of them throws is an uncaught error, and the others are told all the same, as if each had a listener. */
+function tell(stop: () => void): void {
+  try {
+    stop();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 /** Resolves when `ready` does, or early when the signal is aborted; the signal tells those who ask afterwards nothing. */
